@@ -1,0 +1,133 @@
+/**
+ * Plain HTTP answers: what a peer gets that is not to become a WebSocket (RFC 9112 4, RFC 9110 15).
+ *
+ * Every answer is whole and closes its connection, so nothing here keeps state. There is no Date header: this code
+ * has no clock, and RFC 9110 6.6.1 asks for one only where there is. What a user may put into an answer is checked,
+ * so that no value can end its line and begin another (response splitting).
+ */
+import { Buffer } from 'node:buffer';
+import { isToken } from './request-head.ts';
+
+/** An HTTP answer. A string body is sent as UTF-8; Content-Length and Connection are added. */
+export interface HttpResponse {
+  /** From 200 to 599. */
+  readonly status: number;
+  /** Content-Type is `text/plain; charset=utf-8` unless given. Values are latin1. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly body?: string | Uint8Array | undefined;
+}
+
+/** Reason phrases (RFC 9110 15, RFC 6585); a status that is not here goes out with an empty one, as RFC 9112 4 allows. */
+const REASONS: Readonly<Record<number, string>> = {
+  200: 'OK',
+  201: 'Created',
+  202: 'Accepted',
+  204: 'No Content',
+  205: 'Reset Content',
+  206: 'Partial Content',
+  301: 'Moved Permanently',
+  302: 'Found',
+  303: 'See Other',
+  304: 'Not Modified',
+  307: 'Temporary Redirect',
+  308: 'Permanent Redirect',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  402: 'Payment Required',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  406: 'Not Acceptable',
+  408: 'Request Timeout',
+  409: 'Conflict',
+  410: 'Gone',
+  411: 'Length Required',
+  412: 'Precondition Failed',
+  413: 'Content Too Large',
+  414: 'URI Too Long',
+  415: 'Unsupported Media Type',
+  417: 'Expectation Failed',
+  418: "I'm a teapot",
+  421: 'Misdirected Request',
+  422: 'Unprocessable Content',
+  425: 'Too Early',
+  426: 'Upgrade Required',
+  428: 'Precondition Required',
+  429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
+  451: 'Unavailable For Legal Reasons',
+  500: 'Internal Server Error',
+  501: 'Not Implemented',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+  505: 'HTTP Version Not Supported',
+  507: 'Insufficient Storage',
+  511: 'Network Authentication Required',
+};
+
+/** Headers that say how the message is framed: only this code sets them. */
+const FRAMING = new Set(['connection', 'content-length', 'transfer-encoding']);
+
+/**
+ * The bytes of an answer. `omitBody` is for HEAD: the same head, with the length that the body would have.
+ * Throws `TypeError` where the user's status, header or body cannot be sent as it is.
+ */
+export function encodeHttpResponse(response: HttpResponse, options: { omitBody?: boolean } = {}): Uint8Array {
+  const { status, headers = {} } = response;
+  if (!Number.isInteger(status) || status < 200 || status > 599) {
+    throw new TypeError(`An HTTP response needs a status from 200 to 599, not ${String(status)}.`);
+  }
+  const body = bodyBytes(response);
+  let head = `HTTP/1.1 ${status} ${REASONS[status] ?? ''}\r\n${headerLines(headers, FRAMING)}`;
+  const names = Object.keys(headers).map((name) => name.toLowerCase());
+  if (body.length > 0 && !names.includes('content-type'))
+    head += 'Content-Type: text/plain; charset=utf-8\r\n';
+  // RFC 9110 8.6: none with 204; with 304 it would be the length of what is not sent.
+  if (status !== 204 && status !== 304) head += `Content-Length: ${body.length}\r\n`;
+  // RFC 9110 7.8: who sends Upgrade names it in Connection too.
+  head += names.includes('upgrade') ? 'Connection: close, Upgrade\r\n\r\n' : 'Connection: close\r\n\r\n';
+  const headBytes = Buffer.from(head, 'latin1');
+  return options.omitBody === true ? headBytes : Buffer.concat([headBytes, body]);
+}
+
+/** An answer of one line for a person to read, with `Content-Type: text/plain`. Control characters become spaces. */
+export function refusal(
+  status: number,
+  message: string,
+  headers: Readonly<Record<string, string>> = {},
+): HttpResponse {
+  return { status, headers, body: `${message.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim()}\n` };
+}
+
+/**
+ * Header lines, each with its CR LF. Throws `TypeError` for a name that is not a token, a name in `forbidden` (lower
+ * case), and a value that is not a string of latin1 without control characters (RFC 9110 5.5).
+ */
+export function headerLines(
+  headers: Readonly<Record<string, string>>,
+  forbidden: ReadonlySet<string>,
+): string {
+  let lines = '';
+  for (const [name, value] of Object.entries(headers)) {
+    if (!isToken(name)) throw new TypeError(`${JSON.stringify(name)} is not a header name.`);
+    if (forbidden.has(name.toLowerCase()))
+      throw new TypeError(`The header ${name} is set by the server itself.`);
+    if (typeof value !== 'string' || !/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
+      throw new TypeError(`The header ${name} must be a string of latin1 characters without line breaks.`);
+    }
+    lines += `${name}: ${value}\r\n`;
+  }
+  return lines;
+}
+
+function bodyBytes({ status, body = '' }: HttpResponse): Uint8Array {
+  if (typeof body !== 'string' && !(body instanceof Uint8Array)) {
+    throw new TypeError('The body of an HTTP response must be a string or a Uint8Array.');
+  }
+  const bytes = typeof body === 'string' ? Buffer.from(body, 'utf8') : body;
+  if (bytes.length > 0 && (status === 204 || status === 205 || status === 304)) {
+    throw new TypeError(`An HTTP response with status ${status} has no body.`);
+  }
+  return bytes;
+}
