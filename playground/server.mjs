@@ -1,0 +1,80 @@
+// What `npm start` runs: one port that serves a page and the two paths the page talks to.
+import { readFileSync } from 'node:fs';
+import { createServer } from 'portal-ws';
+
+const { PORT = 5005, HOST = '127.0.0.1' } = process.env;
+
+const files = {
+  '/': ['index.html', 'text/html'],
+  '/style.css': ['style.css', 'text/css'],
+  '/icon.svg': ['icon.svg', 'image/svg+xml'],
+  '/app.js': ['app.js', 'text/javascript'],
+  '/bytes.js': ['bytes.js', 'text/javascript'],
+  '/chart.js': ['chart.js', 'text/javascript'],
+  '/chat.js': ['chat.js', 'text/javascript'],
+  '/dom.js': ['dom.js', 'text/javascript'],
+  '/echo.js': ['echo.js', 'text/javascript'],
+  '/session.js': ['session.js', 'text/javascript'],
+};
+
+// The page needs its own files and its own server, and nothing else in the world.
+const safety = {
+  'Content-Security-Policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'Cross-Origin-Opener-Policy': 'same-origin', // these two give the page a clock of 5 µs instead of 100 µs
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Referrer-Policy': 'no-referrer',
+  'X-Content-Type-Options': 'nosniff',
+  'Cache-Control': 'no-cache',
+};
+
+const pages = new Map(
+  Object.entries(files).map(([path, [file, type]]) => [
+    path,
+    {
+      status: 200,
+      headers: { ...safety, 'Content-Type': `${type}; charset=utf-8` },
+      body: readFileSync(new URL(file, import.meta.url)),
+    },
+  ]),
+);
+
+const server = createServer({
+  port: Number(PORT),
+  host: HOST,
+  onRequest: (request) => pages.get(request.path),
+});
+
+server.path('/echo', {
+  onMessage(connection, message) {
+    connection.send(message);
+  },
+});
+
+const everyone = new Set();
+
+server.path('/chat', {
+  onOpen(connection) {
+    everyone.add(connection);
+  },
+  onMessage(_sender, message) {
+    for (const connection of everyone) connection.send(message);
+  },
+  onClose(connection) {
+    everyone.delete(connection);
+  },
+});
+
+try {
+  await server.start();
+} catch (error) {
+  console.error(error.message);
+  process.exit(1);
+}
+
+const { address, port, family } = server.address();
+console.log(`Portal playground: http://${family === 'IPv6' ? `[${address}]` : address}:${port}/`);
+
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => server.stop());

@@ -1,0 +1,180 @@
+// Ten thousand connections are opened, each echoes once, all are closed. Afterwards the server's process must hold no
+// socket and no actor of theirs, and its heap must be back near where it began. Prints the figures; exits with 1 if not.
+//
+//   npm run build && node scripts/ten-thousand.mjs [connections]
+//
+// The clients are bare sockets in a process of their own (this file again, as `client`), so that what is counted here
+// is the server's alone. They need as many file descriptors as there are connections: see `ulimit -n`.
+
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+const AT_ONCE = 200; // connections being opened or closed at a time
+const WARM_UP = 1_000; // connections before the first measurement, so that what is made once is made
+const HEAP_SLACK_BYTES = 1_048_576; // about 100 bytes a connection: less than any object of theirs
+const DEADLINE_MS = 120_000;
+const SETTLE_MS = 10_000;
+
+async function main(total) {
+  const { createServer } = await import('portal-ws');
+  const watchdog = setTimeout(() => fail(`not done after ${DEADLINE_MS / 1000} s`), DEADLINE_MS);
+
+  let [opened, closed] = [0, 0];
+  let actors = [];
+  const server = createServer({ port: 0, host: '127.0.0.1' });
+  server.path('/echo', {
+    onOpen(connection) {
+      opened += 1;
+      actors.push(new WeakRef(connection.actor));
+    },
+    onMessage(connection, message) {
+      connection.send(message);
+    },
+    onClose(_connection, { code }) {
+      if (code === 1000) closed += 1;
+    },
+  });
+  await server.start();
+
+  const peers = fork(new URL(import.meta.url), ['client']);
+  peers.once('exit', (code) => code && fail(`the clients ended with ${code}`));
+  const ask = async (what, count) => {
+    peers.send({ what, count, port: server.address().port });
+    const [answer] = await once(peers, 'message');
+    return answer;
+  };
+
+  const measure = async () => {
+    await collectGarbage();
+    actors = actors.filter((actor) => actor.deref());
+    const { heapUsed, rss } = process.memoryUsage();
+    const sockets = process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length;
+    return { opened, closed, sockets, actors: actors.length, heapUsed, rss };
+  };
+
+  await ask('open', WARM_UP);
+  await ask('close');
+  await settled(() => closed === opened);
+  [opened, closed] = [0, 0];
+  const before = await measure();
+
+  const opening = performance.now();
+  const { echoed } = await ask('open', total);
+  const openingTook = performance.now() - opening;
+  const open = await measure();
+  const closing = performance.now();
+  await ask('close');
+  await settled(() => closed === total);
+  const closingTook = performance.now() - closing;
+  const after = await measure();
+
+  console.table({ before: row(before), open: row(open), after: row(after) });
+  console.log(`${total} connections: opened and echoed in ${s(openingTook)}, closed in ${s(closingTook)}`);
+
+  const grown = after.heapUsed - before.heapUsed;
+  const checks = [
+    ['all opened', open.opened === total && open.sockets === total && open.actors === total],
+    ['all echoed', echoed === total],
+    ['all closed with 1000, each told once', after.closed === total],
+    ['no socket is left', after.sockets === 0],
+    ['no actor is left', after.actors === 0],
+    [`the heap grew by ${kib(grown)} of ${kib(HEAP_SLACK_BYTES)} allowed`, grown <= HEAP_SLACK_BYTES],
+  ];
+  for (const [what, holds] of checks) console.log(`${holds ? 'ok    ' : 'FAILED'} ${what}`);
+
+  peers.disconnect();
+  await server.stop();
+  clearTimeout(watchdog);
+  // No process.exit: if anything were left open, this process would stay, and its caller would see it.
+  process.exitCode = checks.every(([, holds]) => holds) ? 0 : 1;
+}
+
+const s = (ms) => `${(ms / 1000).toFixed(1)} s`;
+const kib = (bytes) => `${Math.round(bytes / 1024)} KiB`;
+const row = ({ heapUsed, rss, ...counts }) => ({ ...counts, heap: kib(heapUsed), resident: kib(rss) });
+
+function fail(why) {
+  console.error(`FAILED ${why}`);
+  process.exit(1);
+}
+
+/** Collects until nothing more goes: what a finaliser or a weak reference held takes more than one round. */
+async function collectGarbage() {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc');
+  for (let round = 0; round < 5; round += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    gc();
+  }
+}
+
+/** Waits until something holds, up to SETTLE_MS; what does not hold then is for the checks to say. */
+async function settled(holds) {
+  for (const end = performance.now() + SETTLE_MS; !holds() && performance.now() < end; )
+    await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+// The clients, in their own process.
+
+function client() {
+  let sockets = [];
+  let echoed = 0;
+  process.on('message', async ({ what, count, port }) => {
+    if (what === 'open') {
+      echoed = 0;
+      sockets = await inBatches(
+        Array.from({ length: count }, (_, n) => n),
+        async (n) => {
+          const socket = await open(port, n);
+          echoed += 1;
+          return socket;
+        },
+      );
+    } else sockets = await inBatches(sockets, close).then(() => []);
+    process.send({ echoed });
+  });
+}
+
+async function inBatches(items, work) {
+  const done = [];
+  for (let at = 0; at < items.length; at += AT_ONCE)
+    done.push(...(await Promise.all(items.slice(at, at + AT_ONCE).map(work))));
+  return done;
+}
+
+/** Opens a connection, its first frame glued to the request head, and reads until the echo of that frame. */
+async function open(port, n) {
+  // On Linux every address 127.x.y.z is local: with several, no range of ports runs out.
+  const localAddress = process.platform === 'linux' ? `127.0.0.${1 + (n % 8)}` : '127.0.0.1';
+  const socket = connect({ port, host: '127.0.0.1', localAddress });
+  const payload = Buffer.from(`hello ${String(n).padStart(6, '0')}`);
+  const head =
+    'GET /echo HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+    'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
+  socket.write(Buffer.concat([Buffer.from(head), frame(0x81, payload)]));
+  const echo = Buffer.concat([Buffer.of(0x81, payload.length), payload]);
+  let heard = Buffer.alloc(0);
+  while (!heard.subarray(-echo.length).equals(echo)) {
+    const [chunk] = await once(socket, 'data');
+    heard = Buffer.concat([heard, chunk]);
+  }
+  return socket;
+}
+
+/** The closing handshake from our side; the server ends TCP. */
+async function close(socket) {
+  const ended = once(socket, 'close');
+  socket.write(frame(0x88, Buffer.of(0x03, 0xe8)));
+  await ended;
+}
+
+/** A masked frame of less than 126 bytes (RFC 6455 5.2); the masking key is zero, which is one of the allowed. */
+function frame(first, payload) {
+  return Buffer.concat([Buffer.of(first, 0x80 | payload.length, 0, 0, 0, 0), payload]);
+}
+
+if (process.argv[2] === 'client') client();
+else await main(Number(process.argv[2] ?? 10_000));

@@ -1,0 +1,149 @@
+// The package as a user gets it: packed, installed into an empty folder, imported, and type-checked against.
+// `npm test` has built dist/ before; nothing is built here, because other test files are running from dist/.
+
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { root } from './source.ts';
+
+const run = promisify(execFile);
+
+/** A user's first program: an echo server and one message through Node's own client, here a bare socket. */
+const program = `
+import { connect } from 'node:net';
+import { createServer } from 'portal-ws';
+
+const server = createServer({ port: 0, host: '127.0.0.1' });
+server.path('/echo', { onMessage(connection, message) { connection.send(message); } });
+await server.start();
+
+const socket = connect(server.address().port, '127.0.0.1');
+socket.write(
+  'GET /echo HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\n' +
+    'Sec-WebSocket-Version: 13\\r\\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\\r\\n\\r\\n',
+);
+socket.write(Uint8Array.of(0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69));
+const heard = [];
+for await (const chunk of socket) {
+  heard.push(chunk);
+  if (Buffer.concat(heard).subarray(-4).equals(Buffer.of(0x81, 0x02, 0x68, 0x69))) break;
+}
+console.log('heard hi');
+await server.stop();
+`;
+
+/** A user's first TypeScript: the types that an editor would show. \`@ts-expect-error\` marks what must not compile. */
+const typed = `
+import { createServer, getServer, newServer, startServer, stopServer } from 'portal-ws';
+import type { Observable } from 'rxjs';
+
+const server = createServer({ port: 0, host: '127.0.0.1', cap: 1_000_000, origins: ['https://example.com'] });
+
+server.path('/echo', {
+  onOpen(connection) {
+    connection.send('welcome');
+  },
+  onMessage(connection, message) {
+    const data: string | Uint8Array = message;
+    const result: 'sent' | 'queued' | 'dropped' | 'closed' = connection.send(data);
+    if (result === 'closed') connection.close('normal', 'bye');
+    // @ts-expect-error a number is not a message
+    connection.send(42);
+  },
+  onClose(_connection, { code, reason, wasClean }) {
+    const report: [number, string, boolean] = [code, reason, wasClean];
+    void report;
+  },
+  onError: () => 'continue',
+});
+
+const messages: Observable<string | Uint8Array> | undefined = undefined;
+server.path('/prices/:symbol').connections$.subscribe((connection) => {
+  const symbol: string | undefined = connection.params.symbol;
+  connection.messages$.subscribe((message) => void [symbol, message, messages]);
+  connection.closed$.subscribe(({ initiator }) => void initiator);
+});
+
+// @ts-expect-error the cap is a number of bytes
+createServer({ port: 0, cap: '1MB' });
+
+newServer('test', { port: 0 });
+await startServer('test');
+await getServer('test')?.stop({ code: 1001, reason: 'bye', deadline: 100 });
+void stopServer;
+`;
+
+const compilerOptions = {
+  target: 'ES2022',
+  module: 'NodeNext',
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  noEmit: true,
+  skipLibCheck: false,
+  typeRoots: [join(root, 'node_modules/@types')],
+  types: ['node'],
+};
+
+describe('the packed package', () => {
+  let folder: string;
+  let tarball: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'portal-package-'));
+    await run('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], { cwd: root });
+    const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+    tarball = join(folder, `portal-ws-${version}.tgz`);
+    const user = join(folder, 'user');
+    await mkdir(user);
+    await writeFile(join(user, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
+    await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball], { cwd: user });
+  }, 120_000);
+
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  test('holds dist, the licence, the readme and package.json, and nothing else', async () => {
+    const { stdout } = await run('tar', ['-tzf', tarball]);
+    const files = stdout.trim().split('\n').sort();
+    const built = /^package\/dist\/.+\.(?:js|d\.ts)$/;
+    expect(files.filter((file) => !built.test(file))).toEqual([
+      'package/LICENSE',
+      'package/README.md',
+      'package/package.json',
+    ]);
+    expect(files).toEqual(expect.arrayContaining(['package/dist/index.js', 'package/dist/index.d.ts']));
+  });
+
+  test('depends on xstate and rxjs, and on nothing else', async () => {
+    const installed = join(folder, 'user/node_modules/portal-ws/package.json');
+    const { dependencies, peerDependencies, optionalDependencies, type } = JSON.parse(
+      await readFile(installed, 'utf8'),
+    );
+    expect(Object.keys(dependencies).sort()).toEqual(['rxjs', 'xstate']);
+    expect({ peerDependencies, optionalDependencies, type }).toEqual({ type: 'module' });
+  });
+
+  test('imports by its name and serves, and the process then ends by itself', async () => {
+    await writeFile(join(folder, 'user/main.mjs'), program);
+    const { stdout, stderr } = await run(process.execPath, ['main.mjs'], {
+      cwd: join(folder, 'user'),
+      timeout: 10_000,
+    });
+    expect({ stdout, stderr }).toEqual({ stdout: 'heard hi\n', stderr: '' });
+  });
+
+  test('types a strict program, and refuses what would fail', async () => {
+    await writeFile(join(folder, 'user/main.ts'), typed);
+    await writeFile(
+      join(folder, 'user/tsconfig.json'),
+      JSON.stringify({ compilerOptions, files: ['main.ts'] }),
+    );
+    const tsc = join(root, 'node_modules/typescript/bin/tsc');
+    const check = await run(process.execPath, [tsc, '-p', '.'], { cwd: join(folder, 'user') }).catch(
+      (error) => error,
+    );
+    expect(check.stdout).toBe('');
+  }, 60_000);
+});
