@@ -277,7 +277,10 @@ export class RawClient {
     return parseClose(next.payload);
   }
 
-  /** How the server ended the TCP connection: by a FIN or by a reset. Frames not taken yet stay. */
+  /**
+   * How the server ended the TCP connection: by a FIN or by a reset. Frames not taken yet stay. Rejects if the
+   * server has broken the protocol, such as by a frame after its Close.
+   */
   async ended(): Promise<'fin' | 'reset'> {
     return await this.#until('the end of the TCP connection', () => this.#ended, { ofEnd: true });
   }
@@ -380,9 +383,12 @@ export class RawClient {
   /** The rules between frames: nothing after a Close, fragments in order, text that is UTF-8. */
   #accept(next: ServerFrame): void {
     if (this.#closeSeen) throw new Error(`the server sent ${nameOfFrame(next)} after its Close (5.5.1)`);
-    this.#frames.push(next);
     if (next.opcode === OPCODE.close) this.#closeSeen = true;
-    if (next.opcode >= OPCODE.close) return;
+    if (next.opcode < OPCODE.close) this.#acceptFragment(next);
+    this.#frames.push(next);
+  }
+
+  #acceptFragment(next: ServerFrame): void {
     const isContinuation = next.opcode === OPCODE.continuation;
     if (isContinuation !== (this.#message !== undefined))
       throw new Error(`the server sent ${nameOfFrame(next)} out of order (5.4)`);
@@ -399,6 +405,7 @@ export class RawClient {
     let guard: NodeJS.Timeout | undefined;
     try {
       for (;;) {
+        if (this.#fault !== undefined && ofEnd) throw this.#fault;
         const taken = take();
         if (taken !== undefined) return taken;
         if (this.#fault !== undefined) throw this.#fault;

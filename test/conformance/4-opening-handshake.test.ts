@@ -1,0 +1,368 @@
+/**
+ * RFC 6455 4.2, with RFC 9112 under it: which request heads are answered by 101, and with what status the others
+ * are refused. Each head is sent whole, byte by byte and at random splits, with a frame glued to its end.
+ */
+import { describe, expect, test } from 'vitest';
+import {
+  acceptFor,
+  bytes,
+  closeFrame,
+  RawClient,
+  type RequestFields,
+  requestHead,
+  SAMPLE_HANDSHAKE_KEY,
+  type ServerResponse,
+  textFrame,
+} from '../support/raw-client.ts';
+import { nameOfWay, splitsInTwo, WAYS, type Way } from '../support/splits.ts';
+import { Suite, text, wordsOf } from './conversation.ts';
+
+const MAX_HEAD_BYTES = 8192;
+const MAX_HEADERS = 64;
+const suite = new Suite({ maxHeadBytes: MAX_HEAD_BYTES, maxHeaders: MAX_HEADERS });
+
+/** Connects, sends `head` and a text frame in one run of bytes, and gives the client. */
+async function send(head: string | Uint8Array, way: Way): Promise<RawClient> {
+  const client = await RawClient.connect(suite.port, { sendHead: false });
+  const raw = typeof head === 'string' ? Buffer.from(head, 'latin1') : head;
+  await client.sendSplit(bytes(raw, textFrame('first')), way);
+  return client;
+}
+
+async function expectAccepted(head: string | Uint8Array, way: Way, key?: string): Promise<ServerResponse> {
+  const client = await send(head, way);
+  const response = await client.handshake(key);
+  expect(wordsOf(await client.nextFrame()), nameOfWay(way)).toBe(text('first'));
+  await client.sendBytes(closeFrame(1000));
+  expect((await client.closeFrame()).code).toBe(1000);
+  client.destroy();
+  return response;
+}
+
+/** The head is refused with one of the statuses, a text for people, and the end of TCP, by a FIN. */
+async function expectRefused(
+  head: string | Uint8Array,
+  way: Way,
+  statuses: number[],
+): Promise<ServerResponse> {
+  const client = await send(head, way);
+  const response = await client.response();
+  expect(statuses, `${nameOfWay(way)}: ${response.head}\n${response.body}`).toContain(response.status);
+  expect(response.headers.connection?.toLowerCase()).toContain('close');
+  expect(response.headers['sec-websocket-accept']).toBeUndefined();
+  expect(Number(response.headers['content-length'])).toBe(Buffer.byteLength(response.body, 'latin1'));
+  expect(response.body.length, 'a text that a person can read').toBeGreaterThan(5);
+  expect(await client.ended(), nameOfWay(way)).toBe('fin');
+  client.destroy();
+  return response;
+}
+
+function accepts(name: string, head: string, key?: string): void {
+  test(name, async () => {
+    await Promise.all(WAYS.map(async (way) => await expectAccepted(head, way, key)));
+  });
+}
+
+function refuses(name: string, head: string | Uint8Array, ...statuses: number[]): void {
+  test(`${name}: ${statuses.join(' or ')}`, async () => {
+    await Promise.all(WAYS.map(async (way) => await expectRefused(head, way, statuses)));
+  });
+}
+
+const withHeaders = (headers: NonNullable<RequestFields['headers']>): string => requestHead({ headers });
+const withRequestLine = (line: string): string => requestHead().replace(/^[^\r]*/, line);
+/** The good head with raw lines, CRLF included, put before its last empty line. */
+const withLines = (lines: string): string => requestHead().replace(/\r\n\r\n$/, `\r\n${lines}\r\n`);
+
+describe('4.2.2: the answer to a good handshake', () => {
+  test('the key of section 1.3 is answered as there, and nothing is offered that was not asked for', async () => {
+    const { status, reason, headers } = await expectAccepted(requestHead(), 'whole');
+    expect({ status, reason }).toEqual({ status: 101, reason: 'Switching Protocols' });
+    expect(headers['sec-websocket-accept']).toBe('s3pPLMBiTxaQ9kYGzzhZRbK+xOo=');
+    expect(headers.upgrade?.toLowerCase()).toBe('websocket');
+    for (const name of [
+      'sec-websocket-protocol',
+      'sec-websocket-extensions',
+      'content-length',
+      'transfer-encoding',
+    ])
+      expect(headers[name], name).toBeUndefined();
+  });
+  test('the head may be split at any place', async () => {
+    const sent = bytes(requestHead(), textFrame('first'));
+    for (const [first, second] of splitsInTwo(sent)) {
+      const client = await RawClient.connect(suite.port, { sendHead: false });
+      await client.sendSplit(first, 'whole');
+      await client.sendSplit(second, 'whole');
+      await client.handshake();
+      expect(wordsOf(await client.nextFrame()), `cut after ${first.length} bytes`).toBe(text('first'));
+      client.destroy();
+    }
+  });
+  test('extensions that the server does not speak are declined by silence (9.1)', async () => {
+    const head = withHeaders({
+      'Sec-WebSocket-Extensions': 'permessage-deflate; client_max_window_bits, foo;a="b"',
+    });
+    expect((await expectAccepted(head, 'whole')).headers['sec-websocket-extensions']).toBeUndefined();
+  });
+  test('subprotocols that the server does not speak are declined by silence', async () => {
+    const head = withHeaders({ 'Sec-WebSocket-Protocol': 'chat, superchat' });
+    expect((await expectAccepted(head, 'whole')).headers['sec-websocket-protocol']).toBeUndefined();
+  });
+});
+
+describe('4.2.1 and RFC 9110: forms that a server must understand', () => {
+  accepts(
+    'header names in any case',
+    requestHead().replace(/^(.*?):/gm, (name) => name.toUpperCase()),
+  );
+  accepts(
+    'header names in lower case',
+    requestHead().replace(/^(\S*?):/gm, (name) => name.toLowerCase()),
+  );
+  accepts('Upgrade: WebSocket, in any case', withHeaders({ Upgrade: 'WebSocket' }));
+  accepts('Connection: upgrade in lower case', withHeaders({ Connection: 'upgrade' }));
+  accepts(
+    'Connection: keep-alive, Upgrade, as Firefox sends it',
+    withHeaders({ Connection: 'keep-alive, Upgrade' }),
+  );
+  accepts('Connection with empty list elements', withHeaders({ Connection: ', ,keep-alive ,, UPGRADE ,' }));
+  accepts('two Connection headers, Upgrade in the second', withLines('Connection: keep-alive\r\n'));
+  accepts('no whitespace after the colons', requestHead().replace(/: /g, ':'));
+  accepts('spaces and tabs around the values', requestHead().replace(/: ([^\r]*)/g, ':\t  $1 \t'));
+  accepts('one empty line before the request line (RFC 9112 2.2)', `\r\n${requestHead()}`);
+  accepts('a query', requestHead({ path: '/echo?token=a%20b&x=/?' }));
+  accepts('the absolute form of the target (4.2.1)', requestHead({ path: 'http://127.0.0.1/echo' }));
+  accepts('bytes from 128 up in a value (RFC 9110 5.5)', withLines('X-Latin: caf\xe9 \x80\xff\r\n'));
+  accepts('an empty value', withLines('X-Empty:\r\nX-Blank: \t \r\n'));
+  accepts('every token character in a name', withLines("!#$%&'*+-.^_`|~09azAZ: x\r\n"));
+  accepts('Content-Length: 0', withLines('Content-Length: 0\r\n'));
+  accepts(
+    'a key with bits in its padding, as in the example of section 4.1',
+    withHeaders({ 'Sec-WebSocket-Key': 'AQIDBAUGBwgJCgsMDQ4PEC==' }),
+    'AQIDBAUGBwgJCgsMDQ4PEC==',
+  );
+  accepts(
+    'a key with + and /',
+    withHeaders({ 'Sec-WebSocket-Key': '+/+/+/+/+/+/+/+/+/+/+A==' }),
+    '+/+/+/+/+/+/+/+/+/+/+A==',
+  );
+  accepts('a Host with a port', withHeaders({ Host: 'example.com:8080' }));
+  accepts('a Host that is an IPv6 address', withHeaders({ Host: '[::1]:80' }));
+  accepts('an Origin of the same host', withHeaders({ Host: 'localhost:80', Origin: 'http://localhost' }));
+
+  test('the accept value depends on the key, as SHA-1 says', () => {
+    expect(acceptFor(SAMPLE_HANDSHAKE_KEY)).toBe('s3pPLMBiTxaQ9kYGzzhZRbK+xOo=');
+  });
+});
+
+describe('4.2.1: the request MUST be a GET of HTTP/1.1 for a path that there is', () => {
+  for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'TRACE', 'FOO'])
+    refuses(`the method ${method}`, withRequestLine(`${method} /echo HTTP/1.1`), 405, 501);
+  refuses(
+    'the method get, in lower case: methods are case-sensitive',
+    withRequestLine('get /echo HTTP/1.1'),
+    405,
+  );
+  refuses('CONNECT with an authority', withRequestLine('CONNECT 127.0.0.1:80 HTTP/1.1'), 400, 405, 501);
+  refuses('HTTP/1.0', withRequestLine('GET /echo HTTP/1.0'), 505, 426, 400);
+  refuses('HTTP/0.9', withRequestLine('GET /echo HTTP/0.9'), 505, 400);
+  refuses('HTTP/2.0', withRequestLine('GET /echo HTTP/2.0'), 505, 400);
+  refuses('no version', withRequestLine('GET /echo'), 400);
+  refuses('a version in lower case', withRequestLine('GET /echo http/1.1'), 400);
+  refuses('a version of two digits', withRequestLine('GET /echo HTTP/1.10'), 400, 505);
+  refuses('a version with something behind it', withRequestLine('GET /echo HTTP/1.1 x'), 400);
+  refuses('a version with a space behind it', withRequestLine('GET /echo HTTP/1.1 '), 400);
+  refuses('two spaces before the target', withRequestLine('GET  /echo HTTP/1.1'), 400);
+  refuses('two spaces after the target', withRequestLine('GET /echo  HTTP/1.1'), 400);
+  refuses('tabs for spaces', withRequestLine('GET\t/echo\tHTTP/1.1'), 400);
+  refuses('a space before the method', withRequestLine(' GET /echo HTTP/1.1'), 400);
+  refuses('no target', withRequestLine('GET HTTP/1.1'), 400);
+  refuses('no request line', withRequestLine(''), 400);
+  refuses('a space in the target', withRequestLine('GET /ec ho HTTP/1.1'), 400);
+  refuses('a NUL in the target', withRequestLine('GET /ec\0ho HTTP/1.1'), 400);
+  refuses('a byte above 127 in the target', withRequestLine('GET /\xe9cho HTTP/1.1'), 400);
+  refuses('a fragment in the target (3)', withRequestLine('GET /echo#part HTTP/1.1'), 400);
+  refuses('a broken percent escape', withRequestLine('GET /echo%zz HTTP/1.1'), 400, 404);
+  refuses('a target without a slash', withRequestLine('GET echo HTTP/1.1'), 400);
+  refuses('the target *', withRequestLine('GET * HTTP/1.1'), 400, 404);
+  refuses('a path that there is not', requestHead({ path: '/nowhere' }), 404);
+  refuses('a path in another case', requestHead({ path: '/Echo' }), 404);
+  refuses('a path with dots that would lead there', requestHead({ path: '/x/../echo' }), 404, 400);
+});
+
+describe('4.2.1: what a handshake MUST have', () => {
+  refuses('no Host (RFC 9112 3.2)', withHeaders({ Host: null }), 400);
+  refuses('two Hosts (RFC 9112 3.2)', withLines('Host: 127.0.0.1\r\n'), 400);
+  refuses('a Host that is none', withHeaders({ Host: 'exa mple' }), 400);
+  refuses('a Host with a user', withHeaders({ Host: 'user@example.com' }), 400);
+  refuses('a Host that is a list', withHeaders({ Host: 'a.example, b.example' }), 400);
+  refuses('a Host with a path', withHeaders({ Host: 'example.com/echo' }), 400);
+  refuses('no Upgrade', withHeaders({ Upgrade: null }), 426, 400);
+  refuses('Upgrade to something else', withHeaders({ Upgrade: 'h2c' }), 426, 400);
+  refuses('Upgrade to something that begins like it', withHeaders({ Upgrade: 'websocketx' }), 426, 400);
+  refuses('an empty Upgrade', withHeaders({ Upgrade: '' }), 426, 400);
+  refuses('no Connection', withHeaders({ Connection: null }), 426, 400);
+  refuses('Connection: keep-alive', withHeaders({ Connection: 'keep-alive' }), 426, 400);
+  refuses(
+    'Connection with a token that contains it',
+    withHeaders({ Connection: 'xupgrade, upgrade-insecure' }),
+    426,
+    400,
+  );
+  refuses('neither Upgrade nor Connection', withHeaders({ Upgrade: null, Connection: null }), 426);
+
+  refuses('no key', withHeaders({ 'Sec-WebSocket-Key': null }), 400);
+  refuses('an empty key', withHeaders({ 'Sec-WebSocket-Key': '' }), 400);
+  refuses('a key of 15 bytes', withHeaders({ 'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAA' }), 400);
+  refuses('a key of 17 bytes', withHeaders({ 'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAAAAA=' }), 400);
+  refuses('a key without padding', withHeaders({ 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ' }), 400);
+  refuses(
+    'a key with half the padding',
+    withHeaders({ 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ=' }),
+    400,
+  );
+  refuses(
+    'a key with a letter that base64 has not',
+    withHeaders({ 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25j*Q==' }),
+    400,
+  );
+  refuses(
+    'a key in the alphabet for URLs',
+    withHeaders({ 'Sec-WebSocket-Key': '-_-_-_-_-_-_-_-_-_-_-A==' }),
+    400,
+  );
+  refuses('a key with a space in it', withHeaders({ 'Sec-WebSocket-Key': 'dGhlIHNhbXB sZSBub25jZQ==' }), 400);
+  refuses('two keys', withLines(`Sec-WebSocket-Key: ${SAMPLE_HANDSHAKE_KEY}\r\n`), 400);
+
+  const versions = [
+    '0',
+    '7',
+    '8',
+    '12',
+    '14',
+    '013',
+    '13.0',
+    '+13',
+    '0x0d',
+    '1 3',
+    '255',
+    '256',
+    '99999999999',
+    '',
+  ];
+  for (const version of versions)
+    refuses(`Sec-WebSocket-Version: ${version}`, withHeaders({ 'Sec-WebSocket-Version': version }), 426, 400);
+  refuses('no version of the protocol', withHeaders({ 'Sec-WebSocket-Version': null }), 426, 400);
+  refuses('two versions', withLines('Sec-WebSocket-Version: 8\r\n'), 426, 400);
+  test('4.4: another version is answered with the one that the server speaks', async () => {
+    const head = withHeaders({ 'Sec-WebSocket-Version': '25' });
+    const { status, headers } = await expectRefused(head, 'whole', [426]);
+    expect({ status, version: headers['sec-websocket-version'] }).toEqual({ status: 426, version: '13' });
+  });
+
+  refuses('an origin of another host (10.2)', withHeaders({ Origin: 'https://evil.example' }), 403);
+  refuses('the origin null', withHeaders({ Origin: 'null' }), 403);
+  refuses('two origins', withHeaders({ Origin: 'http://127.0.0.1 http://evil.example' }), 403, 400);
+});
+
+describe('4.1 and 9.1: lists in the handshake MUST be well formed', () => {
+  for (const list of ['', 'a b', 'a@b', 'ch\xe4t', '"chat"', 'chat, sup{er', ',', 'chat;q=1'])
+    refuses(`Sec-WebSocket-Protocol: ${list}`, withHeaders({ 'Sec-WebSocket-Protocol': list }), 400);
+  refuses('a subprotocol named twice', withHeaders({ 'Sec-WebSocket-Protocol': 'chat, chat' }), 400);
+  for (const list of ['', ';a', 'x;', 'x;a=', 'x;=b', 'x;a="', 'x;a="b c"', 'x y', 'x;a=b=c', '\xff'])
+    refuses(`Sec-WebSocket-Extensions: ${list}`, withHeaders({ 'Sec-WebSocket-Extensions': list }), 400);
+});
+
+describe('RFC 9112: a malformed head MUST be refused, and never be guessed at', () => {
+  refuses('whitespace before a colon (5.1)', withLines('X-Test : x\r\n'), 400);
+  refuses('a tab before a colon (5.1)', withLines('X-Test\t: x\r\n'), 400);
+  refuses('a folded line (5.2)', withLines('X-Test: a\r\n b\r\n'), 400);
+  refuses('a line folded by a tab (5.2)', withLines('X-Test: a\r\n\tb\r\n'), 400);
+  refuses('whitespace before the first header (2.2)', requestHead().replace('\r\n', '\r\n '), 400);
+  refuses('a line of whitespace', withLines(' \r\n'), 400);
+  refuses('a line without a colon', withLines('X-Test\r\n'), 400);
+  refuses('an empty name', withLines(': x\r\n'), 400);
+  for (const name of ['X Test', 'X@Test', 'X(Test)', 'X"Test', 'X/Test', 'X\0Test', 'X\x7fTest', 'X\xe9'])
+    refuses(`the header name ${JSON.stringify(name)}`, withLines(`${name}: x\r\n`), 400);
+  for (const control of ['\0', '\x01', '\x08', '\x0b', '\x0c', '\x1b', '\x1f', '\x7f'])
+    refuses(`${JSON.stringify(control)} in a value`, withLines(`X-Test: a${control}b\r\n`), 400);
+  refuses('a lone CR in a value (2.2)', withLines('X-Test: a\rb\r\n'), 400);
+  refuses('a lone LF at the end of a line', withLines('X-Test: a\n'), 400);
+  refuses('lone LFs throughout', requestHead().replaceAll('\r\n', '\n'), 400);
+  refuses('a lone CR for the last line end', requestHead().replace(/\r\n$/, '\r\r\n'), 400);
+  refuses('a body announced by Content-Length', withLines('Content-Length: 5\r\n'), 400, 413);
+  refuses('a Content-Length that is no number', withLines('Content-Length: 0x0\r\n'), 400);
+  refuses('two Content-Lengths', withLines('Content-Length: 0\r\nContent-Length: 9\r\n'), 400);
+  refuses('a body announced by Transfer-Encoding', withLines('Transfer-Encoding: chunked\r\n'), 400, 413);
+});
+
+describe('10.4: the head has limits', () => {
+  const padded = (size: number): string => {
+    const bare = withLines('X-Pad: \r\n').length;
+    return withLines(`X-Pad: ${'p'.repeat(size - bare)}\r\n`);
+  };
+  const lines = (count: number): string => 'X-More: 1\r\n'.repeat(count);
+  const ownHeaders = requestHead().split('\r\n').length - 3;
+
+  accepts('a head of exactly the largest size', padded(MAX_HEAD_BYTES));
+  refuses('one byte more', padded(MAX_HEAD_BYTES + 1), 431);
+  accepts('exactly as many headers as allowed', withLines(lines(MAX_HEADERS - ownHeaders)));
+  refuses('one header more', withLines(lines(MAX_HEADERS - ownHeaders + 1)), 431);
+  refuses(
+    'a target that is longer than a head',
+    withRequestLine(`GET /${'x'.repeat(9000)} HTTP/1.1`),
+    431,
+    414,
+  );
+  test('a head that never ends is refused as soon as it is too long', async () => {
+    const client = await RawClient.connect(suite.port, { sendHead: false });
+    await client.sendBytes(bytes(`GET /echo HTTP/1.1\r\nX-Endless: ${'x'.repeat(MAX_HEAD_BYTES)}`));
+    expect((await client.response()).status).toBe(431);
+  });
+  test('a head that is wrong is refused before its end', async () => {
+    const client = await RawClient.connect(suite.port, { sendHead: false });
+    await client.sendBytes(bytes('GET /echo HTTP/1.1\r\nBad Header: x'));
+    expect((await client.response()).status).toBe(400);
+  });
+});
+
+describe('traffic that is not WebSocket gets an answer or an end, and never a hang', () => {
+  const strangers: Record<string, Uint8Array> = {
+    'a TLS hello': bytes(
+      Uint8Array.of(0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03),
+      'x'.repeat(512),
+    ),
+    'the preface of HTTP/2': bytes('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
+    'a WebSocket frame without a handshake': textFrame('hello'),
+    zeros: new Uint8Array(100),
+    SSH: bytes('SSH-2.0-OpenSSH_9.2\r\n'),
+    SMTP: bytes('EHLO example.com\r\n'),
+    Redis: bytes('*1\r\n$4\r\nPING\r\n'),
+    'every byte value': Uint8Array.from({ length: 256 }, (_, i) => 255 - i),
+  };
+  for (const [name, sent] of Object.entries(strangers)) {
+    test(name, async () => {
+      const client = await RawClient.connect(suite.port, { sendHead: false });
+      await client.sendSplit(sent, 'byte-by-byte');
+      const { status } = await client.response();
+      expect(status).toBeGreaterThanOrEqual(400);
+      expect(await client.ended()).toBe('fin');
+    });
+  }
+  test('a FIN before the head has ended is answered by the end of TCP', async () => {
+    for (const part of ['', 'GET', 'GET /echo HTTP/1.1\r\nHost: x\r\n']) {
+      const client = await RawClient.connect(suite.port, { sendHead: false });
+      await client.sendBytes(bytes(part));
+      client.fin();
+      expect(await client.ended(), JSON.stringify(part)).toBe('fin');
+      client.destroy();
+    }
+  });
+  test('a second request after the handshake is read as frames, and fails as such', async () => {
+    const client = await RawClient.connect(suite.port);
+    await client.handshake();
+    await client.sendBytes(bytes(requestHead()));
+    expect((await client.closeFrame()).code).toBe(1002);
+  });
+});

@@ -1,0 +1,82 @@
+/**
+ * The server under test of the conformance and the differential suites: Portal with a path that sends each
+ * message back as its own type, and a record of what the server's side of every connection saw.
+ */
+import { type Connection, createServer, type ServerOptions } from '../../src/index.ts';
+
+/** What `closed$` and `onClose` report. */
+export interface CloseReport {
+  code: number;
+  reason: string;
+  wasClean: boolean;
+  initiator: 'server' | 'peer';
+}
+
+/** What the server's side of one connection saw. */
+export interface Visit<Peer> {
+  messages: (string | Uint8Array)[];
+  opened: Promise<Peer>;
+  closed: Promise<CloseReport>;
+}
+
+/** An echo server of any make. Connect to `/echo/<id>` and ask `visit(id)` for that connection's record. */
+export interface EchoServer<Peer> {
+  port: number;
+  visit(id: string): Visit<Peer>;
+  stop(): Promise<void>;
+}
+
+/** The records of an echo server by id, made when either side first asks for them. */
+export class Visits<Peer> {
+  readonly #visits = new Map<
+    string,
+    Visit<Peer> & { open(peer: Peer): void; close(report: CloseReport): void }
+  >();
+
+  of(id: string): Visit<Peer> & { open(peer: Peer): void; close(report: CloseReport): void } {
+    const known = this.#visits.get(id);
+    if (known !== undefined) return known;
+    const opened = deferred<Peer>();
+    const closed = deferred<CloseReport>();
+    const visit = {
+      messages: [],
+      opened: opened.promise,
+      closed: closed.promise,
+      open: opened.resolve,
+      close: closed.resolve,
+    };
+    this.#visits.set(id, visit);
+    return visit;
+  }
+}
+
+/** Starts Portal on an ephemeral port of the loopback address. */
+export async function startEchoServer(options: Partial<ServerOptions> = {}): Promise<EchoServer<Connection>> {
+  const visits = new Visits<Connection>();
+  const server = createServer({ port: 0, host: '127.0.0.1', ...options });
+  server.path('/echo', {
+    onMessage: (connection, message) => void connection.send(message),
+  });
+  server.path('/echo/:id', {
+    onOpen: (connection) => visits.of(connection.params.id ?? '').open(connection),
+    onMessage: (connection, message) => {
+      visits.of(connection.params.id ?? '').messages.push(message);
+      connection.send(message);
+    },
+    onClose: (connection, report) => visits.of(connection.params.id ?? '').close(report),
+  });
+  await server.start();
+  return {
+    port: server.address().port,
+    visit: (id) => visits.of(id),
+    stop: async () => void (await server.stop({ code: 1001, deadline: 0 })),
+  };
+}
+
+function deferred<T>(): { promise: Promise<T>; resolve(value: T): void } {
+  let resolve: (value: T) => void = () => undefined;
+  const promise = new Promise<T>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}
