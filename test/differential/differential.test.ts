@@ -187,112 +187,120 @@ const ways: fc.Arbitrary<Way> = fc.oneof(
   fc.record({ seed: fc.nat() }),
 );
 
-const payloads: fc.Arbitrary<Uint8Array> = fc.oneof(
-  { weight: 4, arbitrary: fc.string({ maxLength: 20 }).map((string) => bytes(string)) },
-  { weight: 4, arbitrary: fc.string({ unit: 'binary', maxLength: 20 }).map((string) => bytes(string)) },
-  { weight: 2, arbitrary: fc.uint8Array({ maxLength: 20 }) },
-  {
-    weight: 2,
-    arbitrary: fc.constantFrom('c3', 'a9', 'e2 82', 'ac', 'f0 9f', '98 80', 'ed a0', 'f4 90', 'c0').map(hex),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.constantFrom(125, 126, 127, 300, 999, 1000, 1001).map((size) => bytes('x'.repeat(size))),
-  },
-  { weight: 1, arbitrary: fc.constantFrom(65_535, 65_536).map((size) => new Uint8Array(size)) },
-);
-
-const closePayloads: fc.Arbitrary<Uint8Array> = fc
-  .tuple(
-    fc.oneof(
-      fc.constantFrom(1000, 1001, 1002, 1003, 1007, 1011, 1014, 3000, 4999),
-      fc.constantFrom(0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65_535),
-      fc.nat({ max: 65_535 }),
-    ),
-    fc.oneof(fc.constant(bytes('')), fc.constant(bytes('bye')), payloads),
-    fc.nat({ max: 5 }),
+const texts: fc.Arbitrary<Uint8Array> = fc
+  .oneof(
+    { weight: 4, arbitrary: fc.string({ unit: 'binary', maxLength: 40 }) },
+    { weight: 2, arbitrary: fc.string({ unit: 'grapheme', maxLength: 40 }) },
+    { weight: 1, arbitrary: fc.constantFrom(125, 126, 127, 999, 1000).map((size) => 'x'.repeat(size)) },
   )
-  .map(([code, reason, cut]) => {
-    const whole = bytes(Uint8Array.of(code >> 8, code & 0xff), reason);
-    return cut < 2 ? whole.subarray(0, cut) : whole;
-  });
+  .map((string) => bytes(string))
+  .filter(({ length }) => length <= LIMITS.cap);
 
-const often = <T>(usual: T, ...others: T[]): fc.Arbitrary<T> =>
-  fc.oneof(
-    { weight: 14, arbitrary: fc.constant(usual) },
-    { weight: 1, arbitrary: fc.constantFrom(...others) },
-  );
+const masks: fc.Arbitrary<Uint8Array> = fc.uint8Array({ minLength: 4, maxLength: 4 });
 
-const dataFrames: fc.Arbitrary<SentFrame> = fc
-  .record({
-    opcode: fc.constantFrom<number>(OPCODE.text, OPCODE.binary),
-    payload: payloads,
-    rsv: often(0, 1, 2, 4, 7),
-    mask: fc.oneof(
-      { weight: 12, arbitrary: fc.uint8Array({ minLength: 4, maxLength: 4 }) },
-      { weight: 1, arbitrary: fc.constant(false) },
-    ),
-    length: fc.oneof(
-      { weight: 14, arbitrary: fc.constant({}) },
-      { weight: 1, arbitrary: fc.constantFrom<FrameFields['length'] & object>({ bits: 16 }, { bits: 64 }) },
-    ),
-  })
-  .map((fields) => (fields.payload.length > 65_535 ? { ...fields, length: {} } : fields));
+const controlFrames: fc.Arbitrary<SentFrame> = fc.record({
+  opcode: fc.constantFrom<number>(OPCODE.ping, OPCODE.pong),
+  payload: fc.uint8Array({ maxLength: 125 }),
+  mask: masks,
+});
 
-const controlFrames: fc.Arbitrary<SentFrame> = fc.oneof(
-  {
-    weight: 4,
-    arbitrary: fc.record({ opcode: fc.constantFrom<number>(OPCODE.ping, OPCODE.pong), payload: payloads }),
-  },
-  { weight: 1, arbitrary: fc.record({ opcode: fc.constant(OPCODE.close), payload: closePayloads }) },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      opcode: fc.constantFrom(0x3, 0x7, 0xb, 0xf, 0x9, 0x8),
-      payload: payloads,
-      fin: fc.boolean(),
-    }),
-  },
-);
-
-/** A message in fragments, each cut anywhere, with control frames between. */
+/** A good message, whole or cut anywhere into fragments, with control frames between them. */
 const messages: fc.Arbitrary<SentFrame[]> = fc
-  .tuple(
-    dataFrames,
-    fc.array(fc.tuple(payloads, fc.option(controlFrames)), { maxLength: 10 }),
-    fc.nat({ max: 9 }),
-  )
-  .map(([first, rest, slip]) => {
-    if (rest.length === 0) return [first];
-    const frames: SentFrame[] = [{ ...first, fin: false }];
-    for (const [i, [payload, control]] of rest.entries()) {
-      if (control !== null) frames.push(control);
-      const isLast = i === rest.length - 1 && slip !== 0;
-      frames.push({ opcode: slip === 1 ? first.opcode : OPCODE.continuation, payload, fin: isLast });
-    }
-    return frames;
+  .record({
+    message: fc.oneof(
+      fc.record({ opcode: fc.constant<number>(OPCODE.text), payload: texts }),
+      fc.record({ opcode: fc.constant<number>(OPCODE.binary), payload: fc.uint8Array({ maxLength: 200 }) }),
+    ),
+    mask: masks,
+    cuts: fc.oneof(
+      fc.constant<number[]>([]),
+      fc.array(fc.nat({ max: 200 }), { maxLength: LIMITS.maxFragments - 1 }),
+    ),
+    between: fc.array(fc.option(controlFrames), { maxLength: 4 }),
+  })
+  .map(({ message: { opcode, payload }, mask, cuts, between }) => {
+    const ends = [...cuts.map((cut) => Math.min(cut, payload.length)).sort((a, b) => a - b), payload.length];
+    return ends.flatMap((end, i) => {
+      const part = payload.subarray(i === 0 ? 0 : ends[i - 1], end);
+      const fin = i === ends.length - 1;
+      const each: SentFrame = { opcode: i === 0 ? opcode : OPCODE.continuation, payload: part, fin, mask };
+      const control = between[i] ?? null;
+      return control === null ? [each] : [each, control];
+    });
   });
 
-/** What may stand alone at the end: a frame of which the rest never comes, or a length that is out of bounds. */
-const tails: fc.Arbitrary<SentFrame[]> = fc.oneof(
-  fc.constant<SentFrame[]>([]),
-  fc.record({ opcode: fc.constant(OPCODE.close), payload: closePayloads }).map((close) => [close]),
+/** What may go wrong with one frame of a good sequence. */
+const faults: fc.Arbitrary<(good: SentFrame) => SentFrame[]> = fc.oneof(
+  fc.integer({ min: 1, max: 7 }).map((rsv) => (good: SentFrame) => [{ ...good, rsv }]),
+  fc.constant((good: SentFrame) => [{ ...good, mask: false }]),
+  fc.nat({ max: 15 }).map((opcode) => (good: SentFrame) => [{ ...good, opcode }]),
+  fc.constant((good: SentFrame) => [{ ...good, fin: !(good.fin ?? true) }]),
   fc
-    .tuple(dataFrames, fc.constantFrom(1n, 100n, 2000n, 1n << 32n, 1n << 53n, (1n << 63n) - 1n, 1n << 63n))
-    .map(([each, more]) => [{ ...each, length: { declared: BigInt(each.payload.length) + more } }]),
+    .constantFrom<16 | 64>(16, 64)
+    .map((bits) => (good: SentFrame) => [{ ...good, length: good.payload.length > 65_535 ? {} : { bits } }]),
+  fc
+    .constantFrom('80', 'c0', 'c3', 'e2 82', 'ed a0 80', 'f0 9f 98', 'f4 90', 'ff')
+    .map((digits) => (good: SentFrame) => [
+      { ...good, payload: bytes(good.payload, hex(digits)), length: {} },
+    ]),
+  fc
+    .constantFrom(126, 1000, 1001, 65_536)
+    .map((size) => (good: SentFrame) => [{ ...good, payload: new Uint8Array(size), length: {} }]),
+  fc.constant(() => []),
+  fc.constant((good: SentFrame) => [good, good]),
+  fc.constant((good: SentFrame) => Array.from({ length: 9 }, () => ({ ...good, fin: false }))),
+);
+
+const closeFrames: fc.Arbitrary<SentFrame> = fc
+  .record({
+    code: fc.oneof(
+      fc.constantFrom(1000, 1001, 1002, 1007, 1011, 1014, 3000, 4999),
+      fc.constantFrom(0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65_535),
+    ),
+    reason: fc.oneof(
+      fc.constantFrom('', 'bye', 'r'.repeat(123)).map((reason) => bytes(reason)),
+      fc.uint8Array(),
+    ),
+    size: fc.oneof({ weight: 5, arbitrary: fc.constant(125) }, { weight: 1, arbitrary: fc.nat({ max: 3 }) }),
+  })
+  .map(({ code, reason, size }) => {
+    const payload = bytes(Uint8Array.of(code >> 8, code & 0xff), reason).subarray(0, size);
+    return { opcode: OPCODE.close, payload };
+  });
+
+/** What comes last: nothing, a Close, or a frame of which the rest never comes or is more than may be. */
+const ends: fc.Arbitrary<SentFrame[]> = fc.oneof(
+  fc.constant<SentFrame[]>([]),
+  closeFrames.map((close) => [close]),
+  fc
+    .record({
+      begun: messages.map(([first]) => first ?? data(OPCODE.text, '')),
+      more: fc.constantFrom(1n, 100n, 2000n, 1n << 32n, 1n << 53n, (1n << 63n) - 1n, 1n << 63n),
+    })
+    .map(({ begun, more }) => [{ ...begun, length: { declared: BigInt(begun.payload.length) + more } }]),
 );
 
 const sequences: fc.Arbitrary<SentFrame[]> = fc
-  .tuple(
-    fc.array(
+  .record({
+    good: fc.array(
       fc.oneof(
-        { weight: 3, arbitrary: messages },
-        { weight: 1, arbitrary: controlFrames.map((each) => [each]) },
+        messages,
+        controlFrames.map((each) => [each]),
       ),
-      {
-        maxLength: 6,
-      },
+      { maxLength: 5 },
     ),
-    tails,
-  )
-  .map(([runs, tail]) => [...runs.flat(), ...tail]);
+    wrong: fc.array(fc.record({ at: fc.nat(), fault: faults }), { maxLength: 2 }),
+    end: ends,
+    more: fc.array(messages, { maxLength: 1 }),
+  })
+  .map(({ good, wrong, end, more }) => {
+    const sequence = good.flat();
+    for (const { at, fault } of wrong) {
+      const i = at % Math.max(1, sequence.length);
+      const frame = sequence[i];
+      if (frame !== undefined) sequence.splice(i, 1, ...fault(frame));
+    }
+    return end.length === 1 && end[0]?.length !== undefined
+      ? [...sequence, ...end]
+      : [...sequence, ...end, ...more.flat()];
+  });
