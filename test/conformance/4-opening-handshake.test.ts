@@ -111,6 +111,25 @@ describe('4.2.2: the answer to a good handshake', () => {
   });
 });
 
+describe('4.2.2: the subprotocol is one that the client named and the server speaks, or none', () => {
+  const speaker = new Suite({ subprotocols: ['b', 'c'] });
+  const offers: [offer: string, chosen: string | undefined][] = [
+    ['b', 'b'],
+    ['a, b', 'b'],
+    ['a,\tc ,d', 'c'],
+    ['a\r\nSec-WebSocket-Protocol: c', 'c'],
+    ['B, C', undefined],
+    ['a, bc', undefined],
+  ];
+  for (const [offer, chosen] of offers) {
+    test(`${JSON.stringify(offer)} is answered by ${chosen ?? 'no header'}`, async () => {
+      const headers = { 'Sec-WebSocket-Protocol': offer };
+      const client = await RawClient.connect(speaker.port, { headers });
+      expect((await client.handshake()).headers['sec-websocket-protocol']).toBe(chosen);
+    });
+  }
+});
+
 describe('4.2.1 and RFC 9110: forms that a server must understand', () => {
   accepts(
     'header names in any case',
