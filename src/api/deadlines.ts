@@ -1,0 +1,136 @@
+/**
+ * The deadlines of one connection, as one entry in the server's ticker.
+ *
+ * A state has at most one deadline of its own; open connections also have the heartbeat and, while bytes wait for a
+ * peer that does not take them, the write deadline. Traffic only notes the present tick: whether the silence was long
+ * enough is asked when the entry falls due, and then it is put back for the earliest moment that is left.
+ */
+import { Ticker, type Waiting } from '../io/ticker.ts';
+import type { ConnectionEvent, ConnectionState } from '../machines/connection-ports.ts';
+import type { Settings } from './options.ts';
+
+type Timeout = Extract<ConnectionEvent, { type: `timeout.${string}` }>;
+const NEVER = Number.POSITIVE_INFINITY;
+/** Our own event loop stood still for this long: what the peer sent lies unread, so nobody is blamed. */
+const STALL_MS = 1000;
+/** The heartbeat's silence is spread by this much either way, so that pings do not come in waves. */
+const JITTER = 0.2;
+
+/** What a deadline needs to know of its connection. */
+export interface Timed {
+  onTimeout(timeout: Timeout): void;
+  /** Reading is held back by us: silence is our own doing. */
+  readonly held: boolean;
+}
+
+export class Deadlines implements Waiting {
+  dueTick = -1;
+  /** The tick of the peer's last byte. */
+  lastByteTick: number;
+
+  readonly #ticker: Ticker;
+  readonly #settings: Settings;
+  readonly #timed: Timed;
+  #stateTick = NEVER;
+  #stateTimeout: Timeout['type'] = 'timeout.handshake';
+  #silenceTicks = NEVER;
+  #pingTick = NEVER;
+  #writeTick = NEVER;
+
+  constructor(ticker: Ticker, settings: Settings, timed: Timed) {
+    this.#ticker = ticker;
+    this.#settings = settings;
+    this.#timed = timed;
+    this.lastByteTick = ticker.tick;
+    this.#arm('timeout.handshake', settings.handshakeDeadline);
+  }
+
+  /** The connection is in a new state. */
+  enter(state: ConnectionState): void {
+    if (state === 'open' || state === 'fragmenting') {
+      if (this.#silenceTicks === NEVER) this.#startHeartbeat();
+      if (state === 'fragmenting') this.#arm('timeout.message', this.#settings.messageDeadline);
+      else this.#disarm();
+      return;
+    }
+    this.#silenceTicks = NEVER;
+    this.#pingTick = NEVER;
+    this.#writeTick = NEVER;
+    if (state === 'closing') this.enterClosing();
+    else if (state === 'closed') this.#ticker.forget(this);
+  }
+
+  /** The closing handshake, or the answer to a refused one, has begun. */
+  enterClosing(): void {
+    this.#arm('timeout.close', this.#settings.closeDeadline);
+  }
+
+  /** A heartbeat's Ping went out. */
+  pinged(): void {
+    this.#pingTick = this.#ticker.tick;
+  }
+
+  /** Whether bytes wait for the peer, and none of them has left since the last call. */
+  writing(waiting: boolean): void {
+    this.#writeTick = waiting ? this.#ticker.tick + Ticker.ticks(this.#settings.writeDeadline) : NEVER;
+    if (waiting) this.#schedule();
+  }
+
+  onDue(tick: number): void {
+    if (this.#stateTick <= tick) {
+      this.#stateTick = NEVER;
+      this.#timed.onTimeout({ type: this.#stateTimeout });
+    }
+    if (this.#writeTick <= tick) {
+      this.#writeTick = NEVER;
+      this.#timed.onTimeout({ type: 'timeout.write' });
+    }
+    if (this.#silenceTicks !== NEVER) this.#checkHeartbeat(tick);
+    this.#schedule();
+  }
+
+  #startHeartbeat(): void {
+    const { heartbeatInterval, clock } = this.#settings;
+    this.#silenceTicks = Ticker.ticks(heartbeatInterval * (1 - JITTER + 2 * JITTER * clock.random()));
+    this.#schedule();
+  }
+
+  #checkHeartbeat(tick: number): void {
+    if (this.#timed.held) {
+      this.lastByteTick = tick;
+      this.#pingTick = NEVER;
+      return;
+    }
+    if (this.#pingTick !== NEVER) {
+      if (this.lastByteTick >= this.#pingTick) this.#pingTick = NEVER;
+      else if (this.#ticker.stalledMs >= STALL_MS) this.#pingTick = tick;
+      else if (tick >= this.#pongTick) this.#timed.onTimeout({ type: 'timeout.pong' });
+    }
+    if (this.#pingTick === NEVER && tick >= this.lastByteTick + this.#silenceTicks) {
+      this.#timed.onTimeout({ type: 'timeout.silence' });
+    }
+  }
+
+  get #pongTick(): number {
+    return this.#pingTick + Ticker.ticks(this.#settings.pongDeadline);
+  }
+
+  #arm(timeout: Timeout['type'], ms: number): void {
+    this.#stateTimeout = timeout;
+    this.#stateTick = this.#ticker.tick + Ticker.ticks(ms);
+    this.#schedule();
+  }
+
+  #disarm(): void {
+    // The entry may fall due for nothing, once; that is cheaper than to move it for every message.
+    this.#stateTick = NEVER;
+  }
+
+  /** Waits for the earliest moment that is left; an entry that is due earlier anyway stays where it is. */
+  #schedule(): void {
+    const heartbeat = this.#pingTick === NEVER ? this.lastByteTick + this.#silenceTicks : this.#pongTick;
+    const next = Math.min(this.#stateTick, this.#writeTick, heartbeat);
+    if (this.dueTick >= 0 && this.dueTick <= next) return;
+    this.#ticker.wait(this, next);
+  }
+}

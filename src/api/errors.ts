@@ -1,0 +1,138 @@
+/**
+ * Everything that can go wrong, on one page.
+ *
+ *   PortalError                  has a stable `code`, and says whose `fault` it is
+ *   ├─ PeerError                 the other side broke a rule or a limit
+ *   │  ├─ ProtocolError          1002, 1003, 1007: RFC 6455 was violated
+ *   │  ├─ LimitError             1008, 1009, 1013: a limit of yours was passed
+ *   │  ├─ HandshakeError         the handshake was answered with an HTTP error
+ *   │  └─ ConnectionLostError    the stream broke
+ *   └─ UserError                 this program did
+ *      ├─ OptionError            a wrong option, at the call
+ *      ├─ NoMessageHandlerError  a message nobody was there for
+ *      ├─ NameTakenError, UnknownServerError
+ *      └─ InternalError          an impossible state: a defect of Portal itself
+ *
+ * What your own handlers throw comes to `onError` and `errors$` as it was thrown. None of it ever reaches the peer:
+ * it sees a close code and a fixed reason. A code that may not be sent, or a value that cannot be, is a plain
+ * `RangeError` or `TypeError` at the call.
+ */
+
+/** Base of all errors that Portal makes. */
+export abstract class PortalError extends Error {
+  /** Stable; for programs. */
+  abstract readonly code: string;
+  abstract readonly fault: 'peer' | 'user';
+  override get name(): string {
+    return this.constructor.name;
+  }
+}
+
+/** The peer's fault. */
+export abstract class PeerError extends PortalError {
+  readonly fault = 'peer';
+}
+
+/** This program's fault. */
+export abstract class UserError extends PortalError {
+  readonly fault = 'user';
+}
+
+/** The peer violated RFC 6455; the connection is failed with `closeCode` (7.1.7). */
+export class ProtocolError extends PeerError {
+  readonly code = 'ERR_PROTOCOL';
+  readonly closeCode: number;
+  constructor(closeCode: number, message: string) {
+    super(message);
+    this.closeCode = closeCode;
+  }
+}
+
+/** The peer passed a limit; the connection is failed with `closeCode`. */
+export class LimitError extends PeerError {
+  readonly code = 'ERR_LIMIT';
+  /** The option that sets the limit. */
+  readonly limit: string;
+  readonly closeCode: number;
+  constructor(limit: string, closeCode: number, message: string) {
+    super(`${limit}: ${message}`);
+    this.limit = limit;
+    this.closeCode = closeCode;
+  }
+}
+
+/** The opening handshake was answered with an HTTP error. */
+export class HandshakeError extends PeerError {
+  readonly code = 'ERR_HANDSHAKE';
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** The stream broke: a reset, a missing pong, a peer that accepts nothing. */
+export class ConnectionLostError extends PeerError {
+  readonly code = 'ERR_CONNECTION_LOST';
+}
+
+/** An option is wrong. Names the option, the value and what is allowed. */
+export class OptionError extends UserError {
+  readonly code = 'ERR_OPTION';
+  readonly option: string;
+  constructor(option: string, value: unknown, allowed: string) {
+    super(`option ${option} is ${describe(value)}; allowed is ${allowed}`);
+    this.option = option;
+  }
+}
+
+/** A message came on a path with no `onMessage`, and nobody was subscribed. */
+export class NoMessageHandlerError extends UserError {
+  readonly code = 'ERR_NO_MESSAGE_HANDLER';
+  constructor(path: string) {
+    super(
+      `a message came on ${path}, which has no onMessage, and nobody is subscribed; ` +
+        'give the path an onMessage, subscribe to messages$, or let onError return "continue" to ignore it',
+    );
+  }
+}
+
+/** `newServer` was given a name that another server bears. */
+export class NameTakenError extends UserError {
+  readonly code = 'ERR_NAME_TAKEN';
+  constructor(name: string) {
+    super(
+      `a server named ${JSON.stringify(name)} exists already; getServer(${JSON.stringify(name)}) returns it`,
+    );
+  }
+}
+
+/** No server bears the name. */
+export class UnknownServerError extends UserError {
+  readonly code = 'ERR_UNKNOWN_SERVER';
+  constructor(name: string, known: readonly string[]) {
+    const list =
+      known.length === 0
+        ? 'there is none yet'
+        : `there are ${known.map((n) => JSON.stringify(n)).join(', ')}`;
+    super(`no server is named ${JSON.stringify(name)}; ${list}; newServer(name, options) makes one`);
+  }
+}
+
+/** A state that cannot be: a defect of Portal. The connection was failed with 1011; the process lives. */
+export class InternalError extends UserError {
+  readonly code = 'ERR_INTERNAL';
+  constructor(cause: unknown) {
+    super('an impossible state was reached; the connection was failed with 1011', { cause });
+  }
+}
+
+function describe(value: unknown): string {
+  if (typeof value === 'function') return 'a function';
+  if (typeof value === 'bigint') return `${value}n`;
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return String(value);
+  }
+}

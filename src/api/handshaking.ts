@@ -1,0 +1,171 @@
+/**
+ * From the first byte to the verdict: the request head, its path, its origin, and whoever `authorize` lets in.
+ *
+ * The order of the questions is the order of the answers a peer may get: 400 and 431 for the head, 405, 426 and 400
+ * for the handshake (RFC 6455 4.2.1), 404 for the path, 403 for the origin, then `authorize`.
+ */
+import {
+  chooseSubprotocol,
+  readHandshake,
+  type Upgrade,
+  upgradeRequired,
+  upgradeResponse,
+} from '../io/handshake.ts';
+import { encodeHttpResponse, type HttpResponse, refusal } from '../io/http-response.ts';
+import { checkOrigin } from '../io/origin.ts';
+import { type RequestHead, RequestHeadParser } from '../io/request-head.ts';
+import type { Acceptance, HandshakeRequest, PlainRequest, Verdict } from './handlers.ts';
+import type { Settings } from './options.ts';
+import type { Path } from './path.ts';
+import type { Match, Params } from './router.ts';
+
+/** A connection that may open, with the 101 answer that opens it. */
+export interface Accepted {
+  readonly kind: 'accepted';
+  readonly head: RequestHead;
+  readonly path: Path;
+  readonly params: Params;
+  readonly subprotocol: string;
+  readonly data: unknown;
+  readonly answer: Uint8Array;
+}
+
+/** One that may not. `cause` is what a callback of the user's threw; the peer never sees it. */
+export interface Refused {
+  readonly kind: 'refused';
+  readonly response: HttpResponse;
+  readonly cause?: unknown;
+}
+
+export type Outcome = Accepted | Refused;
+
+export class Handshaking {
+  readonly #settings: Settings;
+  readonly #match: (path: string) => Match<Path> | undefined;
+  readonly #remoteAddress: string;
+  readonly #parser: RequestHeadParser;
+  readonly #abort = new AbortController();
+
+  /** Bytes that came behind the head: the first frames. */
+  rest: Uint8Array = new Uint8Array(0);
+  /** The request was HEAD: its answer has no body. */
+  omitBody = false;
+
+  constructor(settings: Settings, match: (path: string) => Match<Path> | undefined, remoteAddress: string) {
+    this.#settings = settings;
+    this.#match = match;
+    this.#remoteAddress = remoteAddress;
+    this.#parser = new RequestHeadParser(settings);
+  }
+
+  /** Takes the next bytes; undefined while the head is not whole, a promise while a callback decides. */
+  push(chunk: Uint8Array, full: HttpResponse | undefined): Outcome | Promise<Outcome> | undefined {
+    const result = this.#parser.push(chunk);
+    if (result.kind === 'need-more') return undefined;
+    if (result.kind === 'error') return refused(refusal(result.status, result.message));
+    this.rest = result.rest;
+    const { head } = result;
+    this.omitBody = head.method === 'HEAD';
+    const handshake = readHandshake(head);
+    if (handshake.kind === 'refusal') return refused(handshake.response);
+    if (handshake.kind === 'request') return this.#answerRequest(head);
+    if (full !== undefined) return refused(full);
+    return this.#judge(head, handshake);
+  }
+
+  /** The peer is gone or the deadline has passed: tells `authorize`. */
+  abort(): void {
+    this.#abort.abort();
+  }
+
+  #answerRequest(head: RequestHead): Outcome | Promise<Outcome> {
+    const { onRequest } = this.#settings;
+    if (onRequest === undefined) return refused(upgradeRequired());
+    // Encoded here once, so that a malformed response is this callback's failure and not the connection's.
+    const toOutcome = (response: HttpResponse | undefined): Outcome => {
+      if (response !== undefined) encodeHttpResponse(response);
+      return refused(response ?? upgradeRequired());
+    };
+    return guarded(() => onRequest(this.#plainRequest(head)), toOutcome);
+  }
+
+  #judge(head: RequestHead, upgrade: Upgrade): Outcome | Promise<Outcome> {
+    const match = this.#match(head.path);
+    if (match === undefined) return refused(refusal(404, `There is nothing at ${head.path.slice(0, 200)}.`));
+    const verdict = checkOrigin(upgrade.origin, head.host, this.#remoteAddress, this.#settings.origins);
+    if (!verdict.allowed) return refused(refusal(403, verdict.message));
+    const { authorize, subprotocols = this.#settings.subprotocols } = match.route.handlers;
+    const chosen = chooseSubprotocol(upgrade.protocols, subprotocols);
+    const accept = (acceptance: Acceptance<unknown>) =>
+      this.#accept(head, upgrade, match, chosen, acceptance);
+    if (authorize === undefined) return accept({});
+    const request: HandshakeRequest = Object.assign(this.#plainRequest(head), {
+      params: match.params,
+      origin: upgrade.origin,
+      subprotocols: upgrade.protocols,
+    });
+    return guarded(
+      () => authorize(request, this.#abort.signal),
+      (answer: Verdict<unknown>) => {
+        if (answer === false) return refused(refusal(403, 'You may not connect here.'));
+        if (typeof answer !== 'object' || answer === null) return accept({});
+        if (!('status' in answer)) return accept(answer);
+        encodeHttpResponse(answer);
+        return refused(answer);
+      },
+    );
+  }
+
+  #accept(
+    head: RequestHead,
+    { key, protocols }: Upgrade,
+    { route, params }: Match<Path>,
+    chosen: string | undefined,
+    { data, subprotocol = chosen, headers }: Acceptance<unknown>,
+  ): Outcome {
+    // 4.2.2: the subprotocol must be one of those the client offered.
+    if (subprotocol !== undefined && !protocols.includes(subprotocol)) {
+      throw new TypeError(
+        `authorize chose the subprotocol ${JSON.stringify(subprotocol)}, which was not offered`,
+      );
+    }
+    const answer = upgradeResponse({ key, subprotocol, headers });
+    return { kind: 'accepted', head, path: route, params, subprotocol: subprotocol ?? '', data, answer };
+  }
+
+  #plainRequest(head: RequestHead): PlainRequest {
+    return {
+      method: head.method,
+      path: head.path,
+      query: new URLSearchParams(head.query),
+      headers: head.headers,
+      remoteAddress: this.#remoteAddress,
+    };
+  }
+}
+
+function refused(response: HttpResponse, cause?: unknown): Refused {
+  return cause === undefined ? { kind: 'refused', response } : { kind: 'refused', response, cause };
+}
+
+/** Calls a callback of the user's and reads its answer; a throw or a rejection of either is a 500. */
+function guarded<T>(
+  callback: () => T | Promise<T>,
+  read: (answer: T) => Outcome,
+): Outcome | Promise<Outcome> {
+  const failed = (cause: unknown) =>
+    refused(refusal(500, 'The server could not decide.'), cause ?? new Error('rejected without a reason'));
+  try {
+    const answer = callback();
+    return isThenable(answer) ? Promise.resolve(answer).then(read).catch(failed) : read(answer);
+  } catch (cause) {
+    return failed(cause);
+  }
+}
+
+/** Whether a callback answered with a promise. */
+export function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return (
+    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+  );
+}

@@ -1,0 +1,280 @@
+/**
+ * What a server is made with: every option, its default, what is allowed, and the check that says so.
+ */
+import type { InspectionEvent, Observer } from 'xstate';
+import { type Clock, systemClock } from '../io/clock.ts';
+import type { HttpResponse } from '../io/http-response.ts';
+import { compileOrigins } from '../io/origin.ts';
+import type { Overflow } from '../io/outbox.ts';
+import { isToken } from '../io/request-head.ts';
+import type { Listener } from '../io/transports/transport.ts';
+import { OptionError } from './errors.ts';
+import type { Handlers, PlainRequest } from './handlers.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** Every limit of a server. Bytes are bytes of payload unless said otherwise; times are milliseconds, coarse by 50. */
+export interface Limits {
+  /** Bytes of one message, whole or fragmented; over it 1009. Default 1 MiB. */
+  readonly cap: number;
+  /** Frames of one fragmented message, empty ones included; over it 1008. Default 16,384. */
+  readonly maxFragments: number;
+  /** Time from a message's first fragment to its last; over it 1008. Default 30 s. */
+  readonly messageDeadline: number;
+  /** Bytes of a request head; over it 431. Default 8 KiB. */
+  readonly maxHeadBytes: number;
+  /** Header fields of a request; over it 431. Default 64. */
+  readonly maxHeaders: number;
+  /** Time for the whole handshake, `authorize` included; over it 408. Default 10 s. */
+  readonly handshakeDeadline: number;
+  /** Silence of the peer after which it is pinged, spread by ±20 %; Infinity never pings. Default 25 s. */
+  readonly heartbeatInterval: number;
+  /** Time for a sign of life after that ping; over it the connection is dropped, 1006. Default 20 s. */
+  readonly pongDeadline: number;
+  /** Time for the closing handshake; over it the socket is destroyed. Default 5 s. */
+  readonly closeDeadline: number;
+  /** Time in which a peer must accept something of what waits for it; over it 1006. Default 60 s. */
+  readonly writeDeadline: number;
+  /** Bytes that may wait for one peer, a new message included. Default 1 MiB, or `cap` where that is larger. */
+  readonly sendLimit: number;
+  /** Pongs that wait for a peer that does not read; beyond, only the newest is kept. Default 64. */
+  readonly maxPendingPongs: number;
+  /** Bytes of unfinished messages and send queues of all connections of the process together. Default 128 MiB. */
+  readonly memoryBudget: number;
+  /** Connections at a time; over it 503. Default 65,536. */
+  readonly maxConnections: number;
+  /** Connections at a time from one address; over it 503. Default Infinity. */
+  readonly maxConnectionsPerAddress: number;
+}
+
+/** The options of `createServer` and `newServer`. All but `port` have a default. */
+export interface ServerOptions
+  extends Handlers,
+    Partial<{ [Name in keyof Limits]: Limits[Name] | undefined }> {
+  /** TCP port, 0 to 65535; 0 takes any free one, see `server.address()`. */
+  readonly port: number;
+  /** Address to listen on. Default: all. */
+  readonly host?: string | undefined;
+  /** Handlers by path; the same as calling `server.path` for each. */
+  readonly paths?: Readonly<Record<string, Handlers>> | undefined;
+  /**
+   * Which origins browsers may come from: `'*'`, or a list of exact origins and `https://*.example.com`.
+   * Default: the server's own host, or loopback to loopback.
+   */
+  readonly origins?: '*' | readonly string[] | undefined;
+  /** Subprotocols spoken here, best first (RFC 6455 1.9). */
+  readonly subprotocols?: readonly string[] | undefined;
+  /** What happens to a message over `sendLimit`. Default `'close'`, with 1013. */
+  readonly overflow?: Overflow | undefined;
+  /** Stop at a `debugger` statement and rethrow when a handler fails. Default false. */
+  readonly debugOnError?: boolean | undefined;
+  /** Answers a plain GET or HEAD; undefined leaves it to the default, 426. */
+  readonly onRequest?:
+    | ((request: PlainRequest) => HttpResponse | undefined | Promise<HttpResponse | undefined>)
+    | undefined;
+  /** An XState inspection observer, for instance of `@statelyai/inspect`. */
+  readonly inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void) | undefined;
+  /** Time and chance; tests give one they control. */
+  readonly clock?: Clock | undefined;
+  /** What to listen with in place of a TCP port; tests give an in-memory one. */
+  readonly listener?: Listener | undefined;
+}
+
+/** Options after the check, with their defaults. */
+export interface Settings extends Limits {
+  readonly port: number;
+  readonly host: string | undefined;
+  readonly origins: ReturnType<typeof compileOrigins>;
+  readonly subprotocols: readonly string[];
+  readonly overflow: Overflow;
+  readonly debugOnError: boolean;
+  readonly onRequest: ServerOptions['onRequest'];
+  readonly inspect: ServerOptions['inspect'];
+  readonly clock: Clock;
+  readonly listener: Listener | undefined;
+}
+
+interface Rule {
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+  readonly unit: string;
+  /** Whether Infinity is a value too. */
+  readonly unlimited: boolean;
+}
+
+const DAY_MS = 86_400_000;
+const bytes = (value: number, min: number, max: number): Rule => ({
+  default: value,
+  min,
+  max,
+  unit: 'bytes',
+  unlimited: false,
+});
+const count = (value: number, unlimited = false): Rule => ({
+  default: value,
+  min: 1,
+  max: 2 ** 31,
+  unit: '',
+  unlimited,
+});
+const time = (value: number, unlimited = false): Rule => ({
+  default: value,
+  min: 1,
+  max: DAY_MS,
+  unit: 'ms',
+  unlimited,
+});
+
+const RULES: { readonly [Name in keyof Limits]: Rule } = {
+  // A string or typed array in Node cannot be much larger.
+  cap: bytes(MIB, 0, 512 * MIB),
+  maxFragments: count(16_384),
+  messageDeadline: time(30_000, true),
+  maxHeadBytes: bytes(8 * KIB, 64, MIB),
+  maxHeaders: count(64),
+  handshakeDeadline: time(10_000),
+  heartbeatInterval: time(25_000, true),
+  pongDeadline: time(20_000),
+  closeDeadline: time(5_000),
+  writeDeadline: time(60_000, true),
+  sendLimit: { ...bytes(MIB, 1, 2 ** 40), unlimited: true },
+  maxPendingPongs: count(64),
+  memoryBudget: { ...bytes(128 * MIB, 1, 2 ** 40), unlimited: true },
+  maxConnections: count(65_536, true),
+  maxConnectionsPerAddress: count(Number.POSITIVE_INFINITY, true),
+};
+
+const HANDLER_NAMES = ['onOpen', 'onMessage', 'onClose', 'onError', 'onFragment', 'authorize'] as const;
+const OTHER_NAMES = [
+  'port',
+  'host',
+  'paths',
+  'origins',
+  'subprotocols',
+  'overflow',
+  'debugOnError',
+  'onRequest',
+  'inspect',
+  'clock',
+  'listener',
+];
+const OVERFLOWS: readonly Overflow[] = ['close', 'drop', 'drop-oldest'];
+
+/**
+ * Checks the options and fills in the defaults.
+ * @throws OptionError for the first that is wrong, and for a name that is no option.
+ */
+export function readOptions(options: ServerOptions): Settings {
+  if (typeof options !== 'object' || options === null) {
+    throw new OptionError('(all)', options, 'an object with at least a port');
+  }
+  for (const name of Object.keys(options)) {
+    if (!(name in RULES) && !OTHER_NAMES.includes(name) && !isHandlerName(name)) {
+      throw new OptionError(
+        name,
+        options[name as keyof ServerOptions],
+        `one of the names ${allNames().join(', ')}`,
+      );
+    }
+  }
+  checkHandlers(options);
+  const limits = readLimits(options);
+  const { port, host, overflow = 'close', debugOnError = false } = options;
+  if (options.listener === undefined && (!Number.isInteger(port) || port < 0 || port > 65_535)) {
+    throw new OptionError('port', port, 'a whole number from 0 to 65535');
+  }
+  if (host !== undefined && (typeof host !== 'string' || host === '')) {
+    throw new OptionError('host', host, 'a host name or an address');
+  }
+  if (!OVERFLOWS.includes(overflow)) {
+    throw new OptionError('overflow', overflow, OVERFLOWS.map((name) => `'${name}'`).join(', '));
+  }
+  if (typeof debugOnError !== 'boolean') throw new OptionError('debugOnError', debugOnError, 'true or false');
+  if (options.onRequest !== undefined && typeof options.onRequest !== 'function') {
+    throw new OptionError('onRequest', options.onRequest, 'a function');
+  }
+  return {
+    ...limits,
+    port,
+    host,
+    origins: readOrigins(options.origins),
+    subprotocols: readSubprotocols(options.subprotocols),
+    overflow,
+    debugOnError,
+    onRequest: options.onRequest,
+    inspect: options.inspect,
+    clock: options.clock ?? systemClock,
+    listener: options.listener,
+  };
+}
+
+/** @throws OptionError when a handler is not a function. */
+export function checkHandlers(handlers: Handlers): void {
+  for (const name of HANDLER_NAMES) {
+    const handler = handlers[name];
+    if (handler !== undefined && typeof handler !== 'function')
+      throw new OptionError(name, handler, 'a function');
+  }
+}
+
+/** @throws OptionError when a handler has a name that there is not. */
+export function checkHandlerNames(path: string, handlers: Handlers): void {
+  if (typeof handlers !== 'object' || handlers === null) {
+    throw new OptionError(`paths[${JSON.stringify(path)}]`, handlers, 'an object of handlers');
+  }
+  for (const name of Object.keys(handlers)) {
+    if (!isHandlerName(name)) {
+      const allowed = `one of the names ${[...HANDLER_NAMES, 'subprotocols'].join(', ')}`;
+      throw new OptionError(`${name} of ${path}`, handlers[name as keyof Handlers], allowed);
+    }
+  }
+  checkHandlers(handlers);
+  if (handlers.subprotocols !== undefined) readSubprotocols(handlers.subprotocols);
+}
+
+function readLimits(options: ServerOptions): Limits {
+  const limits = {} as { -readonly [Name in keyof Limits]: number };
+  for (const name of Object.keys(RULES) as (keyof Limits)[]) {
+    limits[name] = readLimit(name, options[name], RULES[name]);
+  }
+  if (options.sendLimit === undefined) limits.sendLimit = Math.max(limits.sendLimit, limits.cap);
+  return limits;
+}
+
+function readLimit(name: string, value: number | undefined, rule: Rule): number {
+  if (value === undefined) return rule.default;
+  if (rule.unlimited && value === Number.POSITIVE_INFINITY) return value;
+  if (Number.isInteger(value) && value >= rule.min && value <= rule.max) return value;
+  const unit = rule.unit === '' ? '' : ` ${rule.unit}`;
+  const allowed = `a whole number from ${rule.min} to ${rule.max}${unit}${rule.unlimited ? ', or Infinity' : ''}`;
+  throw new OptionError(name, value === Number.POSITIVE_INFINITY ? 'Infinity' : value, allowed);
+}
+
+function readOrigins(origins: ServerOptions['origins']): Settings['origins'] {
+  try {
+    return compileOrigins(origins);
+  } catch {
+    const allowed = "'*', or a list of origins such as 'https://example.com' and 'https://*.example.com'";
+    throw new OptionError('origins', origins, allowed);
+  }
+}
+
+function readSubprotocols(value: readonly string[] | undefined): readonly string[] {
+  if (value === undefined) return [];
+  const valid =
+    Array.isArray(value) &&
+    value.every((name) => typeof name === 'string' && isToken(name)) &&
+    new Set(value).size === value.length;
+  if (!valid) throw new OptionError('subprotocols', value, 'a list of different tokens (RFC 6455 4.1)');
+  return [...value];
+}
+
+function isHandlerName(name: string): boolean {
+  return name === 'subprotocols' || (HANDLER_NAMES as readonly string[]).includes(name);
+}
+
+function allNames(): string[] {
+  return [...OTHER_NAMES, ...Object.keys(RULES), ...HANDLER_NAMES];
+}

@@ -1,0 +1,75 @@
+/**
+ * One message sent in fragments as its pieces come (RFC 6455 5.4).
+ */
+import { Buffer } from 'node:buffer';
+import { BINARY, CONTINUATION, TEXT } from '../io/frame-encoder.ts';
+import type { SendResult } from '../io/outbox.ts';
+import type { Message } from './handlers.ts';
+import type { Session } from './session.ts';
+
+const NOTHING = new Uint8Array(0);
+
+/** Sends the pieces; several such messages of one connection go one after the other. */
+export async function sendFragments(
+  session: Session,
+  pieces: Iterable<Message> | AsyncIterable<Message>,
+): Promise<SendResult> {
+  const before = session.fragmentsTurn;
+  let done = () => {};
+  session.fragmentsTurn = new Promise((resolve) => {
+    done = resolve;
+  });
+  await before;
+  try {
+    return await sendPieces(session, pieces);
+  } catch (error) {
+    if (session.sendable) session.requestClose(1011, 'internal error');
+    throw error;
+  } finally {
+    done();
+  }
+}
+
+async function sendPieces(
+  session: Session,
+  pieces: Iterable<Message> | AsyncIterable<Message>,
+): Promise<SendResult> {
+  const encoder = new PieceEncoder();
+  for await (const piece of pieces) {
+    if (!session.sendable) return 'closed';
+    const opcode = encoder.first ? encoder.opcodeOf(piece) : CONTINUATION;
+    session.outbox.fragment(opcode, encoder.encode(piece), false);
+    await session.drained();
+  }
+  if (!session.sendable) return 'closed';
+  // An empty iterable is an empty text message.
+  return session.outbox.fragment(encoder.first ? TEXT : CONTINUATION, encoder.rest(), true);
+}
+
+/** Turns pieces into payloads; a surrogate pair cut between two strings is put together again. */
+class PieceEncoder {
+  first = true;
+  #text = false;
+  #surrogate = '';
+
+  opcodeOf(piece: Message): number {
+    this.#text = typeof piece === 'string';
+    return this.#text ? TEXT : BINARY;
+  }
+
+  encode(piece: Message): Uint8Array {
+    this.first = false;
+    if (typeof piece === 'string' && this.#text) {
+      const text = this.#surrogate + piece;
+      const cut = /[\uD800-\uDBFF]$/.test(text);
+      this.#surrogate = cut ? text.slice(-1) : '';
+      return Buffer.from(cut ? text.slice(0, -1) : text);
+    }
+    if (piece instanceof Uint8Array && !this.#text) return piece;
+    throw new TypeError('the pieces of a message are all strings or all Uint8Arrays');
+  }
+
+  rest(): Uint8Array {
+    return this.#surrogate === '' ? NOTHING : Buffer.from(this.#surrogate);
+  }
+}

@@ -1,0 +1,421 @@
+/**
+ * A server: options, paths, the machine that starts and stops it, and the connections below it.
+ */
+import type { Observable } from 'rxjs';
+import { type Actor, createActor } from 'xstate';
+import { type CloseKeyword, encodeClosePayload, toCloseCode } from '../io/close-payload.ts';
+import type { HttpResponse } from '../io/http-response.ts';
+import { refusal } from '../io/http-response.ts';
+import { Ticker, type Waiting } from '../io/ticker.ts';
+import { TcpListener } from '../io/transports/tcp.ts';
+import type { Listener, Transport } from '../io/transports/transport.ts';
+import { WriteTurn } from '../io/write-turn.ts';
+import { type ConnectionActor, connectionMachine } from '../machines/connection-machine.ts';
+import { serverMachine } from '../machines/server-machine.ts';
+import type { ServerPort, ServerState } from '../machines/server-ports.ts';
+import { withShortcut } from '../machines/shortcut.ts';
+import type { Connection } from './connection.ts';
+import { PeerError } from './errors.ts';
+import type { Handlers } from './handlers.ts';
+import { readOptions, type ServerOptions, type Settings } from './options.ts';
+import { type Failure, type Lifecycle, Path, type Received, Streams } from './path.ts';
+import { type Match, type Params, type ParamsOf, Router } from './router.ts';
+import { Session } from './session.ts';
+
+/** How a server stops. */
+export interface StopOptions {
+  /** Close code for the connections. Default 1001, going away. */
+  readonly code?: CloseKeyword | number | undefined;
+  readonly reason?: string | undefined;
+  /** Milliseconds for their closing; what is left then is destroyed. Default: the option `closeDeadline`. */
+  readonly deadline?: number | undefined;
+}
+
+/** What a stop did. */
+export interface StopReport {
+  /** Connections that were there. */
+  readonly connections: number;
+  /** Of those, the ones that had to be destroyed at the deadline. */
+  readonly terminated: number;
+}
+
+/** What a session needs of its server. @internal */
+export interface Host {
+  readonly settings: Settings;
+  readonly ticker: Ticker;
+  readonly turn: WriteTurn;
+  readonly streams: Streams;
+  readonly inspected: boolean;
+  readonly match: (path: string) => Match<Path> | undefined;
+  newActor(session: Session): ConnectionActor;
+  full(session: Session): HttpResponse | undefined;
+  opened(connection: Connection): void;
+  closed(session: Session): void;
+  handlerPending(change: 1 | -1): void;
+  unheard(error: unknown): void;
+}
+
+const connectionLogic = withShortcut(connectionMachine);
+/** Connections over `maxConnections` that may wait for their 503 at a time; more are dropped unanswered. */
+const REFUSALS_AT_A_TIME = 1024;
+const RETRY_AFTER = { 'Retry-After': '5' };
+let nextConnectionId = 1;
+
+/**
+ * A WebSocket server on a port of its own. `createServer` and `newServer` make it.
+ */
+export class Server {
+  readonly #core: Core;
+
+  /** @internal */
+  constructor(options: ServerOptions) {
+    this.#core = new Core(options);
+    for (const [pattern, handlers] of Object.entries(options.paths ?? {})) this.path(pattern, handlers);
+  }
+
+  /** `stopped`, `starting`, `listening`, `draining` or `failed`. */
+  get state(): ServerState {
+    return this.#core.state;
+  }
+
+  /**
+   * The path of a pattern: `/echo`, `/prices/:symbol`, `/files/*`, or `*`. Exact segments come before parameters, and
+   * those before `*`. The first call makes it; handlers given later take the place of those of the same name.
+   * @throws OptionError for a malformed pattern or handler.
+   */
+  path<Data = undefined, Pattern extends string = string>(
+    pattern: Pattern,
+    handlers: Handlers<Data, ParamsOf<Pattern>> = {},
+  ): Path<Data, ParamsOf<Pattern>> {
+    return this.#core.path(pattern, handlers as Handlers) as unknown as Path<Data, ParamsOf<Pattern>>;
+  }
+
+  /**
+   * Opens the port; resolves when it listens. While it starts or listens, it is the same promise again.
+   * Rejects with the reason when the port cannot be opened; the server has `failed` then and may be started again.
+   */
+  start(): Promise<this> {
+    return this.#core.start().then(() => this);
+  }
+
+  /**
+   * Refuses new connections, closes all with `code`, waits for them up to `deadline`, and destroys what is left.
+   * A second call while it stops is the same promise; a server that is stopped resolves at once.
+   */
+  stop(options: StopOptions = {}): Promise<StopReport> {
+    return this.#core.stop(options);
+  }
+
+  /** Address and port; null while the server is not listening. */
+  address(): { address: string; family: string; port: number } | null {
+    return this.#core.address();
+  }
+
+  /** The connections that are open now. */
+  get connections(): ReadonlySet<Connection> {
+    return this.#core.open;
+  }
+
+  /** Each connection of each path as it opens, before its first message is read. Hot. */
+  get connections$(): Observable<Connection> {
+    return this.#core.streams.connections.observable;
+  }
+
+  /** Each message of each connection. Hot. */
+  get messages$(): Observable<Received> {
+    return this.#core.streams.messages.observable;
+  }
+
+  /** Each change of state of each connection. Hot. */
+  get lifecycle$(): Observable<Lifecycle> {
+    return this.#core.streams.lifecycle.observable;
+  }
+
+  /** All that goes wrong. Hot, and never an error itself. */
+  get errors$(): Observable<Failure> {
+    return this.#core.streams.errors.observable;
+  }
+
+  /** The XState actor that runs this server. */
+  get actor(): Actor<typeof serverMachine> {
+    return this.#core.actor;
+  }
+}
+
+class Core implements Host, ServerPort {
+  readonly settings: Settings;
+  readonly ticker: Ticker;
+  readonly turn = new WriteTurn((task) => process.nextTick(task));
+  readonly streams: Streams;
+  readonly actor: Actor<typeof serverMachine>;
+  readonly open = new Set<Connection>();
+  readonly inspected: boolean;
+  state: ServerState = 'stopped';
+
+  readonly #defaults: Handlers;
+  readonly #router = new Router<Path>();
+  readonly #paths = new Map<string, Path>();
+  readonly #sessions = new Set<Session>();
+  readonly #byAddress = new Map<string, number>();
+  #listener: Listener | undefined;
+  #listenerClosed: Promise<void> = Promise.resolve();
+  #portOpen = false;
+  #pendingHandlers = 0;
+  #starting: { promise: Promise<void>; settle: (error?: Error) => void } | undefined;
+  #stopping: { promise: Promise<StopReport>; settle: (report: StopReport) => void } | undefined;
+  #stopReport = { connections: 0, terminated: 0 };
+
+  constructor(options: ServerOptions) {
+    this.settings = readOptions(options);
+    this.#defaults = pickHandlers(options);
+    this.ticker = new Ticker(this.settings.clock);
+    this.streams = new Streams((error, connection) => this.#subscriberFailed(error, connection));
+    this.inspected = this.settings.inspect !== undefined;
+    const { inspect } = this.settings;
+    this.actor = createActor(serverMachine, {
+      input: { port: this },
+      id: 'server',
+      ...(inspect === undefined ? {} : { inspect }),
+    });
+    this.actor.start();
+  }
+
+  path(pattern: string, handlers: Handlers): Path {
+    let path = this.#paths.get(pattern);
+    if (path === undefined) {
+      const streams = new Streams((error, connection) => this.#subscriberFailed(error, connection));
+      path = new Path(pattern, this.#defaults, streams).handle(handlers);
+      this.#router.add(pattern, path);
+      this.#paths.set(pattern, path);
+      return path;
+    }
+    return path.handle(handlers);
+  }
+
+  readonly match = (path: string): Match<Path> | undefined => this.#router.match(path);
+
+  // ------------------------------------------------------------------ starting and stopping
+
+  async start(): Promise<void> {
+    // A start during a stop begins when that has ended.
+    if (this.#stopping !== undefined) await this.#stopping.promise;
+    if (this.#starting === undefined) {
+      this.#starting = deferred<void>();
+      this.actor.send({ type: 'server.start' });
+    }
+    return this.#starting.promise;
+  }
+
+  stop({
+    code = 1001,
+    reason = '',
+    deadline = this.settings.closeDeadline,
+  }: StopOptions): Promise<StopReport> {
+    const number = toCloseCode(code);
+    encodeClosePayload(number, reason);
+    if (!(deadline >= 0))
+      throw new RangeError(`deadline is ${String(deadline)}; allowed are 0 or more milliseconds`);
+    if (this.#stopping !== undefined) return this.#stopping.promise;
+    if (this.state === 'stopped') return Promise.resolve({ connections: 0, terminated: 0 });
+    if (this.state === 'failed') {
+      this.actor.send({ type: 'server.stop', code: number, reason });
+      return Promise.resolve({ connections: 0, terminated: 0 });
+    }
+    const stopping = deferred<StopReport>();
+    this.#stopping = stopping;
+    this.#stopReport = { connections: this.#sessions.size, terminated: 0 };
+    this.#armDrain(deadline);
+    this.actor.send({ type: 'server.stop', code: number, reason });
+    return stopping.promise;
+  }
+
+  address() {
+    return this.#listener?.address() ?? null;
+  }
+
+  listen(): void {
+    const { listener, port, host } = this.settings;
+    const opened = listener ?? new TcpListener({ port, host });
+    this.#listener = opened;
+    this.#portOpen = true;
+    this.ticker.start();
+    opened
+      .listen(
+        (transport) => this.#accept(transport),
+        (error) => this.#report(error),
+      )
+      .then(
+        () => this.actor.send({ type: 'listener.ready' }),
+        (error: Error) => this.actor.send({ type: 'listener.failed', error: explain(error, port) }),
+      );
+  }
+
+  closeListener(): void {
+    const listener = this.#listener;
+    this.#listener = undefined;
+    this.#listenerClosed = listener?.close() ?? Promise.resolve();
+    this.#listenerClosed.then(() => {
+      this.#portOpen = false;
+      this.#checkGone();
+    });
+  }
+
+  closeConnections(code: number, reason: string): void {
+    for (const session of [...this.#sessions]) session.requestClose(code, reason);
+  }
+
+  terminateConnections(): void {
+    this.#stopReport.terminated = this.#sessions.size;
+    this.#pendingHandlers = 0;
+    for (const session of [...this.#sessions]) session.requestTerminate();
+    this.#checkGone();
+  }
+
+  connectionEnded(): void {
+    this.#checkGone();
+  }
+
+  connectionBroke(error: unknown): void {
+    // The session has reported it, where it could; this is the record that XState ended an actor.
+    this.#checkGone();
+    if (this.settings.debugOnError) throw error;
+  }
+
+  announce(state: ServerState, error?: Error): void {
+    this.state = state;
+    if (state === 'listening') this.#starting?.settle();
+    if (state === 'failed') {
+      const failure = error ?? new Error('the server failed');
+      this.#listener = undefined;
+      this.#portOpen = false;
+      this.ticker.stop();
+      this.#starting?.settle(failure);
+      this.#starting = undefined;
+      this.#settleStop();
+    }
+    if (state === 'stopped') {
+      this.ticker.stop();
+      this.#starting?.settle(new Error('the server was stopped before it listened'));
+      this.#starting = undefined;
+      this.#settleStop();
+    }
+  }
+
+  #settleStop(): void {
+    const stopping = this.#stopping;
+    this.#stopping = undefined;
+    stopping?.settle(this.#stopReport);
+  }
+
+  #checkGone(): void {
+    if (this.state !== 'draining' || this.#portOpen) return;
+    if (this.#sessions.size > 0 || this.#pendingHandlers > 0) return;
+    this.actor.send({ type: 'connections.gone' });
+  }
+
+  #armDrain(deadline: number): void {
+    const { ticker, actor } = this;
+    const drain: Waiting = { dueTick: -1, onDue: () => actor.send({ type: 'timeout.drain' }) };
+    ticker.wait(drain, ticker.tick + Ticker.ticks(deadline));
+    this.#stopping?.promise.then(() => ticker.forget(drain));
+  }
+
+  // ------------------------------------------------------------------ connections
+
+  #accept(transport: Transport): void {
+    const most = this.settings.maxConnections + REFUSALS_AT_A_TIME;
+    if (this.state !== 'listening' || this.#sessions.size >= most) {
+      transport.destroy();
+      return;
+    }
+    const session = new Session(this, transport, nextConnectionId++);
+    this.#sessions.add(session);
+    const { remoteAddress } = session;
+    if (this.settings.maxConnectionsPerAddress !== Number.POSITIVE_INFINITY) {
+      this.#byAddress.set(remoteAddress, (this.#byAddress.get(remoteAddress) ?? 0) + 1);
+    }
+  }
+
+  newActor(session: Session): ConnectionActor {
+    // One id for all: XState keeps every event type it has seen, and the end of an actor is told by its id.
+    return createActor(connectionLogic, { id: 'connection', parent: this.actor, input: { port: session } });
+  }
+
+  full(session: Session): HttpResponse | undefined {
+    const { maxConnections, maxConnectionsPerAddress } = this.settings;
+    if (this.open.size >= maxConnections) {
+      return refusal(503, `The server has its ${maxConnections} connections (maxConnections).`, RETRY_AFTER);
+    }
+    if ((this.#byAddress.get(session.remoteAddress) ?? 0) > maxConnectionsPerAddress) {
+      const limit = `${maxConnectionsPerAddress} connections (maxConnectionsPerAddress)`;
+      return refusal(503, `Your address has its ${limit}.`, RETRY_AFTER);
+    }
+    return undefined;
+  }
+
+  opened(connection: Connection): void {
+    this.open.add(connection);
+  }
+
+  closed(session: Session): void {
+    this.#sessions.delete(session);
+    this.open.delete(session.connection);
+    const { remoteAddress } = session;
+    const others = (this.#byAddress.get(remoteAddress) ?? 1) - 1;
+    if (others > 0) this.#byAddress.set(remoteAddress, others);
+    else this.#byAddress.delete(remoteAddress);
+  }
+
+  handlerPending(change: 1 | -1): void {
+    this.#pendingHandlers = Math.max(0, this.#pendingHandlers + change);
+    if (change < 0) this.#checkGone();
+  }
+
+  #subscriberFailed(error: unknown, connection: Connection | undefined): void {
+    const session = [...this.#sessions].find((candidate) => candidate.connection === connection);
+    if (session === undefined) this.#report(error);
+    else session.subscriberFailed(error);
+  }
+
+  #report(error: unknown): void {
+    if (this.streams.errors.observed) this.streams.errors.next({ connection: undefined, error });
+    else this.unheard(error);
+  }
+
+  /** Nobody listens to errors: this program's own faults are not swallowed, the peers' are. */
+  unheard(error: unknown): void {
+    if (error instanceof PeerError) return;
+    process.emitWarning(error instanceof Error ? error : String(error));
+  }
+}
+
+function pickHandlers(options: ServerOptions): Handlers {
+  const { onOpen, onMessage, onClose, onError, onFragment, authorize, subprotocols } = options;
+  return { onOpen, onMessage, onClose, onError, onFragment, authorize, subprotocols };
+}
+
+function deferred<T>() {
+  let resolve: (value: T) => void = () => {};
+  let reject: (error: Error) => void = () => {};
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  const settle = (outcome?: T | Error) => {
+    if (outcome instanceof Error) reject(outcome);
+    else resolve(outcome as T);
+  };
+  return { promise, settle };
+}
+
+/** Says what to do about a port that cannot be opened. */
+function explain(error: Error, port: number): Error {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE')
+    error.message = `port ${port} is in use; stop what listens there or choose another port`;
+  if (code === 'EACCES')
+    error.message = `port ${port} needs more rights than this process has; choose one above 1023`;
+  return error;
+}
+
+export type { Params };

@@ -1,0 +1,755 @@
+/**
+ * One connection's port in production: it does what the machine's actions say, and tells the machine what happens.
+ *
+ * Everything of a connection meets here and nowhere else: the transport below, the codec, the actor that runs the
+ * machine, and the user's callbacks above. No callback of the user's can throw through it: a throw or a rejection
+ * becomes `callback.failed`. While a chunk is read, the hot path is `read` → `#loop` → `#deliverMessage` → the handler.
+ */
+import { encodeClosePayload, isWireCloseCode, NO_STATUS, readClosePayload } from '../io/close-payload.ts';
+import { Decoded, FrameDecoder } from '../io/frame-decoder.ts';
+import { PING, PONG } from '../io/frame-encoder.ts';
+import { encodeHttpResponse, type HttpResponse } from '../io/http-response.ts';
+import { Outbox, type OutboxOwner } from '../io/outbox.ts';
+import type { Transport, TransportListener } from '../io/transports/transport.ts';
+import type { ConnectionActor } from '../machines/connection-machine.ts';
+import type {
+  CloseReport,
+  ConnectionEvent,
+  ConnectionPort,
+  ConnectionState,
+  Decision,
+} from '../machines/connection-ports.ts';
+import { Connection } from './connection.ts';
+import { Deadlines, type Timed } from './deadlines.ts';
+import {
+  ConnectionLostError,
+  HandshakeError,
+  InternalError,
+  LimitError,
+  NoMessageHandlerError,
+  ProtocolError,
+} from './errors.ts';
+import type { Fragment, Message } from './handlers.ts';
+import { type Accepted, Handshaking, isThenable, type Outcome } from './handshaking.ts';
+import { type Holder, processBudget } from './memory-budget.ts';
+import type { Path } from './path.ts';
+import type { Host } from './server.ts';
+import { Stream } from './streams.ts';
+
+/** A handler that failed is called again at most this often in a row. */
+const MAX_RETRIES = 3;
+const CONTINUE: ConnectionEvent = { type: 'read.continue' };
+const NOTHING = new Uint8Array(0);
+
+/** The streams of a connection, each made when somebody asks for it. */
+interface SessionStreams {
+  messages?: Stream<Message>;
+  fragments?: Stream<Fragment>;
+  pings?: Stream<Uint8Array>;
+  pongs?: Stream<Uint8Array>;
+  drain?: Stream<void>;
+  state?: Stream<ConnectionState>;
+  closed?: Stream<CloseReport>;
+}
+
+export class Session implements ConnectionPort, TransportListener, OutboxOwner, Timed, Holder {
+  readonly id: number;
+  readonly actor: ConnectionActor;
+  readonly connection: Connection;
+  readonly remoteAddress: string;
+  readonly outbox: Outbox;
+  state: ConnectionState = 'handshaking';
+  accepted: Accepted | undefined;
+  report: CloseReport | undefined;
+  /** Round-trip time of the last heartbeat in milliseconds. */
+  rtt: number | undefined;
+  countedBytes = 0;
+  /** Settles when the last message begun by `sendFragments` is out. */
+  fragmentsTurn: Promise<void> | undefined;
+
+  readonly #host: Host;
+  readonly #transport: Transport;
+  readonly #decoder: FrameDecoder;
+  readonly #deadlines: Deadlines;
+  #handshaking: Handshaking | undefined;
+  #streams: SessionStreams | undefined;
+
+  // Reading: who holds it back, and whether the transport was told.
+  #paused = false;
+  #pendingHandlers = 0;
+  #iterators = 0;
+  #pulls = 0;
+  #transportPaused = false;
+  /** A command waits in the mailbox: it comes before the next frame. */
+  #commanded = false;
+  #closeRequested = false;
+  #retry: (() => void) | undefined;
+  #retries = 0;
+  #drainWaiters: (() => void)[] | undefined;
+  #pingNumber = 0;
+  #pingMs = 0;
+
+  constructor(host: Host, transport: Transport, id: number) {
+    this.id = id;
+    this.#host = host;
+    this.#transport = transport;
+    this.remoteAddress = transport.remoteAddress;
+    this.#decoder = new FrameDecoder(host.settings);
+    this.outbox = new Outbox(transport, host.settings, host.turn, this);
+    this.#handshaking = new Handshaking(host.settings, host.match, this.remoteAddress);
+    this.connection = new Connection(this);
+    this.actor = host.newActor(this);
+    this.#deadlines = new Deadlines(host.ticker, host.settings, this);
+    this.actor.start();
+    transport.attach(this);
+  }
+
+  get inspected(): boolean {
+    return this.#host.inspected;
+  }
+
+  get path(): Path | undefined {
+    return this.accepted?.path;
+  }
+
+  // ------------------------------------------------------------------ what the transport tells
+
+  onBytes(chunk: Uint8Array, shared: boolean): void {
+    const { turn, ticker } = this.#host;
+    this.#deadlines.lastByteTick = ticker.tick;
+    turn.begin();
+    this.actor.send({ type: 'socket.bytes', chunk, shared });
+    if (shared && this.#decoder.hasMore) this.#decoder.keepRest();
+    turn.end();
+  }
+
+  onDrain(): void {
+    this.outbox.onDrain();
+    this.#deadlines.writing(this.outbox.waiting);
+    this.#countMemory();
+  }
+
+  onEnd(): void {
+    this.tell({ type: 'socket.end' });
+  }
+
+  onError(error: Error): void {
+    if (this.state === 'open' || this.state === 'fragmenting') {
+      this.#report(new ConnectionLostError(error.message, { cause: error }));
+    }
+    this.tell({ type: 'socket.error', error });
+  }
+
+  onClosed(): void {
+    this.tell({ type: 'socket.closed' });
+  }
+
+  onTimeout(event: Extract<ConnectionEvent, { type: `timeout.${string}` }>): void {
+    if (event.type === 'timeout.message') {
+      this.#report(new LimitError('messageDeadline', 1008, 'a fragmented message took too long'));
+    } else if (event.type === 'timeout.pong') {
+      this.#report(new ConnectionLostError('no sign of life within pongDeadline after a ping'));
+    } else if (event.type === 'timeout.write') {
+      this.#report(new ConnectionLostError('the peer accepted nothing within writeDeadline'));
+    } else if (event.type === 'timeout.handshake') {
+      this.#report(new HandshakeError(408, 'handshakeDeadline passed'));
+    }
+    this.tell(event);
+  }
+
+  /** Sends an event to the machine; an ended one hears nothing. */
+  tell(event: ConnectionEvent): void {
+    if (this.report === undefined) this.actor.send(event);
+  }
+
+  /** An event that must come before the next frame. */
+  #command(event: ConnectionEvent): void {
+    this.#commanded = true;
+    this.tell(event);
+  }
+
+  // ------------------------------------------------------------------ handshake
+
+  readHead(chunk: Uint8Array, shared: boolean): void {
+    const handshaking = this.#handshaking as Handshaking; // lives while the state is handshaking
+    const outcome = handshaking.push(chunk, this.#host.full(this));
+    if (outcome === undefined) return;
+    if (handshaking.rest.length > 0) {
+      this.#decoder.push(shared ? handshaking.rest.slice() : handshaking.rest);
+    }
+    if (!isThenable(outcome)) {
+      this.#settleHandshake(outcome);
+      return;
+    }
+    this.actor.send({ type: 'handshake.pending' });
+    outcome.then((settled) => {
+      if (this.state === 'handshaking') this.#settleHandshake(settled);
+    });
+  }
+
+  #settleHandshake(outcome: Outcome): void {
+    if (outcome.kind === 'accepted') {
+      this.accepted = outcome;
+      this.tell({ type: 'handshake.accepted' });
+      return;
+    }
+    const { response, cause } = outcome;
+    if (cause !== undefined) this.#report(cause);
+    if (response.status >= 400) {
+      const why = typeof response.body === 'string' ? response.body.trim() : `status ${response.status}`;
+      this.#report(new HandshakeError(response.status, why));
+    }
+    this.tell({ type: 'handshake.refused', response });
+  }
+
+  holdBytes(chunk: Uint8Array, shared: boolean): void {
+    this.#decoder.append(shared ? chunk.slice() : chunk);
+    this.#pauseTransport();
+  }
+
+  acceptHandshake(): void {
+    const { answer, path } = this.accepted as Accepted; // set before handshake.accepted is sent
+    this.#handshaking = undefined;
+    this.outbox.raw(answer);
+    path.opened(this.connection);
+    this.#host.opened(this.connection);
+  }
+
+  refuseHandshake(response: HttpResponse): void {
+    this.#handshaking?.abort();
+    this.outbox.raw(encodeHttpResponse(response, { omitBody: this.#handshaking?.omitBody ?? false }));
+    this.#decoder.discard();
+    this.endSocket();
+    this.#deadlines.enterClosing();
+  }
+
+  // ------------------------------------------------------------------ reading
+
+  /** Reading stands still: by `pause`, for a handler's promise, or for an iterator that was not asked for more. */
+  get held(): boolean {
+    return this.#paused || (this.#iterators > 0 ? this.#pulls < this.#iterators : this.#pendingHandlers > 0);
+  }
+
+  read(chunk: Uint8Array, _shared: boolean): void {
+    this.#decoder.append(chunk);
+    if (this.held) this.#pauseTransport();
+    else this.#loop();
+  }
+
+  readOn(): void {
+    if (this.#decoder.hasMore || this.#commanded) this.#loop();
+  }
+
+  /** Decodes and delivers until the chunk is done, a frame changes the state, or a handler asked for something. */
+  #loop(): void {
+    const decoder = this.#decoder;
+    for (let frames = 0; ; frames++) {
+      if (this.#commanded || (frames > 0 && this.inspected)) {
+        this.#commanded = false;
+        this.actor.send(CONTINUE);
+        return;
+      }
+      if (this.held) return;
+      switch (decoder.next()) {
+        case Decoded.NEED_MORE:
+          if (decoder.heldBytes !== this.countedBytes) this.#countMemory();
+          return;
+        case Decoded.MESSAGE:
+          this.#deliverWhole(decoder.message);
+          break;
+        case Decoded.FRAGMENT:
+          if (decoder.first || decoder.final) {
+            const type = decoder.first ? 'fragment.begin' : 'fragment.end';
+            this.actor.send({ type, byteLength: decoder.payloadBytes });
+            return;
+          }
+          this.#deliverFragment();
+          break;
+        case Decoded.PING:
+          this.#deliverPing(decoder.control);
+          break;
+        case Decoded.PONG:
+          this.#deliverPong(decoder.control);
+          break;
+        case Decoded.CLOSE:
+          this.#readClose(decoder.control);
+          return;
+        case Decoded.FAULT:
+          this.#fail();
+          return;
+      }
+    }
+  }
+
+  #readClose(control: Uint8Array): void {
+    const payload = readClosePayload(control);
+    if ('fault' in payload) {
+      this.#report(new ProtocolError(payload.fault.code, payload.fault.reason));
+      this.tell({ type: 'protocol.failed', ...payload.fault });
+    } else {
+      this.tell({ type: 'close.received', ...payload });
+    }
+  }
+
+  #fail(): void {
+    const { code, reason } = this.#decoder.fault ?? { code: 1002, reason: '' };
+    if (code === 1009 || code === 1008) {
+      this.#report(new LimitError(code === 1009 ? 'cap' : 'maxFragments', code, reason));
+      this.tell({ type: 'limit.breached', code, reason });
+    } else {
+      this.#report(new ProtocolError(code, reason));
+      this.tell({ type: 'protocol.failed', code, reason });
+    }
+  }
+
+  pauseReading(): void {
+    this.#paused = true;
+    this.#pauseTransport();
+  }
+
+  resumeReading(): void {
+    this.#paused = false;
+    this.#resumeTransport();
+  }
+
+  /** An async iterator has come (+1) or gone (-1). */
+  iterating(change: 1 | -1): void {
+    this.#iterators += change;
+    this.#readAgain();
+  }
+
+  /** An iterator waits for a message (+1) or has got one (-1). */
+  pulling(change: 1 | -1): void {
+    this.#pulls += change;
+    if (change > 0) this.#readAgain();
+  }
+
+  /** A reason to hold reading back has gone: goes on with what lies here. */
+  #readAgain(): void {
+    if (this.held || this.report !== undefined) return;
+    this.#resumeTransport();
+    if (!this.#decoder.hasMore) return;
+    this.#host.turn.begin();
+    this.actor.send(CONTINUE);
+    this.#host.turn.end();
+  }
+
+  #pauseTransport(): void {
+    if (this.#transportPaused) return;
+    this.#transportPaused = true;
+    this.#transport.pause();
+  }
+
+  #resumeTransport(): void {
+    if (!this.#transportPaused || this.held) return;
+    this.#transportPaused = false;
+    this.#deadlines.lastByteTick = this.#host.ticker.tick;
+    this.#transport.resume();
+  }
+
+  // ------------------------------------------------------------------ delivering
+
+  deliver(event: ConnectionEvent): void {
+    if (event.type === 'handshake.accepted') {
+      this.#deliverOpen();
+    } else if (event.type === 'fragment.begin') {
+      this.#deliverFragment();
+    } else if (event.type === 'fragment.end') {
+      this.#deliverFragment();
+      if (this.#decoder.assemble) this.#deliverMessage(this.#decoder.takeMessage());
+      this.#countMemory();
+    }
+  }
+
+  #deliverOpen(): void {
+    const { path } = this.accepted as Accepted; // open only after it was accepted
+    path.streams.connections.next(this.connection);
+    this.#host.streams.connections.next(this.connection);
+    if (path.handlers.onOpen !== undefined) this.#callOpen();
+    this.#resumeTransport();
+  }
+
+  #callOpen(): void {
+    try {
+      this.#settle(this.path?.handlers.onOpen?.(this.connection), () => this.#callOpen());
+    } catch (error) {
+      this.#callbackFailed(error, () => this.#callOpen());
+    }
+  }
+
+  /** A message that came in one frame: to those who want fragments, it is one, first and final. */
+  #deliverWhole(message: Message): void {
+    const wanted = this.#wantsFragments();
+    if (wanted) {
+      const opcode = typeof message === 'string' ? 'text' : 'binary';
+      this.#giveFragment({ data: message, opcode, first: true, final: true });
+    }
+    if (!wanted || this.#wantsMessages()) this.#deliverMessage(message);
+  }
+
+  #deliverMessage(message: Message): void {
+    const { path } = this.accepted as Accepted;
+    const { onMessage } = path.handlers;
+    let taken = onMessage !== undefined;
+    if (onMessage !== undefined) this.#callMessage(message);
+    const own = this.#streams?.messages;
+    if (own?.observed) {
+      taken = true;
+      own.next(message);
+    }
+    for (const { messages } of [path.streams, this.#host.streams]) {
+      if (!messages.observed) continue;
+      taken = true;
+      messages.next({ connection: this.connection, message });
+    }
+    if (!taken) this.#callbackFailed(new NoMessageHandlerError(path.pattern), undefined);
+  }
+
+  #callMessage(message: Message): void {
+    try {
+      const result = this.path?.handlers.onMessage?.(this.connection, message);
+      if (result !== undefined) this.#settle(result, () => this.#callMessage(message));
+      else this.#retries = 0;
+    } catch (error) {
+      this.#callbackFailed(error, () => this.#callMessage(message));
+    }
+  }
+
+  #wantsFragments(): boolean {
+    return this.path?.handlers.onFragment !== undefined || this.#streams?.fragments?.observed === true;
+  }
+
+  #wantsMessages(): boolean {
+    return (
+      this.path?.handlers.onMessage !== undefined ||
+      this.#streams?.messages?.observed === true ||
+      this.path?.streams.messages.observed === true ||
+      this.#host.streams.messages.observed
+    );
+  }
+
+  #deliverFragment(): void {
+    const decoder = this.#decoder;
+    if (decoder.first) decoder.assemble = this.#wantsMessages() || !this.#wantsFragments();
+    if (!this.#wantsFragments()) return;
+    this.#giveFragment({
+      data: decoder.takeFragment(),
+      opcode: decoder.text ? 'text' : 'binary',
+      first: decoder.first,
+      final: decoder.final,
+    });
+  }
+
+  #giveFragment(fragment: Fragment): void {
+    this.#callFragment(fragment);
+    this.#streams?.fragments?.next(fragment);
+  }
+
+  #callFragment(fragment: Fragment): void {
+    try {
+      const result = this.path?.handlers.onFragment?.(this.connection, fragment);
+      if (result !== undefined) this.#settle(result, () => this.#callFragment(fragment));
+    } catch (error) {
+      this.#callbackFailed(error, () => this.#callFragment(fragment));
+    }
+  }
+
+  /** 5.5.2: "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response". */
+  #deliverPing(payload: Uint8Array): void {
+    this.outbox.control(PONG, payload);
+    if (this.#streams?.pings?.observed) this.#streams.pings.next(payload.slice());
+  }
+
+  #deliverPong(payload: Uint8Array): void {
+    if (payload.length === 4 && readNumber(payload) === this.#pingNumber && this.#pingNumber > 0) {
+      this.rtt = this.#host.settings.clock.now() - this.#pingMs;
+      return;
+    }
+    if (this.#streams?.pongs?.observed) this.#streams.pongs.next(payload.slice());
+  }
+
+  /** A handler may answer with a promise: reading waits for it. */
+  #settle(result: unknown, retry: () => void): void {
+    if (!isThenable(result as PromiseLike<unknown> | undefined)) {
+      this.#retries = 0;
+      return;
+    }
+    this.#pendingHandlers++;
+    this.#host.handlerPending(1);
+    const settled = (): void => {
+      this.#pendingHandlers--;
+      this.#host.handlerPending(-1);
+    };
+    (result as PromiseLike<unknown>).then(
+      () => {
+        settled();
+        this.#retries = 0;
+        this.#readAgain();
+      },
+      (error: unknown) => {
+        settled();
+        this.#callbackFailed(error, retry);
+        this.#readAgain();
+      },
+    );
+  }
+
+  // ------------------------------------------------------------------ what goes wrong
+
+  /** A subscriber of a stream threw. */
+  subscriberFailed(error: unknown): void {
+    this.#callbackFailed(error, undefined);
+  }
+
+  #callbackFailed(error: unknown, retry: (() => void) | undefined): void {
+    if (this.#host.settings.debugOnError) {
+      // biome-ignore lint/suspicious/noDebugger: this is what debugOnError is for
+      debugger;
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+    let decision = this.#report(error);
+    if (decision === 'retry') {
+      if (retry === undefined) decision = 'continue';
+      else if (++this.#retries > MAX_RETRIES) decision = 'close';
+      else this.#retry = retry;
+    }
+    this.#command({ type: 'callback.failed', decision });
+  }
+
+  retryCallback(): void {
+    const retry = this.#retry;
+    this.#retry = undefined;
+    retry?.();
+  }
+
+  /** Tells an error to `onError` and to `errors$`; the answer is `onError`'s, or `'close'`. */
+  #report(error: unknown): Decision {
+    const { accepted } = this;
+    const connection = accepted === undefined ? undefined : this.connection;
+    const streams =
+      accepted === undefined ? [this.#host.streams] : [accepted.path.streams, this.#host.streams];
+    let heard = false;
+    for (const { errors } of streams) {
+      if (!errors.observed) continue;
+      heard = true;
+      errors.next({ connection, error });
+    }
+    const onError = accepted?.path.handlers.onError;
+    if (onError === undefined) {
+      if (!heard) this.#host.unheard(error);
+      return 'close';
+    }
+    try {
+      const decision = onError(this.connection, error);
+      return decision === 'continue' || decision === 'retry' ? decision : 'close';
+    } catch (second) {
+      this.#host.unheard(second);
+      return 'close';
+    }
+  }
+
+  /** The machine or this port broke: the connection fails with 1011, the process lives. */
+  broke(cause: unknown): void {
+    if (this.report !== undefined) return;
+    this.outbox.close(encodeClosePayload(1011, 'internal error'), true);
+    this.#report(new InternalError(cause));
+    this.announce('closed', 'socket.error');
+    this.finish({ code: 1011, reason: 'internal error', wasClean: false, initiator: 'server' });
+  }
+
+  onOverflow(): void {
+    const { sendLimit } = this.#host.settings;
+    const reason = 'peer reads too slowly';
+    this.#closeRequested = true;
+    this.#report(new LimitError('sendLimit', 1013, `more than ${sendLimit} bytes would wait for the peer`));
+    this.#command({ type: 'limit.breached', code: 1013, reason });
+  }
+
+  shed(): void {
+    const reason = 'server is short of memory';
+    this.#closeRequested = true;
+    this.#report(new LimitError('memoryBudget', 1013, 'this connection held the most'));
+    this.#command({ type: 'limit.breached', code: 1013, reason });
+  }
+
+  #countMemory(): void {
+    const bytes = this.report === undefined ? this.#decoder.heldBytes + this.outbox.queuedBytes : 0;
+    processBudget.count(this, bytes, this.#host.settings.memoryBudget);
+  }
+
+  // ------------------------------------------------------------------ sending and closing
+
+  /** Whether a message may still be sent. */
+  get sendable(): boolean {
+    return !this.#closeRequested && (this.state === 'open' || this.state === 'fragmenting');
+  }
+
+  onWaiting(): void {
+    this.#deadlines.writing(true);
+  }
+
+  onQueued(): void {
+    this.#countMemory();
+  }
+
+  requestClose(code: number, reason: string): void {
+    this.#closeRequested = true;
+    this.#command({ type: 'connection.close', code, reason });
+  }
+
+  requestTerminate(): void {
+    this.#closeRequested = true;
+    this.#command({ type: 'connection.terminate' });
+  }
+
+  requestPause(): void {
+    this.#command({ type: 'connection.pause' });
+  }
+
+  requestResume(): void {
+    this.#command({ type: 'connection.resume' });
+  }
+
+  sendHeartbeat(): void {
+    this.#pingNumber = (this.#pingNumber + 1) >>> 0;
+    this.#pingMs = this.#host.settings.clock.now();
+    const payload = new Uint8Array(4);
+    new DataView(payload.buffer).setUint32(0, this.#pingNumber);
+    this.outbox.control(PING, payload);
+    this.#deadlines.pinged();
+  }
+
+  sendClose(code: number, reason: string): void {
+    this.outbox.close(encodeClosePayload(code, reason), false);
+    // A pause of the user's would keep the peer's Close from us.
+    if (this.#paused) this.resumeReading();
+  }
+
+  answerClose(code: number): void {
+    // 5.5.1: "typically echos the status code it received"; an empty Close is answered by an empty one.
+    const payload = isWireCloseCode(code) ? encodeClosePayload(code) : NOTHING;
+    this.outbox.close(code === NO_STATUS ? NOTHING : payload, false);
+    this.endSocket();
+  }
+
+  failConnection(code: number, reason: string): void {
+    this.outbox.close(encodeClosePayload(code, reason), true);
+    this.endSocket();
+  }
+
+  endSocket(): void {
+    this.#decoder.discard();
+    this.#countMemory();
+    this.outbox.end();
+    // What still comes is read and dropped: unread bytes would turn our FIN into a reset.
+    if (this.#transportPaused) {
+      this.#transportPaused = false;
+      this.#transport.resume();
+    }
+  }
+
+  announce(state: ConnectionState, event: ConnectionEvent['type']): void {
+    const from = this.state;
+    this.state = state;
+    this.#deadlines.enter(state);
+    if (state === 'closing' || state === 'closed') this.path?.left(this.connection);
+    this.#streams?.state?.next(state);
+    const change = () => {
+      const at = this.#host.settings.clock.epochMs();
+      return { connection: this.connection, from, to: state, event, at };
+    };
+    if (this.path?.streams.lifecycle.observed) this.path.streams.lifecycle.next(change());
+    if (this.#host.streams.lifecycle.observed) this.#host.streams.lifecycle.next(change());
+  }
+
+  finish(report: CloseReport): void {
+    if (this.report !== undefined) return;
+    this.report = report;
+    this.#handshaking?.abort();
+    this.#handshaking = undefined;
+    this.#transport.destroy();
+    this.outbox.release();
+    this.#decoder.discard();
+    this.#countMemory();
+    this.#host.closed(this);
+    if (this.accepted !== undefined) this.#reportEnd(report, this.accepted.path);
+    this.#settleDrained();
+    const streams = this.#streams;
+    if (streams === undefined) return;
+    for (const name of ['messages', 'fragments', 'pings', 'pongs', 'drain', 'state'] as const) {
+      streams[name]?.complete();
+    }
+    streams.closed?.next(report);
+    streams.closed?.complete();
+  }
+
+  #reportEnd(report: CloseReport, path: Path): void {
+    try {
+      const result = path.handlers.onClose?.(this.connection, report);
+      if (!isThenable(result as PromiseLike<unknown> | undefined)) return;
+      this.#host.handlerPending(1);
+      (result as PromiseLike<unknown>).then(
+        () => this.#host.handlerPending(-1),
+        (error: unknown) => {
+          this.#host.handlerPending(-1);
+          this.#callbackFailed(error, undefined);
+        },
+      );
+    } catch (error) {
+      this.#callbackFailed(error, undefined);
+    }
+  }
+
+  // ------------------------------------------------------------------ draining and streams
+
+  onDrained(): void {
+    this.#settleDrained();
+    this.#streams?.drain?.next();
+  }
+
+  /** Resolves when nothing waits for the peer, or the connection has ended. */
+  drained(): Promise<void> {
+    if (this.report !== undefined || this.outbox.bufferedAmount === 0) return Promise.resolve();
+    // What this turn has not written yet may leave at once.
+    this.outbox.flush();
+    if (!this.outbox.waiting) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#drainWaiters ??= [];
+      this.#drainWaiters.push(resolve);
+    });
+  }
+
+  #settleDrained(): void {
+    const waiters = this.#drainWaiters;
+    this.#drainWaiters = undefined;
+    for (const resolve of waiters ?? []) resolve();
+  }
+
+  /** The stream of that name, made at the first call. */
+  stream<Name extends keyof SessionStreams>(name: Name): NonNullable<SessionStreams[Name]> {
+    this.#streams ??= {};
+    let stream = this.#streams[name];
+    if (stream === undefined) {
+      const present = { state: () => this.state, closed: () => this.report }[name as string];
+      const guard = (error: unknown) => this.subscriberFailed(error);
+      stream = new Stream(guard, present as () => undefined) as unknown as NonNullable<SessionStreams[Name]>;
+      this.#streams[name] = stream;
+      if (this.report !== undefined) stream.complete();
+    }
+    return stream as NonNullable<SessionStreams[Name]>;
+  }
+
+  ping(payload: Uint8Array): boolean {
+    return this.sendable && this.outbox.control(PING, payload);
+  }
+
+  pong(payload: Uint8Array): boolean {
+    return this.sendable && this.outbox.control(PONG, payload);
+  }
+}
+
+function readNumber(bytes: Uint8Array): number {
+  return new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0);
+}

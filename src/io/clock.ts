@@ -1,0 +1,24 @@
+/**
+ * Time and chance, as everything above takes them. `systemClock` is the only place that asks the machine.
+ */
+export interface Clock {
+  /** Milliseconds since some fixed moment, never going back. */
+  now(): number;
+  /** Milliseconds since 1970, for people. */
+  epochMs(): number;
+  /** A number from 0 up to 1, for jitter. */
+  random(): number;
+  /** Calls `beat` about every `ms` milliseconds until the returned function is called. Keeps no process alive. */
+  every(ms: number, beat: () => void): () => void;
+}
+
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  epochMs: () => Date.now(),
+  random: () => Math.random(),
+  every(ms, beat) {
+    const timer = setInterval(beat, ms);
+    timer.unref();
+    return () => clearInterval(timer);
+  },
+};

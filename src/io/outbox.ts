@@ -1,0 +1,426 @@
+/**
+ * What goes out to one peer: frames in order, bounded, control frames first, one write a turn.
+ *
+ * While the transport takes everything, frames pass through the turn's slab and nothing is kept. When it does not,
+ * frames wait here: `control` before `data`, counted against `sendLimit`, and leave in batches as the peer reads.
+ * After a Close frame nothing more is taken (RFC 6455 5.5.1).
+ */
+import { Buffer } from 'node:buffer';
+import {
+  BINARY,
+  CLOSE,
+  encodeFrame,
+  headerBytes,
+  PONG,
+  TEXT,
+  writeHeader,
+  writeTextFrame,
+} from './frame-encoder.ts';
+import type { Transport } from './transports/transport.ts';
+import { type Flushable, SLAB_BYTES, type WriteTurn } from './write-turn.ts';
+
+/** `sent`: on its way; `queued`: behind what the peer has not read; `dropped`, `closed`: it will never go. */
+export type SendResult = 'sent' | 'queued' | 'dropped' | 'closed';
+/** What happens to a message that would pass `sendLimit`. */
+export type Overflow = 'close' | 'drop' | 'drop-oldest';
+
+export interface OutboxLimits {
+  /** Payload bytes that may wait for one peer, the new message included. */
+  readonly sendLimit: number;
+  readonly overflow: Overflow;
+  /** Pongs that wait for a peer that does not read; beyond, only the newest is kept (RFC 6455 5.5.3). */
+  readonly maxPendingPongs: number;
+}
+
+/** A message encoded once, to be sent to many. */
+export interface EncodedMessage {
+  readonly frame: Uint8Array;
+}
+
+interface Queued {
+  frame: Uint8Array;
+  readonly key: string | undefined;
+}
+
+/** Payloads from this size on are not copied into the slab but written from where they are. */
+const BY_REFERENCE_BYTES = 16 * 1024;
+/** Bytes of the queue that are given to the transport at a time. */
+const BATCH_BYTES = 256 * 1024;
+
+/** Who is told how an outbox fares. */
+export interface OutboxOwner {
+  /** The transport takes no more for now. */
+  onWaiting(): void;
+  /** Something was put into the queue. */
+  onQueued(): void;
+  /** A message passed `sendLimit` under the policy `close`. */
+  onOverflow(): void;
+  /** Nothing waits any more. */
+  onDrained(): void;
+}
+
+export class Outbox implements Flushable {
+  readonly #transport: Transport;
+  readonly #limits: OutboxLimits;
+  readonly #turn: WriteTurn;
+  readonly #owner: OutboxOwner;
+
+  // This turn's frames: closed blocks, then the open region of the slab.
+  #blocks: Uint8Array[] = [];
+  #slab: Buffer | undefined;
+  #from = 0;
+  #to = 0;
+  #turnBytes = 0;
+  #marked = false;
+
+  // What the transport cannot take yet.
+  #waiting = false;
+  #queue: { control: Queued[]; data: Queued[] } | undefined;
+  #queuedBytes = 0;
+
+  #sealed = false;
+  #ending = false;
+  // A message that `sendFragments` is sending holds the others back.
+  #behind: Queued[] | undefined;
+
+  constructor(transport: Transport, limits: OutboxLimits, turn: WriteTurn, owner: OutboxOwner) {
+    this.#transport = transport;
+    this.#limits = limits;
+    this.#turn = turn;
+    this.#owner = owner;
+  }
+
+  /** Bytes accepted that the peer's side of the network has not taken. */
+  get bufferedAmount(): number {
+    return this.#turnBytes + this.#queuedBytes + (this.#waiting ? this.#transport.bufferedAmount : 0);
+  }
+
+  /** Bytes of memory that wait in the queue. */
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /** True while the transport holds bytes that the peer does not take. */
+  get waiting(): boolean {
+    return this.#waiting;
+  }
+
+  /** True once a Close frame is on its way: nothing follows it. */
+  get sealed(): boolean {
+    return this.#sealed;
+  }
+
+  text(text: string, key?: string): SendResult {
+    if (this.#sealed) return 'closed';
+    const most = 10 + text.length * 3;
+    if (key === undefined && most <= BY_REFERENCE_BYTES && this.#isClear(most)) {
+      const at = this.#open(most);
+      const end = writeTextFrame(this.#turn.slab, at, text);
+      this.#extend(end);
+      return 'sent';
+    }
+    const bytes = Buffer.byteLength(text);
+    const frame = Buffer.allocUnsafeSlow(headerBytes(bytes) + bytes);
+    frame.write(text, writeHeader(frame, 0, TEXT, true, bytes), 'utf8');
+    return this.#message(frame, bytes, key);
+  }
+
+  binary(payload: Uint8Array, key?: string): SendResult {
+    if (this.#sealed) return 'closed';
+    const bytes = payload.length;
+    if (key === undefined && this.#isClear(bytes)) {
+      const byReference = bytes >= BY_REFERENCE_BYTES;
+      const at = this.#open(byReference ? 10 : 10 + bytes);
+      const start = writeHeader(this.#turn.slab, at, BINARY, true, bytes);
+      if (byReference) {
+        this.#extend(start);
+        this.#block(payload);
+        return this.#waiting ? 'queued' : 'sent';
+      }
+      this.#turn.slab.set(payload, start);
+      this.#extend(start + bytes);
+      return 'sent';
+    }
+    return this.#message(encodeFrame(BINARY, payload), bytes, key);
+  }
+
+  encoded(message: EncodedMessage, key?: string): SendResult {
+    if (this.#sealed) return 'closed';
+    return this.#message(message.frame, message.frame.length, key);
+  }
+
+  /** Bytes that are no frame: the answer to the handshake. */
+  raw(bytes: Uint8Array): void {
+    this.#markDirty();
+    this.#block(bytes);
+  }
+
+  /** A Ping or Pong; `false` after our Close. */
+  control(opcode: number, payload: Uint8Array): boolean {
+    if (this.#sealed) return false;
+    this.#controlFrame(opcode, payload);
+    return true;
+  }
+
+  /** One frame of a message that goes out in fragments (RFC 6455 5.4). */
+  fragment(opcode: number, payload: Uint8Array, final: boolean): SendResult {
+    if (this.#sealed) return 'closed';
+    this.#behind ??= [];
+    const result = this.#frame({ frame: encodeFrame(opcode, payload, final), key: undefined });
+    if (final) this.#releaseBehind();
+    return result;
+  }
+
+  /** True while a fragmented message is going out. */
+  get fragmenting(): boolean {
+    return this.#behind !== undefined;
+  }
+
+  /**
+   * Sends our one Close frame and takes nothing after it. With `discard`, what waits is dropped so that it leaves
+   * as soon as the peer reads anything.
+   */
+  close(payload: Uint8Array, discard: boolean): void {
+    if (this.#sealed) return;
+    // A message still going out in fragments, and those behind it, can no longer be finished.
+    this.#dropBehind();
+    if (discard && this.#queue !== undefined) this.#dropQueue();
+    this.#sealed = true;
+    const frame = encodeFrame(CLOSE, payload);
+    if (this.#waiting || this.#queue !== undefined) this.#enqueue({ frame, key: undefined }, false);
+    else this.#copy(frame);
+    this.flush();
+  }
+
+  /** Ends our side of the stream once all is out. */
+  end(): void {
+    this.#ending = true;
+    this.flush();
+    if (this.#queue === undefined) this.#transport.end();
+  }
+
+  /** The connection is over: forgets everything. */
+  release(): void {
+    this.#sealed = true;
+    this.#blocks.length = 0;
+    this.#slab = undefined;
+    this.#turnBytes = 0;
+    this.#waiting = false;
+    this.#dropBehind();
+    this.#dropQueue();
+  }
+
+  /** Writes this turn's frames. */
+  flush(): void {
+    this.#marked = false;
+    this.#closeRegion();
+    if (this.#blocks.length === 0) return;
+    const blocks = this.#blocks;
+    this.#blocks = [];
+    this.#turnBytes = 0;
+    if (this.#transport.write(blocks)) return;
+    this.#waiting = true;
+    this.#turn.pin();
+    this.#owner.onWaiting();
+  }
+
+  /** The transport has taken all: gives it the next batch. */
+  onDrain(): void {
+    this.#waiting = false;
+    while (this.#queue !== undefined) {
+      if (!this.#transport.write(this.#nextBatch(this.#queue))) {
+        this.#waiting = true;
+        return;
+      }
+    }
+    if (this.#ending) this.#transport.end();
+    else this.#owner.onDrained();
+  }
+
+  /** True when a message may go straight into this turn's write. */
+  #isClear(bytes: number): boolean {
+    return (
+      !this.#waiting &&
+      this.#queue === undefined &&
+      this.#behind === undefined &&
+      this.#turnBytes + bytes <= this.#limits.sendLimit
+    );
+  }
+
+  #message(frame: Uint8Array, bytes: number, key: string | undefined): SendResult {
+    const queued: Queued = { frame, key };
+    if (key !== undefined && this.#replace(queued)) return 'queued';
+    if (this.bufferedAmount + bytes > this.#limits.sendLimit) {
+      const verdict = this.#makeRoom(bytes);
+      if (verdict !== undefined) return verdict;
+    }
+    if (this.#behind !== undefined) {
+      this.#behind.push(queued);
+      this.#queuedBytes += frame.length;
+      this.#owner.onQueued();
+      return 'queued';
+    }
+    return this.#frame(queued);
+  }
+
+  #frame(queued: Queued): SendResult {
+    if (!this.#waiting && this.#queue === undefined) {
+      this.#closeRegion();
+      this.#markDirty();
+      this.#block(queued.frame);
+      return this.#waiting ? 'queued' : 'sent';
+    }
+    this.#enqueue(queued, false);
+    return 'queued';
+  }
+
+  /** Applies the overflow policy; undefined when there is room now. */
+  #makeRoom(bytes: number): SendResult | undefined {
+    // What this turn has not written yet may leave at once.
+    if (this.#turnBytes > 0) {
+      this.flush();
+      if (this.bufferedAmount + bytes <= this.#limits.sendLimit) return undefined;
+    }
+    const { overflow, sendLimit } = this.#limits;
+    if (overflow === 'close') {
+      this.#owner.onOverflow();
+      return 'closed';
+    }
+    const data = this.#queue?.data;
+    if (overflow === 'drop-oldest' && data !== undefined && bytes <= sendLimit) {
+      while (data.length > 0 && this.bufferedAmount + bytes > sendLimit) {
+        this.#queuedBytes -= (data.shift() as Queued).frame.length;
+      }
+      if (this.bufferedAmount + bytes <= sendLimit) return undefined;
+    }
+    return 'dropped';
+  }
+
+  /** Puts a newer message in the place of a waiting one of the same key. */
+  #replace(newer: Queued): boolean {
+    for (const list of [this.#queue?.data, this.#behind]) {
+      const older = list?.find((queued) => queued.key === newer.key);
+      if (older === undefined) continue;
+      this.#queuedBytes += newer.frame.length - older.frame.length;
+      older.frame = newer.frame;
+      return true;
+    }
+    return false;
+  }
+
+  #controlFrame(opcode: number, payload: Uint8Array): void {
+    if (!this.#waiting && this.#queue === undefined) {
+      const at = this.#open(2 + payload.length);
+      const start = writeHeader(this.#turn.slab, at, opcode, true, payload.length);
+      this.#turn.slab.set(payload, start);
+      this.#extend(start + payload.length);
+      return;
+    }
+    const frame = encodeFrame(opcode, payload);
+    const control = this.#queue?.control;
+    if (opcode === PONG && control !== undefined && control.length >= this.#limits.maxPendingPongs) {
+      // 5.5.3: an endpoint "MAY elect to send a Pong frame for only the most recently processed Ping frame".
+      this.#queuedBytes -= (control.pop() as Queued).frame.length;
+    }
+    this.#enqueue({ frame, key: undefined }, true);
+  }
+
+  #enqueue(queued: Queued, control: boolean): void {
+    this.#queue ??= { control: [], data: [] };
+    (control ? this.#queue.control : this.#queue.data).push(queued);
+    this.#queuedBytes += queued.frame.length;
+    this.#owner.onQueued();
+  }
+
+  #nextBatch(queue: { control: Queued[]; data: Queued[] }): Uint8Array[] {
+    const batch: Uint8Array[] = [];
+    let bytes = 0;
+    let data = 0;
+    for (const { frame } of queue.control) {
+      batch.push(frame);
+      bytes += frame.length;
+    }
+    queue.control.length = 0;
+    while (data < queue.data.length && (bytes < BATCH_BYTES || batch.length === 0)) {
+      const { frame } = queue.data[data++] as Queued;
+      batch.push(frame);
+      bytes += frame.length;
+    }
+    queue.data.splice(0, data);
+    this.#queuedBytes -= bytes;
+    if (queue.data.length === 0) this.#queue = undefined;
+    return batch;
+  }
+
+  #releaseBehind(): void {
+    const behind = this.#behind ?? [];
+    this.#behind = undefined;
+    for (const queued of behind) {
+      this.#queuedBytes -= queued.frame.length;
+      this.#frame(queued);
+    }
+  }
+
+  #dropBehind(): void {
+    for (const { frame } of this.#behind ?? []) this.#queuedBytes -= frame.length;
+    this.#behind = undefined;
+  }
+
+  #dropQueue(): void {
+    this.#queue = undefined;
+    this.#queuedBytes = 0;
+  }
+
+  /** Opens room for `bytes` in the slab, behind this connection's last frame where that is possible. */
+  #open(bytes: number): number {
+    const at = this.#turn.reserve(bytes);
+    if (this.#slab !== this.#turn.slab || this.#to !== at) {
+      this.#closeRegion();
+      this.#slab = this.#turn.slab;
+      this.#from = at;
+      this.#to = at;
+    }
+    this.#markDirty();
+    return at;
+  }
+
+  /** The frame in the slab ends here. */
+  #extend(end: number): void {
+    this.#turnBytes += end - this.#to;
+    this.#to = end;
+    this.#turn.used = end;
+    if (this.#turnBytes >= SLAB_BYTES) this.flush();
+  }
+
+  #copy(frame: Uint8Array): void {
+    const at = this.#open(frame.length);
+    this.#turn.slab.set(frame, at);
+    this.#extend(at + frame.length);
+  }
+
+  /** Takes a block as it is; a large one is offered to the transport at once. */
+  #block(block: Uint8Array): void {
+    this.#closeRegion();
+    this.#blocks.push(block);
+    this.#turnBytes += block.length;
+    if (this.#turnBytes >= SLAB_BYTES) this.flush();
+  }
+
+  #closeRegion(): void {
+    if (this.#slab === undefined) return;
+    if (this.#to > this.#from) this.#blocks.push(this.#slab.subarray(this.#from, this.#to));
+    this.#slab = undefined;
+  }
+
+  #markDirty(): void {
+    if (this.#marked) return;
+    this.#marked = true;
+    this.#turn.mark(this);
+  }
+}
+
+/** Encodes a message once, so that many can be sent the same bytes. */
+export function encodeMessage(message: string | Uint8Array): EncodedMessage {
+  if (typeof message !== 'string') return { frame: encodeFrame(BINARY, message) };
+  return { frame: encodeFrame(TEXT, Buffer.from(message)) };
+}

@@ -1,0 +1,127 @@
+/**
+ * TCP by Node's public `net` API: one `Socket` a connection, its events passed on by functions all sockets share.
+ */
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import type { Listener, Transport, TransportListener } from './transport.ts';
+
+export interface TcpOptions {
+  readonly port: number;
+  readonly host?: string | undefined;
+  /** Connections that the kernel queues before we accept them. */
+  readonly backlog?: number | undefined;
+}
+
+const kListener = Symbol('listener');
+type OwnedSocket = Socket & { [kListener]?: TransportListener };
+const NOTHING = new Uint8Array(0);
+
+export class TcpTransport implements Transport {
+  readonly #socket: OwnedSocket;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  get remoteAddress(): string {
+    return this.#socket.remoteAddress ?? '';
+  }
+
+  get bufferedAmount(): number {
+    return this.#socket.writableLength;
+  }
+
+  attach(listener: TransportListener): void {
+    const socket = this.#socket;
+    socket[kListener] = listener;
+    socket.on('data', onData);
+    socket.on('end', onEnd);
+    socket.on('error', onError);
+    socket.on('close', onClose);
+  }
+
+  write(blocks: readonly Uint8Array[]): boolean {
+    const socket = this.#socket;
+    if (!socket.writable) return true;
+    if (blocks.length === 1) {
+      socket.write(blocks[0] as Uint8Array);
+    } else {
+      socket.cork();
+      for (const block of blocks) socket.write(block);
+      socket.uncork();
+    }
+    // What the kernel took at once is already subtracted here.
+    if (socket.writableLength === 0) return true;
+    // An empty write behind what waits: its callback comes when all before it has left.
+    socket.write(NOTHING, () => socket[kListener]?.onDrain());
+    return false;
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  end(): void {
+    this.#socket.end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+}
+
+function onData(this: OwnedSocket, chunk: Uint8Array): void {
+  this[kListener]?.onBytes(chunk, false);
+}
+
+function onEnd(this: OwnedSocket): void {
+  this[kListener]?.onEnd();
+}
+
+function onError(this: OwnedSocket, error: Error): void {
+  this[kListener]?.onError(error);
+}
+
+function onClose(this: OwnedSocket): void {
+  this[kListener]?.onClosed();
+}
+
+export class TcpListener implements Listener {
+  readonly #options: TcpOptions;
+  #server: Server | undefined;
+
+  constructor(options: TcpOptions) {
+    this.#options = options;
+  }
+
+  listen(accept: (transport: Transport) => void, failed: (error: Error) => void): Promise<void> {
+    const server = createServer({ allowHalfOpen: true, noDelay: true });
+    this.#server = server;
+    server.on('connection', (socket) => accept(new TcpTransport(socket)));
+    return new Promise((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ ...this.#options }, () => {
+        server.off('error', reject);
+        server.on('error', failed);
+        resolve();
+      });
+    });
+  }
+
+  close(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    if (server === undefined || !server.listening) return Promise.resolve();
+    // Node calls back when the last connection is gone; the port is free, and this promise settled, before that.
+    server.close();
+    return new Promise((resolve) => setImmediate(resolve));
+  }
+
+  address(): AddressInfo | null {
+    const address = this.#server?.address();
+    return typeof address === 'object' && address !== null ? address : null;
+  }
+}

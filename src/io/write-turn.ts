@@ -1,0 +1,75 @@
+/**
+ * Replies made in one turn leave in one write.
+ *
+ * While a chunk is processed, frames are laid one behind the other in a shared slab, and the connections that have
+ * some are remembered. When the turn ends each is flushed: one block, one write. Outside of a turn the first frame
+ * opens one that ends when the running callback has returned. A slab is used again as soon as the kernel has taken
+ * everything at once; where a write has to wait, its bytes stay and later frames go behind them.
+ */
+import { Buffer } from 'node:buffer';
+
+/** Bytes of a slab; larger frames get memory of their own. */
+export const SLAB_BYTES = 64 * 1024;
+
+/** What is flushed at the end of a turn. */
+export interface Flushable {
+  /** Writes what there is; calls `pin` when some of it has to wait. */
+  flush(): void;
+}
+
+export class WriteTurn {
+  slab: Buffer = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  used = 0;
+
+  /** Bytes of this slab wait in some transport: it is only ever filled further, never begun again. */
+  #pinned = false;
+  readonly #schedule: (task: () => void) => void;
+  readonly #dirty: Flushable[] = [];
+  #depth = 0;
+  #scheduled = false;
+
+  /** `schedule` runs a task when the running callback has returned. */
+  constructor(schedule: (task: () => void) => void) {
+    this.#schedule = schedule;
+  }
+
+  begin(): void {
+    this.#depth++;
+  }
+
+  end(): void {
+    if (--this.#depth === 0 && this.#dirty.length > 0) this.#flush();
+  }
+
+  /** `outbox` has something to flush. */
+  mark(outbox: Flushable): void {
+    this.#dirty.push(outbox);
+    if (this.#depth > 0 || this.#scheduled) return;
+    this.#scheduled = true;
+    this.#schedule(() => {
+      this.#scheduled = false;
+      if (this.#depth === 0) this.#flush();
+    });
+  }
+
+  /** Makes room for `bytes`, at most SLAB_BYTES, behind what lies in the slab; returns where. */
+  reserve(bytes: number): number {
+    if (this.used + bytes > SLAB_BYTES) {
+      this.slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+      this.used = 0;
+      this.#pinned = false;
+    }
+    return this.used;
+  }
+
+  /** Bytes of the slab are still to be read by a transport. */
+  pin(): void {
+    this.#pinned = true;
+  }
+
+  #flush(): void {
+    for (let i = 0; i < this.#dirty.length; i++) (this.#dirty[i] as Flushable).flush();
+    this.#dirty.length = 0;
+    if (!this.#pinned) this.used = 0;
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * What the connection machine does and hears: the port it calls, and the closed set of its events.
+ *
+ * Only types. The machine decides what happens in which state; the port knows how, with sockets, codecs and the
+ * user's callbacks behind it. In production that is `src/api/session.ts`; tests give one that records.
+ */
+
+import type { HttpResponse } from '../io/http-response.ts';
+
+/** The five states that a user sees. */
+export type ConnectionState = 'handshaking' | 'open' | 'fragmenting' | 'closing' | 'closed';
+
+/** How a connection ended. */
+export interface CloseReport {
+  /** The close code (RFC 6455 7.1.5): 1005 when a Close carried none, 1006 when the connection was lost without one. */
+  readonly code: number;
+  readonly reason: string;
+  /** True when Close frames went both ways (RFC 6455 7.1.4). */
+  readonly wasClean: boolean;
+  /** Who began the end. */
+  readonly initiator: 'server' | 'peer';
+}
+
+/** What `onError` chose after a handler had failed. */
+export type Decision = 'close' | 'continue' | 'retry';
+
+/** Every event a connection can get. The set is closed: no type is ever derived from network data. */
+export type ConnectionEvent =
+  // The socket's: what the transport tells.
+  | { readonly type: 'socket.bytes'; readonly chunk: Uint8Array; readonly shared: boolean }
+  | { readonly type: 'socket.end' }
+  | { readonly type: 'socket.error'; readonly error: Error }
+  | { readonly type: 'socket.closed' }
+  // The handshake's outcome (RFC 6455 4.2.2).
+  | { readonly type: 'handshake.pending' }
+  | { readonly type: 'handshake.accepted' }
+  | { readonly type: 'handshake.refused'; readonly response: HttpResponse }
+  // Frames that change the state, and the word to go on behind them.
+  | { readonly type: 'fragment.begin'; readonly byteLength: number }
+  | { readonly type: 'fragment.end'; readonly byteLength: number }
+  | { readonly type: 'close.received'; readonly code: number; readonly reason: string }
+  | { readonly type: 'read.continue' }
+  // What fails a connection.
+  | { readonly type: 'protocol.failed'; readonly code: number; readonly reason: string }
+  | { readonly type: 'limit.breached'; readonly code: number; readonly reason: string }
+  | { readonly type: 'callback.failed'; readonly decision: Decision }
+  // The user's commands.
+  | { readonly type: 'connection.close'; readonly code: number; readonly reason: string }
+  | { readonly type: 'connection.terminate' }
+  | { readonly type: 'connection.pause' }
+  | { readonly type: 'connection.resume' }
+  // Deadlines, from the shared ticker.
+  | { readonly type: 'timeout.handshake' }
+  | { readonly type: 'timeout.message' }
+  | { readonly type: 'timeout.silence' }
+  | { readonly type: 'timeout.pong' }
+  | { readonly type: 'timeout.write' }
+  | { readonly type: 'timeout.close' };
+
+/** What the machine's actions call. Nothing here throws into the machine. */
+export interface ConnectionPort {
+  /** True while somebody inspects: then every frame is an event, and no event takes the shortcut. */
+  readonly inspected: boolean;
+
+  /** Reads the request head; answers with a `handshake.*` event. */
+  readHead(chunk: Uint8Array, shared: boolean): void;
+  /** Keeps bytes that came before the handshake was decided, and stops reading. */
+  holdBytes(chunk: Uint8Array, shared: boolean): void;
+  /** Answers 101 (RFC 6455 4.2.2). */
+  acceptHandshake(): void;
+  /** Answers an HTTP error and ends the stream. */
+  refuseHandshake(response: HttpResponse): void;
+
+  /** Decodes a chunk and delivers what changes no state; sends an event for what does. */
+  read(chunk: Uint8Array, shared: boolean): void;
+  /** Goes on with what the last chunk left. */
+  readOn(): void;
+  /** Delivers what the event brought: the open connection, a fragment, the message that it ends. */
+  deliver(event: ConnectionEvent): void;
+  /** Calls the handler that failed once more. */
+  retryCallback(): void;
+
+  pauseReading(): void;
+  resumeReading(): void;
+  /** Sends the Ping of the heartbeat (RFC 6455 5.5.2). */
+  sendHeartbeat(): void;
+
+  /** Sends our Close (RFC 6455 7.1.2); messages that wait go first. */
+  sendClose(code: number, reason: string): void;
+  /** Answers the peer's Close with its own code (5.5.1), then ends the stream: the server closes TCP first (7.1.1). */
+  answerClose(code: number): void;
+  /** Sends Close ahead of all that waits, then ends the stream (7.1.7). Input is discarded from here on. */
+  failConnection(code: number, reason: string): void;
+  /** Ends the stream; both Close frames have passed, or none may be sent any more. */
+  endSocket(): void;
+
+  /** Tells observers that the connection is in a new state, and which event led there. */
+  announce(state: ConnectionState, event: ConnectionEvent['type']): void;
+  /** Closes the socket if it still lives, lets go of everything, and reports the end, once. */
+  finish(report: CloseReport): void;
+  /** An action broke on an impossible state: the connection fails with 1011, the process lives. */
+  broke(cause: unknown): void;
+}

@@ -1,0 +1,34 @@
+/**
+ * What the server machine does and hears. Only types; `src/api/server.ts` is the port in production.
+ */
+
+/** The states of a server. */
+export type ServerState = 'stopped' | 'starting' | 'listening' | 'draining' | 'failed';
+
+export type ServerEvent =
+  | { readonly type: 'server.start' }
+  | { readonly type: 'server.stop'; readonly code: number; readonly reason: string }
+  | { readonly type: 'listener.ready' }
+  | { readonly type: 'listener.failed'; readonly error: Error }
+  | { readonly type: 'connections.gone' }
+  | { readonly type: 'timeout.drain' }
+  // Sent by XState when a connection's actor ends; all of them share one id, so the types stay two.
+  | { readonly type: 'xstate.done.actor.connection' }
+  | { readonly type: 'xstate.error.actor.connection'; readonly error: unknown };
+
+/** What the server machine's actions call. */
+export interface ServerPort {
+  /** Opens the port; answers with `listener.ready` or `listener.failed`. */
+  listen(): void;
+  /** Stops to accept; connections live on. */
+  closeListener(): void;
+  /** Asks every connection to close (RFC 6455 7.1.2); answers `connections.gone` when none is left. */
+  closeConnections(code: number, reason: string): void;
+  /** Destroys those that are left. */
+  terminateConnections(): void;
+  /** An actor of a connection has ended. */
+  connectionEnded(): void;
+  /** An actor of a connection broke on an impossible state. */
+  connectionBroke(error: unknown): void;
+  announce(state: ServerState, error?: Error): void;
+}
