@@ -10,17 +10,9 @@ const server = createServer({
   maxFragments: MAX_FRAGMENTS ? Number(MAX_FRAGMENTS) : undefined,
 });
 
-const everyone = new Set();
-
-server.path('/chat', {
-  onOpen(connection) {
-    everyone.add(connection);
-  },
+const chat = server.path('/chat', {
   onMessage(_sender, message) {
-    for (const connection of everyone) connection.send(message);
-  },
-  onClose(connection) {
-    everyone.delete(connection);
+    chat.broadcast(message);
   },
 });
 

@@ -53,17 +53,9 @@ server.path('/echo', {
   },
 });
 
-const everyone = new Set();
-
-server.path('/chat', {
-  onOpen(connection) {
-    everyone.add(connection);
-  },
+const chat = server.path('/chat', {
   onMessage(_sender, message) {
-    for (const connection of everyone) connection.send(message);
-  },
-  onClose(connection) {
-    everyone.delete(connection);
+    chat.broadcast(message);
   },
 });
 

@@ -63,7 +63,7 @@ describe.skipIf(!executable)(`Chromium with rxjs/webSocket${skipped}`, () => {
     await front.start();
     browser = await launchBrowser();
     page = await browser.context.newPage();
-    await page.goto(`http://127.0.0.1:${front.address().port}/`);
+    await page.goto(`http://127.0.0.1:${front.address()?.port}/`);
   }, 60_000);
 
   afterAll(async () => {
