@@ -1,0 +1,139 @@
+// Turns the samples of a row into figures, verdicts, and the tables on the terminal and in docs/performance.md.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { alignedTable, figure, median, percent } from './figures.mjs';
+
+const busyShare = 0.9;
+
+/** Medians and ranges of every column for each server, and the targets' verdicts. `samples`: server -> results or an error. */
+export function summarise(row, samples) {
+  const servers = {};
+  for (const [name, { results, error }] of Object.entries(samples)) {
+    servers[name] = error ? { error } : {};
+    if (results.length > 0) servers[name].columns = row.columns.map((column) => spread(column, results));
+  }
+  const targets = (row.targets ?? []).map(([peer, target]) => verdict(row.better, servers, peer, target));
+  return { id: row.id, title: row.title, better: row.better, servers, targets };
+}
+
+function spread({ title, role, pick }, results) {
+  const values = results.map(pick);
+  return {
+    title,
+    ...(role && { role }),
+    median: median(values),
+    min: Math.min(...values),
+    max: Math.max(...values),
+    values,
+  };
+}
+
+const value = (server) => server?.columns?.[0].median;
+const roleOf = (server, role) => server?.columns?.find((column) => column.role === role)?.median;
+
+function verdict(better, servers, peer, target) {
+  const { portal } = servers;
+  const ratio = peer === 'self' ? value(portal) : value(portal) / value(servers[peer]);
+  if (portal?.error && portal.columns) return { peer, target, ratio, met: false };
+  if (!Number.isFinite(ratio)) return { peer, target };
+  const byCpu = roleOf(servers[peer], 'cpu') / roleOf(portal, 'cpu');
+  const met = better === 'higher' ? ratio >= target : ratio <= target;
+  return { peer, target, ratio, ...(Number.isFinite(byCpu) && { byCpu }), met };
+}
+
+function targetText({ better }, { peer, target, ratio, byCpu, met }) {
+  const bound = `${peer === 'self' ? 'itself' : peer} ${better === 'higher' ? '≥' : '≤'} ${target}×`;
+  if (met === undefined) return `${bound}: not measured`;
+  const cpu = byCpu === undefined ? '' : ` (by CPU ${figure(byCpu)}×)`;
+  return `${bound}: ${figure(ratio)}×${cpu}, ${met ? 'met' : 'MISSED'}`;
+}
+
+/** The row as text: one line a server, then failures, warnings and targets. */
+export function rowText(summary) {
+  const entries = Object.entries(summary.servers);
+  const shown = entries.filter(([, server]) => server.columns);
+  const titles = shown[0]?.[1].columns.map(({ title }) => title) ?? [];
+  const lines = [['', titles[0] ?? '', 'min – max', ...titles.slice(1), 'Portal is', 'by CPU']];
+  for (const [name, server] of shown) lines.push(serverLine(name, server, summary.servers.portal));
+  return [
+    `\n${summary.id}: ${summary.title}`,
+    alignedTable(lines),
+    ...entries.filter(([, { error }]) => error).map(([name, { error }]) => `  ${name}: ${error}`),
+    ...shown.map(([name, server]) => warning(name, server)).filter(Boolean),
+    ...summary.targets.map((target) => `  target, against ${targetText(summary, target)}`),
+  ].join('\n');
+}
+
+function serverLine(name, server, portal) {
+  const [first, ...others] = server.columns;
+  const rest = others.map(({ median, role }) => (role?.endsWith('share') ? percent(median) : figure(median)));
+  const times = (ratio) => (name !== 'portal' && Number.isFinite(ratio) ? `${figure(ratio)}×` : '');
+  return [
+    name,
+    figure(first.median),
+    `${figure(first.min)} – ${figure(first.max)}`,
+    ...rest,
+    times(value(portal) / first.median),
+    times(roleOf(server, 'cpu') / roleOf(portal, 'cpu')),
+  ];
+}
+
+function warning(name, server) {
+  const [own, generator] = [roleOf(server, 'server share'), roleOf(server, 'generator share')];
+  if (generator > busyShare)
+    return `  warning: for ${name} the generator used ${percent(generator)} of its core: compare CPU`;
+  if (own < busyShare)
+    return `  warning: ${name} had only ${percent(own)} of its core (a shared machine?): compare CPU`;
+}
+
+function markdownTable(report) {
+  const names = Object.keys(report.versions);
+  const lines = [
+    `| | ${names.join(' | ')} | Portal against |`,
+    `| --- |${names.map(() => ' ---: |').join('')} --- |`,
+  ];
+  for (const row of report.rows) {
+    const cells = names.map((name) => {
+      const { columns, error } = row.servers[name] ?? {};
+      if (error || !columns) return error ?? '–';
+      return `${figure(columns[0].median)} (${figure(columns[0].min)} – ${figure(columns[0].max)})<br>${figure(columns[1].median)}`;
+    });
+    const shown = Object.values(row.servers).find(({ columns }) => columns)?.columns ?? [];
+    const unit = shown
+      .slice(0, 2)
+      .map(({ title }) => title)
+      .join('; ');
+    const targets = row.targets.map((target) => targetText(row, target)).join('<br>');
+    lines.push(`| ${row.title}<br>*${unit}* | ${cells.join(' | ')} | ${targets || '–'} |`);
+  }
+  return lines.join('\n');
+}
+
+const skeleton = `# Performance
+
+What Portal costs beside its peers, how it was measured, and what was tried. [bench/README.md](../bench/README.md) says how to run it.
+
+<!-- bench:begin -->
+<!-- bench:end -->
+`;
+
+/** Writes docs/performance.json and the block between the markers in docs/performance.md. */
+export function writeDocs(docsFolder, report) {
+  const page = `${docsFolder}/performance.md`;
+  const text = existsSync(page) ? readFileSync(page, 'utf8') : skeleton;
+  const [begin, end] = ['<!-- bench:begin -->', '<!-- bench:end -->'];
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`${page} lacks the markers ${begin} and ${end}`);
+  const { environment: e } = report;
+  const block = [
+    begin,
+    `Measured on ${report.date} by \`${report.command}\`: ${e.cpu}, ${e.cores} cores, Linux ${e.kernel}, Node ${e.node}; ` +
+      `${report.rounds} interleaved rounds of ${report.seconds} s; ${e.pinned ? 'server and generator on a core each' : 'processes not pinned'}.`,
+    `Servers: ${Object.values(report.versions).join(', ')}.`,
+    'A cell holds the median (lowest – highest round) of the first figure named at its row, and below it the median of the second.',
+    '',
+    markdownTable(report),
+    end,
+  ].join('\n');
+  writeFileSync(page, text.slice(0, from) + block + text.slice(to + end.length));
+  writeFileSync(`${docsFolder}/performance.json`, `${JSON.stringify(report, null, 2)}\n`);
+}

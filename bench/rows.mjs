@@ -1,0 +1,158 @@
+// The rows of the benchmark: what is sent, what is read off, and what Portal must reach. A row says
+//   load       the generator's options (see load/loadgen.c), or measure(): several loads made into one result
+//   columns    what is printed; the first one is compared. `better` says which way. A column's role is known to report.mjs
+//   targets    [peer, ratio]: Portal's value over the peer's, at least (or at most) so much; peer 'self' compares with a limit
+//   without    servers that cannot do this work, and why
+import { mostConnections } from './lib/processes.mjs';
+
+const idleConnections = Math.min(10_000, Math.floor((mostConnections() * 2) / 3));
+
+const throughput = [
+  { title: 'messages/s', pick: (r) => r.messagesPerSecond },
+  { title: 'CPU µs/message', pick: (r) => r.cpuMicros, role: 'cpu' },
+  { title: 'server core', pick: (r) => r.serverShare, role: 'server share' },
+  { title: 'generator core', pick: (r) => r.generatorShare, role: 'generator share' },
+];
+const renamed = (first, second) => {
+  const [count, cpu, ...shares] = throughput;
+  return [{ ...count, title: first }, { ...cpu, title: second }, ...shares];
+};
+
+const noFragments = { net: 'decodes no frames', c: 'assembles no messages' };
+
+const echo = (id, title, load, targets = [], more = {}) => ({
+  id,
+  title: `echo ${title}, ${load.conns} connections, ${load.inflight} in flight, ${load.text ? 'text' : 'binary'}`,
+  load: { mode: 'closed', ...load },
+  columns: throughput,
+  better: 'higher',
+  targets,
+  ...more,
+});
+
+/** Section 6 of the design: these have targets, and --quick runs only these. */
+const promised = [
+  echo('echo-64', '64 B', { payload: 64, conns: 100, inflight: 1 }, [
+    ['ws', 1.2],
+    ['net', 1.0],
+  ]),
+  echo('echo-64-deep', '64 B', { payload: 64, conns: 50, inflight: 100 }, [
+    ['ws', 30],
+    ['uws', 2],
+    ['bun', 1.0],
+  ]),
+  echo('echo-1k', '1 KiB', { payload: 1024, conns: 20, inflight: 16 }, [
+    ['ws', 6],
+    ['uws', 0.9],
+  ]),
+  echo('echo-64k', '64 KiB', { payload: 65536, conns: 10, inflight: 1 }, [
+    ['ws', 1.5],
+    ['bun', 1.2],
+  ]),
+  {
+    id: 'broadcast',
+    title: 'one message of 64 B to 1,000 connections, binary',
+    load: { mode: 'broadcast', path: '/broadcast', payload: 64, conns: 1000, inflight: 1 },
+    columns: renamed('deliveries/s', 'CPU µs/delivery'),
+    better: 'higher',
+    targets: [['ws', 3]],
+  },
+  {
+    id: 'idle-memory',
+    title: `resident memory per idle connection at ${idleConnections.toLocaleString('en')}`,
+    load: { mode: 'idle', conns: idleConnections, payload: 64 },
+    columns: [
+      { title: 'bytes/connection', pick: (r) => r.bytesPerConnection },
+      { title: 'bytes per further one', pick: (r) => r.bytesPerFurther },
+      { title: 'server MiB before', pick: (r) => r.rssBefore / 2 ** 20 },
+      { title: 'server MiB after', pick: (r) => r.rssAfter / 2 ** 20 },
+    ],
+    better: 'lower',
+    targets: [['ws', 0.9]],
+    maxRounds: 3,
+  },
+  {
+    id: 'accept-close',
+    title: `accept + close at ${idleConnections.toLocaleString('en')} open, against 100 open`,
+    async measure({ run }) {
+      const few = await run({ mode: 'curve', conns: 100 });
+      const many = await run({ mode: 'curve', conns: idleConnections });
+      return {
+        few: few.acceptCloseMicros,
+        many: many.acceptCloseMicros,
+        growth: many.acceptCloseMicros / few.acceptCloseMicros,
+      };
+    },
+    columns: [
+      { title: 'times the cost', pick: (r) => r.growth },
+      { title: 'CPU µs at 100', pick: (r) => r.few },
+      { title: `CPU µs at ${idleConnections.toLocaleString('en')}`, pick: (r) => r.many },
+    ],
+    better: 'lower',
+    targets: [['self', 1.2]],
+    maxRounds: 3,
+    quickServers: ['portal'],
+  },
+];
+
+const further = [
+  echo('echo-16-deep', '16 B', { payload: 16, conns: 50, inflight: 100 }),
+  echo('text-64-deep', '64 B (ASCII)', { payload: 64, conns: 50, inflight: 100, text: 1 }),
+  echo('text-1k', '1 KiB (ASCII)', { payload: 1024, conns: 20, inflight: 16, text: 1 }),
+  echo('text-1k-mixed', '1 KiB (UTF-8 of one to four bytes)', {
+    payload: 1024,
+    conns: 20,
+    inflight: 16,
+    text: 2,
+  }),
+  echo(
+    'fragments',
+    'messages of 4 fragments of 1 KiB',
+    { payload: 1024, fragments: 4, conns: 20, inflight: 4 },
+    [],
+    { without: noFragments },
+  ),
+  echo('echo-1m', '1 MiB', { payload: 1_048_576, conns: 4, inflight: 1 }),
+  {
+    id: 'handshakes',
+    title: 'handshakes: connect, upgrade, hang up; 64 at a time',
+    load: { mode: 'handshakes', conns: 64 },
+    columns: renamed('handshakes/s', 'CPU µs/handshake'),
+    better: 'higher',
+  },
+  {
+    id: 'churn',
+    title: 'churn: connect, upgrade, one message of 64 B, closing handshake; 64 at a time, binary',
+    load: { mode: 'churn', conns: 64, payload: 64 },
+    columns: renamed('connections/s', 'CPU µs/connection'),
+    better: 'higher',
+  },
+  {
+    id: 'latency',
+    title: 'latency of 64 B at a fixed rate, 100 connections, binary',
+    async measure({ run, halfOfSlowest }) {
+      return run({ mode: 'open', conns: 100, payload: 64, rate: await halfOfSlowest() });
+    },
+    columns: [
+      { title: 'p99 µs', pick: (r) => r.p99 },
+      { title: 'p50 µs', pick: (r) => r.p50 },
+      { title: 'p99.9 µs', pick: (r) => r.p999 },
+      { title: 'CPU µs/message', pick: (r) => r.cpuMicros },
+      { title: 'messages/s', pick: (r) => r.rate },
+    ],
+    better: 'lower',
+  },
+  {
+    id: 'slow-reader',
+    title: 'one message of 4 KiB to 1,000 connections, one of which never reads, binary',
+    load: { mode: 'broadcast', path: '/broadcast', payload: 4096, conns: 1000, inflight: 1, slow: 1 },
+    columns: [
+      ...renamed('deliveries/s', 'CPU µs/delivery'),
+      { title: 'server grew by MiB', pick: (r) => r.rssGrowth / 2 ** 20 },
+    ],
+    better: 'higher',
+  },
+];
+
+for (const row of promised) row.quick = true;
+export const rows = [...promised, ...further];

@@ -1,0 +1,26 @@
+// Bun.serve, run by its own binary: no compression, its native publish for broadcasts.
+import { ready, roomBytes } from './ready.mjs';
+
+const server = Bun.serve({
+  port: 0,
+  hostname: '127.0.0.1',
+  fetch(request, server) {
+    const data = request.url.endsWith('/broadcast');
+    if (!server.upgrade(request, { data })) return new Response('WebSocket only', { status: 426 });
+  },
+  websocket: {
+    perMessageDeflate: false,
+    maxPayloadLength: roomBytes,
+    backpressureLimit: roomBytes,
+    publishToSelf: true,
+    idleTimeout: 120,
+    open(socket) {
+      if (socket.data) socket.subscribe('all');
+    },
+    message(socket, message) {
+      if (socket.data) server.publish('all', message);
+      else socket.send(message);
+    },
+  },
+});
+ready(server.port, `Bun ${Bun.version}`);
