@@ -10,7 +10,7 @@ const server = portal.createServer({
   host: '127.0.0.1',
   cap: roomBytes,
   sendLimit: roomBytes,
-  ...(heartbeatMs > 0 ? { heartbeatInterval: heartbeatMs } : {}),
+  ...(heartbeatMs > 0 ? { heartbeatInterval: heartbeatMs, pongDeadline: heartbeatMs } : {}),
   paths: {
     '/echo': { onMessage: (connection, message) => connection.send(message) },
     '/broadcast': {
