@@ -14,8 +14,9 @@
 import { Buffer } from 'node:buffer';
 import type { Fault } from './close-payload.ts';
 import { BINARY, CLOSE, CONTINUATION, MAX_CONTROL_BYTES, PING, PONG, TEXT } from './frame-encoder.ts';
-import { type MaskingKey, rotateKey, unmaskInto } from './masking.ts';
+import { Block, type MaskingKey, rotateKey, SIMD_FROM_BYTES, unmaskInto } from './masking.ts';
 import { MessageBuffer } from './message-buffer.ts';
+import { toBlock } from './read-buffer.ts';
 import { decodeUtf8 } from './utf8.ts';
 
 export const Decoded = {
@@ -40,14 +41,15 @@ export interface DecoderLimits {
 const MAX_HEADER_BYTES = 14;
 /** Texts up to this length are unmasked in shared scratch memory before they become strings. */
 const SCRATCH_BYTES = 64 * 1024;
-const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+const scratch = new Block(Buffer.allocUnsafeSlow(SCRATCH_BYTES));
 const EMPTY = new Uint8Array(0);
+const NO_BLOCK = new Block(EMPTY);
 
 /** Messages up to this size share slabs, as Node's own small Buffers do; larger ones own their memory. */
 const POOLED_BYTES = 2048;
 const POOL_BYTES = 8192;
 let pool = new ArrayBuffer(POOL_BYTES);
-let poolBytes = new Uint8Array(pool);
+let poolBlock = new Block(new Uint8Array(pool));
 let poolUsed = 0;
 
 export class FrameDecoder {
@@ -70,6 +72,7 @@ export class FrameDecoder {
 
   readonly #limits: DecoderLimits;
   #chunk: Uint8Array = EMPTY;
+  #block = NO_BLOCK;
   #at = 0;
 
   // A header that a chunk's end has cut.
@@ -86,7 +89,7 @@ export class FrameDecoder {
   #messageBytes = 0;
   #fragments = 0;
   #buffer: MessageBuffer | undefined;
-  #control: Uint8Array | undefined;
+  #control: Block | undefined;
   #controlBytes = 0;
 
   constructor(limits: DecoderLimits) {
@@ -111,18 +114,21 @@ export class FrameDecoder {
   /** Gives the next chunk. All of the last one must have been decoded. */
   push(chunk: Uint8Array): void {
     this.#chunk = chunk;
+    this.#block = chunk.length === 0 ? NO_BLOCK : toBlock(chunk);
     this.#at = 0;
   }
 
   /** Copies what is left of the chunk, for a transport that will reuse its memory. */
   keepRest(): void {
-    this.#chunk = this.#chunk.slice(this.#at);
-    this.#at = 0;
+    this.push(this.#chunk.slice(this.#at));
   }
 
   /** Adds a chunk behind bytes that are not decoded yet. */
   append(chunk: Uint8Array): void {
-    if (!this.hasMore) return this.push(chunk);
+    if (!this.hasMore) {
+      this.push(chunk);
+      return;
+    }
     const rest = this.#chunk.length - this.#at;
     const joined = new Uint8Array(rest + chunk.length);
     joined.set(this.#chunk.subarray(this.#at));
@@ -289,28 +295,33 @@ export class FrameDecoder {
     this.#missing = -1;
     this.text = this.#opcode === TEXT;
     if (!this.text) {
-      this.message = copyUnmasked(this.#chunk, start, end, this.#key);
+      this.message = copyUnmasked(this.#block, start, end, this.#key);
       return Decoded.MESSAGE;
     }
-    const target = length <= SCRATCH_BYTES ? scratch : Buffer.allocUnsafeSlow(length);
-    const seen = unmaskInto(this.#chunk, start, end, this.#key, target, 0);
-    if (seen < 0x80) {
-      this.message = length === 0 ? '' : target.toString('latin1', 0, length);
-      return Decoded.MESSAGE;
-    }
-    const text = decodeUtf8(target, length);
-    if (text === undefined) {
-      this.#fail(1007, 'text is not valid UTF-8');
-      return Decoded.FAULT;
-    }
+    const text = this.#decodeText(start, end);
+    if (text === undefined) return this.#invalidText();
     this.message = text;
     return Decoded.MESSAGE;
+  }
+
+  /** The text of a payload that is all here; undefined when it is not valid UTF-8. */
+  #decodeText(start: number, end: number): string | undefined {
+    const length = end - start;
+    if (length === 0) return '';
+    const source = this.#block;
+    if (source.unmaskInPlace !== undefined && length >= SIMD_FROM_BYTES) {
+      const seen = source.unmaskInPlace(start, end, this.#key);
+      return decodeUtf8(source.bytes as Buffer, start, end, seen < 0x80); // only the read buffer has unmaskInPlace
+    }
+    const target = length <= SCRATCH_BYTES ? scratch : new Block(Buffer.allocUnsafeSlow(length));
+    const seen = unmaskInto(source, start, end, this.#key, target, 0);
+    return decodeUtf8(target.bytes as Buffer, 0, length, seen < 0x80);
   }
 
   /** Opens the payload of a control frame, a fragment, or a message that more than one chunk brings. */
   #beginPayload(): void {
     if (this.#opcode >= CLOSE) {
-      this.#control ??= new Uint8Array(MAX_CONTROL_BYTES);
+      this.#control ??= new Block(new Uint8Array(MAX_CONTROL_BYTES));
       this.#controlBytes = 0;
       return;
     }
@@ -327,16 +338,16 @@ export class FrameDecoder {
   }
 
   #readControl(): Decoded {
-    const control = this.#control as Uint8Array; // made by #beginPayload
+    const control = this.#control as Block; // made by #beginPayload
     const take = Math.min(this.#missing, this.#chunk.length - this.#at);
-    unmaskInto(this.#chunk, this.#at, this.#at + take, this.#key, control, this.#controlBytes);
+    unmaskInto(this.#block, this.#at, this.#at + take, this.#key, control, this.#controlBytes);
     this.#key = rotateKey(this.#key, take);
     this.#at += take;
     this.#controlBytes += take;
     this.#missing -= take;
     if (this.#missing > 0) return Decoded.NEED_MORE;
     this.#missing = -1;
-    this.control = control.subarray(0, this.#controlBytes);
+    this.control = control.bytes.subarray(0, this.#controlBytes);
     if (this.#opcode === PING) return Decoded.PING;
     return this.#opcode === PONG ? Decoded.PONG : Decoded.CLOSE;
   }
@@ -347,7 +358,7 @@ export class FrameDecoder {
       const buffer = this.#buffer as MessageBuffer; // made by #beginPayload for every payload that is not empty
       // 8.1: bytes that are not valid UTF-8 fail the connection, here at the first of them.
       const end = this.#at + take;
-      if (!buffer.append(this.#chunk, this.#at, end, this.#key, this.#missing, this.text)) {
+      if (!buffer.append(this.#block, this.#at, end, this.#key, this.#missing, this.text)) {
         return this.#invalidText();
       }
       this.#key = rotateKey(this.#key, take);
@@ -381,20 +392,20 @@ function readUint64(bytes: Uint8Array, at: number): number {
 }
 
 /** The one copy of a binary message: from the chunk, unmasked, to memory that the user keeps. */
-function copyUnmasked(chunk: Uint8Array, start: number, end: number, key: MaskingKey): Uint8Array {
+function copyUnmasked(chunk: Block, start: number, end: number, key: MaskingKey): Uint8Array {
   const length = end - start;
   if (length > POOLED_BYTES) {
-    const own = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+    const own = new Block(new Uint8Array(Buffer.allocUnsafeSlow(length).buffer));
     unmaskInto(chunk, start, end, key, own, 0);
-    return own;
+    return own.bytes;
   }
   if (length === 0) return new Uint8Array(0);
   if (poolUsed + length > POOL_BYTES) {
     pool = new ArrayBuffer(POOL_BYTES);
-    poolBytes = new Uint8Array(pool);
+    poolBlock = new Block(new Uint8Array(pool));
     poolUsed = 0;
   }
-  unmaskInto(chunk, start, end, key, poolBytes, poolUsed);
+  unmaskInto(chunk, start, end, key, poolBlock, poolUsed);
   const message = new Uint8Array(pool, poolUsed, length);
   poolUsed = (poolUsed + length + 7) & ~7;
   return message;

@@ -14,11 +14,71 @@ export function rotateKey(key: MaskingKey, phase: number): MaskingKey {
   return bits === 0 ? key : (key >>> bits) | (key << (32 - bits));
 }
 
+/** Below this many bytes a loop over octets is faster than one over words. */
+const WORDS_FROM_BYTES = 32;
+
+/** From this many bytes on, SIMD in place and a copy are faster than words. */
+export const SIMD_FROM_BYTES = 192;
+
+/** A block of memory, and a view for reading it in words, made when it is first needed. */
+export class Block {
+  readonly bytes: Uint8Array;
+  /** Unmasks `[start, end)` of this block in place, where it lies in memory that SIMD reaches. */
+  readonly unmaskInPlace: ((start: number, end: number, key: MaskingKey) => number) | undefined;
+  #words: DataView | undefined;
+
+  constructor(bytes: Uint8Array, unmaskInPlace?: (start: number, end: number, key: MaskingKey) => number) {
+    this.bytes = bytes;
+    this.unmaskInPlace = unmaskInPlace;
+    this.#words = undefined;
+  }
+
+  get words(): DataView {
+    this.#words ??= new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
+    return this.#words;
+  }
+}
+
 /**
  * Copies `source[start..end)` unmasked to `target` at `at`; `key` applies to the first octet copied.
  * Returns all octets OR-ed together: below 0x80 exactly when every one was ASCII.
  */
 export function unmaskInto(
+  source: Block,
+  start: number,
+  end: number,
+  key: MaskingKey,
+  target: Block,
+  at: number,
+): number {
+  if (end - start < WORDS_FROM_BYTES) return unmaskOctets(source.bytes, start, end, key, target.bytes, at);
+  if (source.unmaskInPlace !== undefined && end - start >= SIMD_FROM_BYTES) {
+    const octets = source.unmaskInPlace(start, end, key);
+    target.bytes.set(source.bytes.subarray(start, end), at);
+    return octets;
+  }
+  const from = source.words;
+  const to = target.words;
+  const last = end - ((end - start) & 15);
+  let seen = 0;
+  let read = start;
+  let write = at;
+  for (; read < last; read += 16, write += 16) {
+    const a = from.getInt32(read, true) ^ key;
+    const b = from.getInt32(read + 4, true) ^ key;
+    const c = from.getInt32(read + 8, true) ^ key;
+    const d = from.getInt32(read + 12, true) ^ key;
+    to.setInt32(write, a, true);
+    to.setInt32(write + 4, b, true);
+    to.setInt32(write + 8, c, true);
+    to.setInt32(write + 12, d, true);
+    seen |= a | b | c | d;
+  }
+  const rest = unmaskOctets(source.bytes, read, end, key, target.bytes, write);
+  return (seen & 0x80808080) === 0 ? rest & 0xff : 0x80 | rest;
+}
+
+function unmaskOctets(
   source: Uint8Array,
   start: number,
   end: number,
@@ -26,26 +86,13 @@ export function unmaskInto(
   target: Uint8Array,
   at: number,
 ): number {
-  const k0 = key & 0xff;
-  const k1 = (key >>> 8) & 0xff;
-  const k2 = (key >>> 16) & 0xff;
-  const k3 = key >>> 24;
   let seen = 0;
-  let from = start;
-  let to = at;
-  for (const last = end - 3; from < last; from += 4, to += 4) {
-    const b0 = (source[from] as number) ^ k0;
-    const b1 = (source[from + 1] as number) ^ k1;
-    const b2 = (source[from + 2] as number) ^ k2;
-    const b3 = (source[from + 3] as number) ^ k3;
-    target[to] = b0;
-    target[to + 1] = b1;
-    target[to + 2] = b2;
-    target[to + 3] = b3;
-    seen |= b0 | b1 | b2 | b3;
+  let octetKey = key;
+  for (let read = start, write = at; read < end; read++, write++) {
+    const octet = (source[read] as number) ^ (octetKey & 0xff);
+    octetKey = (octetKey >>> 8) | (octetKey << 24);
+    target[write] = octet;
+    seen |= octet;
   }
-  if (from < end) seen |= target[to++] = (source[from++] as number) ^ k0;
-  if (from < end) seen |= target[to++] = (source[from++] as number) ^ k1;
-  if (from < end) seen |= target[to] = (source[from] as number) ^ k2;
   return seen;
 }

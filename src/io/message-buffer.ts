@@ -5,14 +5,17 @@
  * without another copy where the block fits it. When only fragments are wanted, the block is emptied after each.
  */
 import { Buffer } from 'node:buffer';
-import { type MaskingKey, unmaskInto } from './masking.ts';
+import { Block, type MaskingKey, unmaskInto } from './masking.ts';
 import { Utf8Validator } from './utf8.ts';
 
 /** The first block is no larger than this unless the bytes for it are here: an announced length costs nothing. */
 const FIRST_BYTES = 64 * 1024;
 
+const NO_BYTES = Buffer.alloc(0);
+
 export class MessageBuffer {
-  #block: Buffer = Buffer.alloc(0);
+  #block: Buffer = NO_BYTES;
+  #target = new Block(NO_BYTES);
   #used = 0;
   #fragmentStart = 0;
   #seen = 0;
@@ -40,18 +43,11 @@ export class MessageBuffer {
    * Takes `chunk[start..end)` of a frame that still lacks `missing` bytes, these included.
    * False when the text cannot be valid UTF-8.
    */
-  append(
-    chunk: Uint8Array,
-    start: number,
-    end: number,
-    key: MaskingKey,
-    missing: number,
-    text: boolean,
-  ): boolean {
+  append(chunk: Block, start: number, end: number, key: MaskingKey, missing: number, text: boolean): boolean {
     const from = this.#used;
     const to = from + (end - start);
     if (to > this.#block.length) this.#grow(to, from + missing);
-    const seen = unmaskInto(chunk, start, end, key, this.#block, from);
+    const seen = unmaskInto(chunk, start, end, key, this.#target, from);
     this.#used = to;
     if (!text) return true;
     this.#seen |= seen;
@@ -94,5 +90,6 @@ export class MessageBuffer {
     const block = Buffer.allocUnsafeSlow(capacity);
     this.#block.copy(block, 0, 0, this.#used);
     this.#block = block;
+    this.#target = new Block(block);
   }
 }

@@ -170,8 +170,7 @@ export class RequestHeadParser {
         if (is(byte, TOKEN)) return IN_METHOD;
         // One empty line before the request line is forgiven (RFC 9112 2.2).
         if (byte === CR && at === 0) return AT_EMPTY_LINE;
-        if (byte === TLS_HANDSHAKE && at === 0)
-          return this.#fail(400, 'This port speaks ws://, not TLS (wss://).');
+        if (byte === TLS_HANDSHAKE) return this.#fail(400, 'This port speaks ws://, not TLS (wss://).');
         return this.#fail(400, 'A request begins with a method.');
       case AT_EMPTY_LINE:
         return byte === LF ? AT_START : this.#badLineEnd();

@@ -76,9 +76,10 @@ export class Utf8Validator {
   }
 }
 
-/** The text of `bytes[0..length)`, or undefined when it is not valid UTF-8. */
-export function decodeUtf8(bytes: Buffer, length: number): string | undefined {
-  return isUtf8(bytes.subarray(0, length)) ? bytes.toString('utf8', 0, length) : undefined;
+/** The text of `bytes[start..end)`, or undefined when it is not valid UTF-8. */
+export function decodeUtf8(bytes: Buffer, start: number, end: number, ascii: boolean): string | undefined {
+  if (ascii) return bytes.toString('latin1', start, end);
+  return isUtf8(bytes.subarray(start, end)) ? bytes.toString('utf8', start, end) : undefined;
 }
 
 /** Where the last character of `bytes[start..end)` begins, at most three bytes before the end; else `end`. */
