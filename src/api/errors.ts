@@ -76,12 +76,17 @@ export class ConnectionLostError extends PeerError {
   readonly code = 'ERR_CONNECTION_LOST';
 }
 
-/** An option is wrong. Names the option, the value and what is allowed. */
+/** An option is wrong. Names the option, the value and what is allowed; `message` where that says it better. */
 export class OptionError extends UserError {
   readonly code = 'ERR_OPTION';
   readonly option: string;
-  constructor(option: string, value: unknown, allowed: string) {
-    super(`option ${option} is ${describe(value)}; allowed is ${allowed}`);
+  constructor(
+    option: string,
+    value: unknown,
+    allowed: string,
+    message = `option ${option} is ${describe(value)}; allowed is ${allowed}`,
+  ) {
+    super(message);
     this.option = option;
   }
 }
@@ -127,12 +132,18 @@ export class InternalError extends UserError {
   }
 }
 
+/** How much of a wrong value a message repeats, in characters. */
+const SHOWN_LENGTH = 200;
+
 function describe(value: unknown): string {
   if (typeof value === 'function') return 'a function';
   if (typeof value === 'bigint') return `${value}n`;
+  // JSON knows no NaN and no Infinity.
+  if (typeof value === 'number') return String(value);
   try {
-    return JSON.stringify(value) ?? String(value);
+    const text = JSON.stringify(value) ?? String(value);
+    return text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH)}…` : text;
   } catch {
-    return String(value);
+    return `a ${typeof value} that cannot be shown`;
   }
 }

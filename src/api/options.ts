@@ -69,6 +69,11 @@ export interface ServerOptions
   readonly overflow?: Overflow | undefined;
   /** Stop at a `debugger` statement and rethrow when a handler fails. Default false. */
   readonly debugOnError?: boolean | undefined;
+  /**
+   * Let all sockets read into one buffer, which is faster and touches private parts of Node; where those are not as
+   * expected, and with false, each socket reads the ordinary way. Default true.
+   */
+  readonly sharedReads?: boolean | undefined;
   /** Answers a plain GET or HEAD; undefined leaves it to the default, 426. */
   readonly onRequest?:
     | ((request: PlainRequest) => HttpResponse | undefined | Promise<HttpResponse | undefined>)
@@ -89,6 +94,7 @@ export interface Settings extends Limits {
   readonly subprotocols: readonly string[];
   readonly overflow: Overflow;
   readonly debugOnError: boolean;
+  readonly sharedReads: boolean;
   readonly onRequest: ServerOptions['onRequest'];
   readonly inspect: ServerOptions['inspect'];
   readonly clock: Clock;
@@ -146,6 +152,9 @@ const RULES: { readonly [Name in keyof Limits]: Rule } = {
   maxConnectionsPerAddress: count(Number.POSITIVE_INFINITY, true),
 };
 
+/** Defaults that the test suite changes, to run over both transports. @internal */
+export const defaults = { sharedReads: true };
+
 const HANDLER_NAMES = ['onOpen', 'onMessage', 'onClose', 'onError', 'onFragment', 'authorize'] as const;
 const OTHER_NAMES = [
   'port',
@@ -155,11 +164,13 @@ const OTHER_NAMES = [
   'subprotocols',
   'overflow',
   'debugOnError',
+  'sharedReads',
   'onRequest',
   'inspect',
   'clock',
   'listener',
 ];
+const PATH_VALUE = 'an object of handlers, such as { onMessage(connection, message) {} }';
 const OVERFLOWS: readonly Overflow[] = ['close', 'drop', 'drop-oldest'];
 
 /**
@@ -168,20 +179,20 @@ const OVERFLOWS: readonly Overflow[] = ['close', 'drop', 'drop-oldest'];
  */
 export function readOptions(options: ServerOptions): Settings {
   if (typeof options !== 'object' || options === null) {
-    throw new OptionError('(all)', options, 'an object with at least a port');
+    const allowed = 'an object with at least a port, such as { port: 5005 }';
+    throw new OptionError('options', options, allowed, `a server is made with ${allowed}`);
   }
   for (const name of Object.keys(options)) {
     if (!(name in RULES) && !OTHER_NAMES.includes(name) && !isHandlerName(name)) {
-      throw new OptionError(
-        name,
-        options[name as keyof ServerOptions],
-        `one of the names ${allNames().join(', ')}`,
-      );
+      const names = allNames().join(', ');
+      const message = `there is no option ${name}; the options are ${names}`;
+      throw new OptionError(name, options[name as keyof ServerOptions], names, message);
     }
   }
   checkHandlers(options);
   const limits = readLimits(options);
   const { port, host, overflow = 'close', debugOnError = false } = options;
+  const { sharedReads = defaults.sharedReads } = options;
   if (options.listener === undefined && (!Number.isInteger(port) || port < 0 || port > 65_535)) {
     throw new OptionError('port', port, 'a whole number from 0 to 65535');
   }
@@ -189,9 +200,11 @@ export function readOptions(options: ServerOptions): Settings {
     throw new OptionError('host', host, 'a host name or an address');
   }
   if (!OVERFLOWS.includes(overflow)) {
-    throw new OptionError('overflow', overflow, OVERFLOWS.map((name) => `'${name}'`).join(', '));
+    throw new OptionError('overflow', overflow, OVERFLOWS.map((name) => `'${name}'`).join(' or '));
   }
-  if (typeof debugOnError !== 'boolean') throw new OptionError('debugOnError', debugOnError, 'true or false');
+  for (const [name, value] of Object.entries({ debugOnError, sharedReads })) {
+    if (typeof value !== 'boolean') throw new OptionError(name, value, 'true or false');
+  }
   if (options.onRequest !== undefined && typeof options.onRequest !== 'function') {
     throw new OptionError('onRequest', options.onRequest, 'a function');
   }
@@ -203,6 +216,7 @@ export function readOptions(options: ServerOptions): Settings {
     subprotocols: readSubprotocols(options.subprotocols),
     overflow,
     debugOnError,
+    sharedReads,
     onRequest: options.onRequest,
     inspect: options.inspect,
     clock: options.clock ?? systemClock,
@@ -210,27 +224,28 @@ export function readOptions(options: ServerOptions): Settings {
   };
 }
 
-/** @throws OptionError when a handler is not a function. */
-export function checkHandlers(handlers: Handlers): void {
+/** @throws OptionError when a handler is not a function; `path` says whose it is. */
+export function checkHandlers(handlers: Handlers, path?: string): void {
   for (const name of HANDLER_NAMES) {
     const handler = handlers[name];
     if (handler !== undefined && typeof handler !== 'function')
-      throw new OptionError(name, handler, 'a function');
+      throw new OptionError(path === undefined ? name : `${name} of ${path}`, handler, 'a function');
   }
 }
 
 /** @throws OptionError when a handler has a name that there is not. */
 export function checkHandlerNames(path: string, handlers: Handlers): void {
   if (typeof handlers !== 'object' || handlers === null) {
-    throw new OptionError(`paths[${JSON.stringify(path)}]`, handlers, 'an object of handlers');
+    throw new OptionError(`paths[${JSON.stringify(path)}]`, handlers, PATH_VALUE);
   }
   for (const name of Object.keys(handlers)) {
     if (!isHandlerName(name)) {
-      const allowed = `one of the names ${[...HANDLER_NAMES, 'subprotocols'].join(', ')}`;
-      throw new OptionError(`${name} of ${path}`, handlers[name as keyof Handlers], allowed);
+      const names = [...HANDLER_NAMES, 'subprotocols'].join(', ');
+      const message = `there is no handler ${name}, as for ${path}; a path has ${names}`;
+      throw new OptionError(`${name} of ${path}`, handlers[name as keyof Handlers], names, message);
     }
   }
-  checkHandlers(handlers);
+  checkHandlers(handlers, path);
   if (handlers.subprotocols !== undefined) readSubprotocols(handlers.subprotocols);
 }
 
@@ -249,15 +264,16 @@ function readLimit(name: string, value: number | undefined, rule: Rule): number 
   if (Number.isInteger(value) && value >= rule.min && value <= rule.max) return value;
   const unit = rule.unit === '' ? '' : ` ${rule.unit}`;
   const allowed = `a whole number from ${rule.min} to ${rule.max}${unit}${rule.unlimited ? ', or Infinity' : ''}`;
-  throw new OptionError(name, value === Number.POSITIVE_INFINITY ? 'Infinity' : value, allowed);
+  throw new OptionError(name, value, allowed);
 }
 
 function readOrigins(origins: ServerOptions['origins']): Settings['origins'] {
   try {
     return compileOrigins(origins);
-  } catch {
+  } catch (error) {
+    // It says which entry is wrong, and what the likeliest mistakes mean.
     const allowed = "'*', or a list of origins such as 'https://example.com' and 'https://*.example.com'";
-    throw new OptionError('origins', origins, allowed);
+    throw new OptionError('origins', origins, allowed, `option ${(error as Error).message}`);
   }
 }
 
