@@ -314,11 +314,22 @@ describe('a malformed head', () => {
     }
   });
 
-  test('that is TLS is told that this is ws://, one that is HTTP/1.0 how to set up Nginx', () => {
-    expect(parse('\x16\x03\x01')).toMatchObject({ message: expect.stringContaining('not TLS (wss://)') });
-    expect(parse('GET / HTTP/1.0\r\n')).toMatchObject({
-      message: expect.stringContaining('proxy_http_version 1.1'),
-    });
+  test.each([
+    ['\x16\x03\x01', 'This port speaks ws://, not TLS (wss://).'],
+    ['GET / HTTP/1.0\r\n', 'Only HTTP/1.1 is spoken here (behind Nginx: proxy_http_version 1.1).'],
+    ['GET / HTTP/1.1\r\nHost: a\n', 'Lines must end with CR LF.'],
+    ['GET / HTTP/1.1\r\nHost: a\r\n b', 'A header line must not begin with whitespace.'],
+    ['GET / HTTP/1.1\r\nHost: a\r\n\tb', 'A header line must not begin with whitespace.'],
+    ['GET / HTTP/1.1\r\n\r\n', 'A request must have exactly one Host header; this one has 0.'],
+    [withLines('Host: b\r\n'), 'A request must have exactly one Host header; this one has 2.'],
+    // The first fault is the one that is named.
+    [withLines('Content-Length: 1\r\nHost: ?\r\n'), 'A GET request must have no body here.'],
+    [
+      'GET / HTTP/1.1\r\nHost: ?\r\nContent-Length: 1\r\n\r\n',
+      'The Host header is not a host with an optional port.',
+    ],
+  ])('%j is told: %s', (text, message) => {
+    expect(parse(text)).toMatchObject({ kind: 'error', message });
   });
 
   test('stays refused, whatever comes next', () => {
