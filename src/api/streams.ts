@@ -1,29 +1,37 @@
 /**
- * Observables that are hot, made only when somebody asks, and safe to subscribe to: what a subscriber throws fails
- * the connection it was handling, not the process.
+ * Observables that are hot, made only when somebody asks, and safe to subscribe to: what a subscriber throws, or the
+ * promise that it returns rejects with, fails the connection it was handling, not the process.
  */
 import { Observable, type Observer, type Operator, Subject, type Subscriber, type Subscription } from 'rxjs';
+import { isThenable } from './handshaking.ts';
 
 type Guard = (error: unknown, value: unknown) => void;
 
+/** Where the errors of subscribers go. */
+interface Source {
+  /** The value that is being handed to subscribers now. */
+  readonly handling: unknown;
+  readonly guard: Guard;
+}
+
 /**
- * An Observable whose subscribers' errors, and those of operators piped from it, go to `guard` with the value that
- * was being handled. RxJS itself would throw them from a timer and end the process.
+ * An Observable whose subscribers' errors, and those of operators piped from it, go to the guard with the value of the
+ * source that was being handled. RxJS itself would throw them from a timer and end the process.
  */
 export class GuardedObservable<T> extends Observable<T> {
-  readonly #guard: Guard;
+  readonly #source: Source;
 
   constructor(
-    guard: Guard,
+    source: Source,
     subscribe?: (this: Observable<T>, subscriber: Subscriber<T>) => undefined | (() => void),
   ) {
     super(subscribe);
-    this.#guard = guard;
+    this.#source = source;
   }
 
   /** Piped operators stay under the guard. RxJS calls this for every operator. */
   override lift<R>(operator?: Operator<T, R>): Observable<R> {
-    const lifted = new GuardedObservable<R>(this.#guard);
+    const lifted = new GuardedObservable<R>(this.#source);
     lifted.source = this;
     lifted.operator = operator as Operator<unknown, R>;
     return lifted;
@@ -49,35 +57,39 @@ export class GuardedObservable<T> extends Observable<T> {
   }
 
   #guarded(observer: Partial<Observer<T>>): Partial<Observer<T>> {
-    const guard = this.#guard;
+    const source = this.#source;
     const safely =
-      <V>(callback: ((value: V) => void) | undefined) =>
+      <V>(callback: ((value: V) => unknown) | undefined) =>
       (value: V) => {
+        const handling = source.handling ?? value;
         try {
-          callback?.call(observer, value);
+          const result = callback?.call(observer, value);
+          if (!isThenable(result)) return;
+          Promise.resolve(result).then(undefined, (error: unknown) => source.guard(error, handling));
         } catch (error) {
-          guard(error, value);
+          source.guard(error, handling);
         }
       };
     return {
       next: safely(observer.next),
       // An operator that threw comes here as an error of the stream.
-      error: observer.error ? safely(observer.error) : (error) => guard(error, undefined),
+      error: observer.error ? safely(observer.error) : (error) => source.guard(error, source.handling),
       complete: safely(observer.complete as (() => void) | undefined) as () => void,
     };
   }
 }
 
 /** A hot stream: values go to whoever is subscribed at the time. With `present`, a subscriber first gets that value. */
-export class Stream<T> {
-  readonly #guard: Guard;
+export class Stream<T> implements Source {
+  readonly guard: Guard;
+  handling: T | undefined;
   readonly #present: (() => T | undefined) | undefined;
   #subject: Subject<T> | undefined;
   #observable: GuardedObservable<T> | undefined;
   #completed = false;
 
   constructor(guard: Guard, present?: () => T | undefined) {
-    this.#guard = guard;
+    this.guard = guard;
     this.#present = present;
   }
 
@@ -85,8 +97,18 @@ export class Stream<T> {
     return this.#subject?.observed === true;
   }
 
+  get completed(): boolean {
+    return this.#completed;
+  }
+
   next(value: T): void {
-    this.#subject?.next(value);
+    const subject = this.#subject;
+    if (subject === undefined) return;
+    // A subscriber may make this stream speak again.
+    const outer = this.handling;
+    this.handling = value;
+    subject.next(value);
+    this.handling = outer;
   }
 
   complete(): void {
@@ -96,7 +118,7 @@ export class Stream<T> {
 
   /** The stream as users see it. After its end, a subscription completes at once. */
   get observable(): Observable<T> {
-    this.#observable ??= new GuardedObservable<T>(this.#guard, (subscriber) => {
+    this.#observable ??= new GuardedObservable<T>(this, (subscriber) => {
       const present = this.#present?.();
       if (present !== undefined) subscriber.next(present);
       if (this.#completed) {
