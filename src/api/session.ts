@@ -60,6 +60,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   readonly outbox: Outbox;
   state: ConnectionState = 'handshaking';
   accepted: Accepted | undefined;
+  path: Path | undefined;
   report: CloseReport | undefined;
   /** Round-trip time of the last heartbeat in milliseconds. */
   rtt: number | undefined;
@@ -106,10 +107,6 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
 
   get inspected(): boolean {
     return this.#host.inspected;
-  }
-
-  get path(): Path | undefined {
-    return this.accepted?.path;
   }
 
   // ------------------------------------------------------------------ what the transport tells
@@ -190,6 +187,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   #settleHandshake(outcome: Outcome): void {
     if (outcome.kind === 'accepted') {
       this.accepted = outcome;
+      this.path = outcome.path;
       this.tell({ type: 'handshake.accepted' });
       return;
     }
@@ -379,28 +377,30 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
 
   /** A message that came in one frame: to those who want fragments, it is one, first and final. */
   #deliverWhole(message: Message): void {
-    const wanted = this.#wantsFragments();
-    if (wanted) {
+    if (this.#wantsFragments()) {
       const opcode = typeof message === 'string' ? 'text' : 'binary';
       this.#giveFragment({ data: message, opcode, first: true, final: true });
+      if (!this.#wantsMessages()) return;
     }
-    if (!wanted || this.#wantsMessages()) this.#deliverMessage(message);
+    this.#deliverMessage(message);
   }
 
   #deliverMessage(message: Message): void {
-    const { path } = this.accepted as Accepted;
-    const { onMessage } = path.handlers;
-    let taken = onMessage !== undefined;
-    if (onMessage !== undefined) this.#callMessage(message);
+    const path = this.path as Path; // open only after it was accepted
+    let taken = path.handlers.onMessage !== undefined;
+    if (taken) this.#callMessage(message);
     const own = this.#streams?.messages;
     if (own?.observed) {
       taken = true;
       own.next(message);
     }
-    for (const { messages } of [path.streams, this.#host.streams]) {
-      if (!messages.observed) continue;
+    if (path.streams.messages.observed) {
       taken = true;
-      messages.next({ connection: this.connection, message });
+      path.streams.messages.next({ connection: this.connection, message });
+    }
+    if (this.#host.streams.messages.observed) {
+      taken = true;
+      this.#host.streams.messages.next({ connection: this.connection, message });
     }
     if (!taken) this.#callbackFailed(new NoMessageHandlerError(path.pattern), undefined);
   }

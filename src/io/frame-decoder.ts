@@ -106,7 +106,7 @@ export class FrameDecoder {
     return this.#messageOpcode !== 0;
   }
 
-  /** Bytes of memory held for an unfinished message. */
+  /** Bytes of memory held for an unfinished message: at most 4 KiB, or twice what has come of it. */
   get heldBytes(): number {
     return this.#buffer === undefined ? 0 : this.#buffer.capacity;
   }
@@ -120,7 +120,7 @@ export class FrameDecoder {
 
   /** Copies what is left of the chunk, for a transport that will reuse its memory. */
   keepRest(): void {
-    this.push(this.#chunk.slice(this.#at));
+    this.push(new Uint8Array(this.#chunk.subarray(this.#at))); // not slice: a Buffer's is a view
   }
 
   /** Adds a chunk behind bytes that are not decoded yet. */
@@ -163,11 +163,10 @@ export class FrameDecoder {
 
   /** The data of the fragment just decoded; text without the bytes of a character that the next one completes. */
   takeFragment(): string | Uint8Array {
-    return this.#buffer === undefined
-      ? this.text
-        ? ''
-        : new Uint8Array(0)
-      : this.#buffer.takeFragment(this.text);
+    const buffer = this.#buffer;
+    // Where nobody takes the message, what is left of it goes with its last fragment.
+    if (this.final && !this.assemble) this.#buffer = undefined;
+    return buffer === undefined ? (this.text ? '' : new Uint8Array(0)) : buffer.takeFragment(this.text);
   }
 
   /** The whole message, after its final fragment. */
@@ -334,7 +333,7 @@ export class FrameDecoder {
     if (this.first && !this.final) this.#messageOpcode = this.#opcode;
     if (!this.first || !this.final) this.#fragments++;
     this.#messageBytes += this.#missing;
-    this.#buffer?.beginFragment(this.assemble || (this.first && this.final));
+    this.#buffer?.beginFragment(this.assemble || (this.first && this.final), this.final);
   }
 
   #readControl(): Decoded {
@@ -345,6 +344,7 @@ export class FrameDecoder {
     this.#at += take;
     this.#controlBytes += take;
     this.#missing -= take;
+    if (!this.hasMore) this.push(EMPTY); // the chunk's memory is not ours to hold
     if (this.#missing > 0) return Decoded.NEED_MORE;
     this.#missing = -1;
     this.control = control.bytes.subarray(0, this.#controlBytes);
@@ -365,6 +365,7 @@ export class FrameDecoder {
       this.#at = end;
       this.#missing -= take;
     }
+    if (!this.hasMore) this.push(EMPTY);
     if (this.#missing > 0) return Decoded.NEED_MORE;
     this.#missing = -1;
     if (!this.final) return Decoded.FRAGMENT;
@@ -400,7 +401,8 @@ function copyUnmasked(chunk: Block, start: number, end: number, key: MaskingKey)
     return own.bytes;
   }
   if (length === 0) return new Uint8Array(0);
-  if (poolUsed + length > POOL_BYTES) {
+  if (poolUsed + length > poolBlock.bytes.length) {
+    // 0 when a user has transferred it
     pool = new ArrayBuffer(POOL_BYTES);
     poolBlock = new Block(new Uint8Array(pool));
     poolUsed = 0;

@@ -8,8 +8,8 @@ import { Buffer } from 'node:buffer';
 import { Block, type MaskingKey, unmaskInto } from './masking.ts';
 import { Utf8Validator } from './utf8.ts';
 
-/** The first block is no larger than this unless the bytes for it are here: an announced length costs nothing. */
-const FIRST_BYTES = 64 * 1024;
+/** A block is at most this large, or twice what is here: an announced length costs nothing. */
+const FIRST_BYTES = 4096;
 
 const NO_BYTES = Buffer.alloc(0);
 
@@ -18,6 +18,7 @@ export class MessageBuffer {
   #target = new Block(NO_BYTES);
   #used = 0;
   #fragmentStart = 0;
+  #last = true;
   #seen = 0;
   #utf8: Utf8Validator | undefined;
 
@@ -31,8 +32,12 @@ export class MessageBuffer {
     return this.#utf8 === undefined || this.#utf8.complete;
   }
 
-  /** A fragment begins; with `keep` false, what earlier ones brought is dropped, but for an unfinished character. */
-  beginFragment(keep: boolean): void {
+  /**
+   * A fragment begins, the `last` of its message or not; with `keep` false, what earlier ones brought is dropped, but
+   * for an unfinished character.
+   */
+  beginFragment(keep: boolean, last: boolean): void {
+    this.#last = last;
     if (keep || this.#fragmentStart === 0) return;
     this.#block.copyWithin(0, this.#fragmentStart, this.#used);
     this.#used -= this.#fragmentStart;
@@ -86,7 +91,9 @@ export class MessageBuffer {
   }
 
   #grow(needed: number, wanted: number): void {
-    const capacity = Math.max(needed, Math.min(wanted, Math.max(FIRST_BYTES, this.#block.length * 2)));
+    // The last fragment ends at `wanted`. After another, room doubles: many small ones must not copy the message each.
+    const most = this.#last ? wanted : Math.max(wanted, 2 * needed);
+    const capacity = Math.min(most, Math.max(FIRST_BYTES, 2 * needed));
     const block = Buffer.allocUnsafeSlow(capacity);
     this.#block.copy(block, 0, 0, this.#used);
     this.#block = block;

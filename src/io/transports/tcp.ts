@@ -11,15 +11,19 @@ export interface TcpOptions {
   readonly backlog?: number | undefined;
 }
 
-const kListener = Symbol('listener');
-type OwnedSocket = Socket & { [kListener]?: TransportListener };
+export const kListener = Symbol('listener');
+/** A socket that knows who is told of its events. */
+export type OwnedSocket = Socket & { [kListener]?: TransportListener };
 const NOTHING = new Uint8Array(0);
 
 export class TcpTransport implements Transport {
   readonly #socket: OwnedSocket;
+  readonly #emitsData: boolean;
 
-  constructor(socket: Socket) {
+  /** With `emitsData` false, what the socket reads is told by whoever made it. */
+  constructor(socket: Socket, emitsData = true) {
     this.#socket = socket;
+    this.#emitsData = emitsData;
   }
 
   get remoteAddress(): string {
@@ -33,7 +37,7 @@ export class TcpTransport implements Transport {
   attach(listener: TransportListener): void {
     const socket = this.#socket;
     socket[kListener] = listener;
-    socket.on('data', onData);
+    if (this.#emitsData) socket.on('data', onData);
     socket.on('end', onEnd);
     socket.on('error', onError);
     socket.on('close', onClose);
@@ -100,15 +104,20 @@ export class TcpListener implements Listener {
   listen(accept: (transport: Transport) => void, failed: (error: Error) => void): Promise<void> {
     const server = createServer({ allowHalfOpen: true, noDelay: true });
     this.#server = server;
-    server.on('connection', (socket) => accept(new TcpTransport(socket)));
     return new Promise((resolve, reject) => {
       server.once('error', reject);
       server.listen({ ...this.#options }, () => {
         server.off('error', reject);
         server.on('error', failed);
+        this.acceptFrom(server, accept);
         resolve();
       });
     });
+  }
+
+  /** Passes on the connections of a server that listens. */
+  protected acceptFrom(server: Server, accept: (transport: Transport) => void): void {
+    server.on('connection', (socket) => accept(new TcpTransport(socket)));
   }
 
   close(): Promise<void> {
