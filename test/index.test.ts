@@ -1,0 +1,29 @@
+// What `import … from 'portal-ws'` gives. The types are beside this file, in index.types.ts.
+
+import { expect, test } from 'vitest';
+import * as portal from '../src/index.ts';
+
+test('these names are exported, and no others', () => {
+  expect(Object.keys(portal).sort()).toEqual([
+    'ConnectionLostError',
+    'HandshakeError',
+    'InternalError',
+    'LimitError',
+    'NameTakenError',
+    'NoMessageHandlerError',
+    'OptionError',
+    'PeerError',
+    'PortalError',
+    'ProtocolError',
+    'UnknownServerError',
+    'UserError',
+    'connectionMachine',
+    'createServer',
+    'getServer',
+    'newServer',
+    'prepare',
+    'serverMachine',
+    'startServer',
+    'stopServer',
+  ]);
+});
