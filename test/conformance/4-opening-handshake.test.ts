@@ -177,19 +177,19 @@ describe('4.2.1 and RFC 9110: forms that a server must understand', () => {
 
 describe('4.2.1: the request MUST be a GET of HTTP/1.1 for a path that there is', () => {
   for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'TRACE', 'FOO'])
-    refuses(`the method ${method}`, withRequestLine(`${method} /echo HTTP/1.1`), 405, 501);
+    refuses(`the method ${method}`, withRequestLine(`${method} /echo HTTP/1.1`), 405);
   refuses(
     'the method get, in lower case: methods are case-sensitive',
     withRequestLine('get /echo HTTP/1.1'),
     405,
   );
-  refuses('CONNECT with an authority', withRequestLine('CONNECT 127.0.0.1:80 HTTP/1.1'), 400, 405, 501);
-  refuses('HTTP/1.0', withRequestLine('GET /echo HTTP/1.0'), 505, 426, 400);
-  refuses('HTTP/0.9', withRequestLine('GET /echo HTTP/0.9'), 505, 400);
-  refuses('HTTP/2.0', withRequestLine('GET /echo HTTP/2.0'), 505, 400);
+  refuses('CONNECT with an authority', withRequestLine('CONNECT 127.0.0.1:80 HTTP/1.1'), 400);
+  refuses('HTTP/1.0', withRequestLine('GET /echo HTTP/1.0'), 505);
+  refuses('HTTP/0.9', withRequestLine('GET /echo HTTP/0.9'), 505);
+  refuses('HTTP/2.0', withRequestLine('GET /echo HTTP/2.0'), 505);
   refuses('no version', withRequestLine('GET /echo'), 400);
   refuses('a version in lower case', withRequestLine('GET /echo http/1.1'), 400);
-  refuses('a version of two digits', withRequestLine('GET /echo HTTP/1.10'), 400, 505);
+  refuses('a version of two digits', withRequestLine('GET /echo HTTP/1.10'), 400);
   refuses('a version with something behind it', withRequestLine('GET /echo HTTP/1.1 x'), 400);
   refuses('a version with a space behind it', withRequestLine('GET /echo HTTP/1.1 '), 400);
   refuses('two spaces before the target', withRequestLine('GET  /echo HTTP/1.1'), 400);
@@ -202,12 +202,13 @@ describe('4.2.1: the request MUST be a GET of HTTP/1.1 for a path that there is'
   refuses('a NUL in the target', withRequestLine('GET /ec\0ho HTTP/1.1'), 400);
   refuses('a byte above 127 in the target', withRequestLine('GET /\xe9cho HTTP/1.1'), 400);
   refuses('a fragment in the target (3)', withRequestLine('GET /echo#part HTTP/1.1'), 400);
-  refuses('a broken percent escape', withRequestLine('GET /echo%zz HTTP/1.1'), 400, 404);
+  refuses('a broken percent escape', withRequestLine('GET /echo%zz HTTP/1.1'), 404);
+  refuses('a broken percent escape in a parameter', withRequestLine('GET /echo/%zz HTTP/1.1'), 404);
   refuses('a target without a slash', withRequestLine('GET echo HTTP/1.1'), 400);
-  refuses('the target *', withRequestLine('GET * HTTP/1.1'), 400, 404);
+  refuses('the target *', withRequestLine('GET * HTTP/1.1'), 400);
   refuses('a path that there is not', requestHead({ path: '/nowhere' }), 404);
   refuses('a path in another case', requestHead({ path: '/Echo' }), 404);
-  refuses('a path with dots that would lead there', requestHead({ path: '/x/../echo' }), 404, 400);
+  refuses('a path with dots that would lead there', requestHead({ path: '/x/../echo' }), 404);
 });
 
 describe('4.2.1: what a handshake MUST have', () => {
@@ -217,17 +218,16 @@ describe('4.2.1: what a handshake MUST have', () => {
   refuses('a Host with a user', withHeaders({ Host: 'user@example.com' }), 400);
   refuses('a Host that is a list', withHeaders({ Host: 'a.example, b.example' }), 400);
   refuses('a Host with a path', withHeaders({ Host: 'example.com/echo' }), 400);
-  refuses('no Upgrade', withHeaders({ Upgrade: null }), 426, 400);
-  refuses('Upgrade to something else', withHeaders({ Upgrade: 'h2c' }), 426, 400);
-  refuses('Upgrade to something that begins like it', withHeaders({ Upgrade: 'websocketx' }), 426, 400);
-  refuses('an empty Upgrade', withHeaders({ Upgrade: '' }), 426, 400);
-  refuses('no Connection', withHeaders({ Connection: null }), 426, 400);
-  refuses('Connection: keep-alive', withHeaders({ Connection: 'keep-alive' }), 426, 400);
+  refuses('no Upgrade', withHeaders({ Upgrade: null }), 426);
+  refuses('Upgrade to something else', withHeaders({ Upgrade: 'h2c' }), 426);
+  refuses('Upgrade to something that begins like it', withHeaders({ Upgrade: 'websocketx' }), 426);
+  refuses('an empty Upgrade', withHeaders({ Upgrade: '' }), 426);
+  refuses('no Connection', withHeaders({ Connection: null }), 426);
+  refuses('Connection: keep-alive', withHeaders({ Connection: 'keep-alive' }), 426);
   refuses(
     'Connection with a token that contains it',
     withHeaders({ Connection: 'xupgrade, upgrade-insecure' }),
     426,
-    400,
   );
   refuses('neither Upgrade nor Connection', withHeaders({ Upgrade: null, Connection: null }), 426);
 
@@ -271,9 +271,9 @@ describe('4.2.1: what a handshake MUST have', () => {
     '',
   ];
   for (const version of versions)
-    refuses(`Sec-WebSocket-Version: ${version}`, withHeaders({ 'Sec-WebSocket-Version': version }), 426, 400);
-  refuses('no version of the protocol', withHeaders({ 'Sec-WebSocket-Version': null }), 426, 400);
-  refuses('two versions', withLines('Sec-WebSocket-Version: 8\r\n'), 426, 400);
+    refuses(`Sec-WebSocket-Version: ${version}`, withHeaders({ 'Sec-WebSocket-Version': version }), 426);
+  refuses('no version of the protocol', withHeaders({ 'Sec-WebSocket-Version': null }), 426);
+  refuses('two versions', withLines('Sec-WebSocket-Version: 8\r\n'), 426);
   test('4.4: another version is answered with the one that the server speaks', async () => {
     const head = withHeaders({ 'Sec-WebSocket-Version': '25' });
     const { status, headers } = await expectRefused(head, 'whole', [426]);
@@ -282,7 +282,7 @@ describe('4.2.1: what a handshake MUST have', () => {
 
   refuses('an origin of another host (10.2)', withHeaders({ Origin: 'https://evil.example' }), 403);
   refuses('the origin null', withHeaders({ Origin: 'null' }), 403);
-  refuses('two origins', withHeaders({ Origin: 'http://127.0.0.1 http://evil.example' }), 403, 400);
+  refuses('two origins', withHeaders({ Origin: 'http://127.0.0.1 http://evil.example' }), 403);
 });
 
 describe('4.1 and 9.1: lists in the handshake MUST be well formed', () => {
@@ -310,10 +310,10 @@ describe('RFC 9112: a malformed head MUST be refused, and never be guessed at', 
   refuses('a lone LF at the end of a line', withLines('X-Test: a\n'), 400);
   refuses('lone LFs throughout', requestHead().replaceAll('\r\n', '\n'), 400);
   refuses('a lone CR for the last line end', requestHead().replace(/\r\n$/, '\r\r\n'), 400);
-  refuses('a body announced by Content-Length', withLines('Content-Length: 5\r\n'), 400, 413);
+  refuses('a body announced by Content-Length', withLines('Content-Length: 5\r\n'), 400);
   refuses('a Content-Length that is no number', withLines('Content-Length: 0x0\r\n'), 400);
   refuses('two Content-Lengths', withLines('Content-Length: 0\r\nContent-Length: 9\r\n'), 400);
-  refuses('a body announced by Transfer-Encoding', withLines('Transfer-Encoding: chunked\r\n'), 400, 413);
+  refuses('a body announced by Transfer-Encoding', withLines('Transfer-Encoding: chunked\r\n'), 400);
 });
 
 describe('10.4: the head has limits', () => {
@@ -328,12 +328,7 @@ describe('10.4: the head has limits', () => {
   refuses('one byte more', padded(MAX_HEAD_BYTES + 1), 431);
   accepts('exactly as many headers as allowed', withLines(lines(MAX_HEADERS - ownHeaders)));
   refuses('one header more', withLines(lines(MAX_HEADERS - ownHeaders + 1)), 431);
-  refuses(
-    'a target that is longer than a head',
-    withRequestLine(`GET /${'x'.repeat(9000)} HTTP/1.1`),
-    431,
-    414,
-  );
+  refuses('a target that is longer than a head', withRequestLine(`GET /${'x'.repeat(9000)} HTTP/1.1`), 431);
   test('a head that never ends is refused as soon as it is too long', async () => {
     const client = await RawClient.connect(suite.port, { sendHead: false });
     await client.sendBytes(bytes(`GET /echo HTTP/1.1\r\nX-Endless: ${'x'.repeat(MAX_HEAD_BYTES)}`));

@@ -164,18 +164,20 @@ describe('8.1: the connection fails at the first impossible byte, before anythin
     impossibleAfter(beginning).map((byte) => ({ beginning, byte })),
   );
 
-  for (const fin of [true, false]) {
-    const where = fin ? 'in the midst of a single frame' : 'in the midst of a first fragment';
-    test(`each of ${cases.length} impossible bytes is answered by Close 1007, ${where}`, async () => {
-      await inBatches(cases, async ({ beginning, byte }) => {
-        const { client, messages } = await suite.call();
-        await client.sendBytes(unfinishedFrame(fin, bytes('good ', Uint8Array.from([...beginning, byte]))));
-        const close = await client.closeFrame();
-        expect(close.code, `${inHex(byte)} after ${inHex(...beginning)}`).toBe(1007);
-        expect(messages).toEqual([]);
-        client.destroy();
+  for (const before of ['', 'good ', 'καλό 好 😀 '.repeat(10)]) {
+    for (const fin of [true, false]) {
+      const where = `${bytes(before).length} bytes into ${fin ? 'a single frame' : 'a first fragment'}`;
+      test(`each of ${cases.length} impossible bytes is answered by Close 1007, ${where}`, async () => {
+        await inBatches(cases, async ({ beginning, byte }) => {
+          const { client, messages } = await suite.call();
+          await client.sendBytes(unfinishedFrame(fin, bytes(before, Uint8Array.from([...beginning, byte]))));
+          const close = await client.closeFrame();
+          expect(close.code, `${inHex(byte)} after ${inHex(...beginning)}`).toBe(1007);
+          expect(messages).toEqual([]);
+          client.destroy();
+        });
       });
-    });
+    }
   }
 
   test('the same bytes are answered by Close 1007 when each comes in a frame and a chunk of its own', async () => {

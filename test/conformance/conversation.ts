@@ -9,7 +9,8 @@
  */
 import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type CloseReport, type EchoServer, startEchoServer } from '../support/echo-server.ts';
+import type { CloseReport } from '../../src/index.ts';
+import { type EchoServer, startEchoServer } from '../support/echo-server.ts';
 import {
   bytes,
   closeFrame,
@@ -151,7 +152,8 @@ export class Suite {
     const isFailure = typeof close === 'number' && close > 1001 && close < 1012;
     const report = await caller.closed;
     expect(report.code, delivery).toBe(close === 'empty' ? 1005 : close);
-    expect(report.initiator, delivery).toBe(conversation.initiator ?? (isFailure ? 'server' : 'peer'));
+    const initiator = conversation.initiator ?? (isFailure ? 'server' : 'peer');
+    expect(report, delivery).toMatchObject({ initiator, wasClean: initiator === 'peer' });
     const seen = caller.messages.map((each) => (typeof each === 'string' ? text(each) : binary(each)));
     expect(seen, `${delivery}: messages that the server saw`).toEqual(
       answers.filter((answer) => !answer.startsWith('pong')),

@@ -2,15 +2,8 @@
  * The server under test of the conformance and the differential suites: Portal with a path that sends each
  * message back as its own type, and a record of what the server's side of every connection saw.
  */
-import { type Connection, createServer, type ServerOptions } from '../../src/index.ts';
-
-/** What `closed$` and `onClose` report. */
-export interface CloseReport {
-  code: number;
-  reason: string;
-  wasClean: boolean;
-  initiator: 'server' | 'peer';
-}
+import type { AddressInfo } from 'node:net';
+import { type CloseReport, type Connection, createServer, type ServerOptions } from '../../src/index.ts';
 
 /** What the server's side of one connection saw. */
 export interface Visit<Peer> {
@@ -67,7 +60,7 @@ export async function startEchoServer(options: Partial<ServerOptions> = {}): Pro
   });
   await server.start();
   return {
-    port: server.address().port,
+    port: (server.address() as AddressInfo).port,
     visit: (id) => visits.of(id),
     stop: async () => void (await server.stop({ code: 1001, deadline: 0 })),
   };
