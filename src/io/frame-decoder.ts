@@ -401,8 +401,8 @@ function copyUnmasked(chunk: Block, start: number, end: number, key: MaskingKey)
     return own.bytes;
   }
   if (length === 0) return new Uint8Array(0);
+  // A user may have transferred the pool's memory to elsewhere: then its length is 0.
   if (poolUsed + length > poolBlock.bytes.length) {
-    // 0 when a user has transferred it
     pool = new ArrayBuffer(POOL_BYTES);
     poolBlock = new Block(new Uint8Array(pool));
     poolUsed = 0;
