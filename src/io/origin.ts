@@ -178,5 +178,5 @@ function isLoopbackName(hostname: string): boolean {
 }
 
 function isLoopbackAddress(address: string): boolean {
-  return /^(?:(?:::ffff:)?127\.\d+\.\d+\.\d+|::1)$/i.test(address);
+  return /^(?:(?:::ffff:)?127\.\d+\.\d+\.\d+|::1)$/.test(address);
 }

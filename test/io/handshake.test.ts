@@ -151,6 +151,13 @@ describe('a GET that asks for no WebSocket is a plain request', () => {
 });
 
 describe('a handshake that is wrong', () => {
+  test.each(['Upgrade: websocket', `Sec-WebSocket-Key: ${KEY}`, 'Sec-WebSocket-Version: 13'])(
+    'is known for a handshake by "%s" alone, and refused',
+    (line) => {
+      expect(refused(readHandshake(head([line]))).body).toMatch(/^The header ".*" is missing\.\n$/);
+    },
+  );
+
   test.each([
     [
       'no Upgrade, as behind a proxy that removes it',
@@ -265,6 +272,8 @@ describe('Sec-WebSocket-Extensions (RFC 6455 9.1)', () => {
     'foo; bar==baz',
     'foo; bar=baz=x',
     'foo=bar',
+    'foo, bar=baz',
+    'foo=bar, baz',
     'foo bar',
     'foo; bar baz',
     'foo; bar="',

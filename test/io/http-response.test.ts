@@ -49,6 +49,10 @@ describe('an encoded response', () => {
     );
   });
 
+  test.each([200, 599])('may have status %i, at the ends of what is allowed', (status) => {
+    expect(encoded({ status })).toContain(`HTTP/1.1 ${status} `);
+  });
+
   test('of an unregistered status keeps the space before its empty reason (RFC 9112 4)', () => {
     expect(encoded({ status: 299 })).toMatch(/^HTTP\/1\.1 299 \r\n/);
   });

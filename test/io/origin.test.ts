@@ -53,6 +53,8 @@ describe('with origins left out', () => {
     ['http://example.com', ''],
     ['http://example.com', 'example.com:80:80'],
     ['http://example.com', '%'],
+    ['http://example.com', 'x:example.com'],
+    ['http://[::1]', 'x[::1]'],
   ])('a page of "%s" may not connect to "%s"', (origin, host) => {
     expect(allows(undefined, origin, host)).toBe(false);
   });
@@ -78,6 +80,7 @@ describe('with origins left out', () => {
     ['the peer is elsewhere', 'http://localhost:3000', 'localhost:5005', REMOTE],
     ['the peer is elsewhere, in IPv6', 'http://localhost:3000', 'localhost:5005', '2001:db8::1'],
     ['the peer is elsewhere, mapped', 'http://localhost:3000', 'localhost:5005', '::ffff:203.0.113.7'],
+    ['the address only looks local', 'http://localhost:3000', 'localhost:5005', '127.0.0.1.2'],
     ['the peer has no address', 'http://localhost:3000', 'localhost:5005', ''],
     ['the page is opaque', 'null', 'localhost:5005', LOCAL],
     ['the page is a file', 'file://', 'localhost:5005', LOCAL],
@@ -177,6 +180,11 @@ describe('with a list', () => {
     ['chrome-extension://abcdefghijklmnop', 'chrome-extension://abcdefghijklmnop'],
     ['capacitor://localhost', 'capacitor://localhost'],
     ['file://', 'file://'],
+    ['FILE://', 'file://'],
+    ['app://Main', 'app://main'],
+    ['wsx://a', 'wsx://a'],
+    ['xws://*.a', 'xws://b.a'],
+    ['wsx://*.a', 'wsx://b.a'],
     ['https://bücher.example', 'https://xn--bcher-kva.example'],
     ['https://example.com:0443', 'https://example.com'],
     ['http://[0:0::1]:3000', 'http://[::1]:3000'],
@@ -213,6 +221,7 @@ describe('a refusal', () => {
     const text = message(undefined, `https://${'x'.repeat(5000)}`, 'y'.repeat(5000));
     expect(text).toContain(`https://${'x'.repeat(192)}..."`);
     expect(text.length).toBeLessThan(700);
+    expect(message([], 'z'.repeat(200))).toContain(`"${'z'.repeat(200)}"`);
   });
 });
 
@@ -237,6 +246,8 @@ describe('the option origins', () => {
     ['', 'lacks its scheme'],
     ['NULL', 'lacks its scheme'],
     ['ws://example.com', 'names the page, not the server'],
+    ['WS://example.com', 'names the page, not the server'],
+    ['news:', 'lacks its scheme'],
     ['wss://*.example.com', 'names the page, not the server'],
   ])(
     'refuses the entry "%s" with a RangeError that names option, value and what is allowed',
