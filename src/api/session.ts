@@ -247,7 +247,11 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
         this.actor.send(CONTINUE);
         return;
       }
-      if (this.held) return;
+      if (this.held) {
+        // What the peer sends next, its FIN too, comes after the frames that wait here.
+        if (decoder.hasMore) this.#pauseTransport();
+        return;
+      }
       switch (decoder.next()) {
         case Decoded.NEED_MORE:
           if (decoder.heldBytes !== this.countedBytes) this.#countMemory();
@@ -325,11 +329,12 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   /** A reason to hold reading back has gone: goes on with what lies here. */
   #readAgain(): void {
     if (this.held || this.report !== undefined) return;
+    if (this.#decoder.hasMore) {
+      this.#host.turn.begin();
+      this.actor.send(CONTINUE);
+      this.#host.turn.end();
+    }
     this.#resumeTransport();
-    if (!this.#decoder.hasMore) return;
-    this.#host.turn.begin();
-    this.actor.send(CONTINUE);
-    this.#host.turn.end();
   }
 
   #pauseTransport(): void {
@@ -480,7 +485,8 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
       this.#pendingHandlers--;
       this.#host.handlerPending(-1);
     };
-    (result as PromiseLike<unknown>).then(
+    // A thenable may throw, or settle twice; a promise made of it does neither.
+    Promise.resolve(result).then(
       () => {
         settled();
         this.#retries = 0;
@@ -690,7 +696,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
       const result = path.handlers.onClose?.(this.connection, report);
       if (!isThenable(result as PromiseLike<unknown> | undefined)) return;
       this.#host.handlerPending(1);
-      (result as PromiseLike<unknown>).then(
+      Promise.resolve(result).then(
         () => this.#host.handlerPending(-1),
         (error: unknown) => {
           this.#host.handlerPending(-1);
