@@ -1,10 +1,33 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+
+/** Vitest itself takes XState's development build; the machines are proven with the one that production takes, too. */
+const production = (name: string) => ({
+  find: new RegExp(`^${name}$`),
+  replacement: fileURLToPath(
+    new URL(`node_modules/xstate/dist/${name.replace('/', '-')}.cjs.mjs`, import.meta.url),
+  ),
+});
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     setupFiles: ['test/support/leak-gate.ts'],
     testTimeout: 15_000,
     pool: 'forks',
+    projects: [
+      {
+        extends: true,
+        test: { name: 'all', include: ['test/**/*.test.ts'], env: { XSTATE_BUILD: 'development' } },
+      },
+      {
+        extends: true,
+        resolve: { alias: [production('xstate'), production('xstate/graph')] },
+        test: {
+          name: 'production XState',
+          include: ['test/machines/**/*.test.ts', 'test/model/*machine*.test.ts'],
+          env: { XSTATE_BUILD: 'production' },
+        },
+      },
+    ],
   },
 });

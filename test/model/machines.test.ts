@@ -1,0 +1,75 @@
+// Model-based: every transition of the machines that run in production, against recording ports. What each must do
+// is written in connection-spec.ts and server-spec.ts, by hand and not from the machines.
+
+import { createRequire } from 'node:module';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { connectionMachine } from '../../src/machines/connection-machine.ts';
+import { serverMachine } from '../../src/machines/server-machine.ts';
+import { withShortcut } from '../../src/machines/shortcut.ts';
+import { EVENT_TYPES, LEAVES } from './connection-spec.ts';
+import { proveConnection, proveConnectionAlongSpec } from './prove-connection.ts';
+import { proveServer, proveServerAlongSpec } from './prove-server.ts';
+import { SERVER_EVENT_TYPES, SERVER_STATES } from './server-spec.ts';
+import { leavesUnder } from './triples.ts';
+
+// XState's development build warns of each event that an ended actor refuses; sending those is the point here.
+beforeEach(() => void vi.spyOn(console, 'warn').mockImplementation(() => undefined));
+afterEach(() => void vi.restoreAllMocks());
+
+test('the build of XState that this run is about is the one that is loaded', () => {
+  const loaded = Object.keys(createRequire(import.meta.url).cache).filter((file) =>
+    /xstate\/dist\/(xstate|xstate-graph|StateMachine|raise)[.-]/.test(file),
+  );
+  expect(loaded.length).toBeGreaterThanOrEqual(4);
+  const development = loaded.filter((file) => file.includes('.development.'));
+  expect(development).toEqual(process.env.XSTATE_BUILD === 'development' ? loaded : []);
+});
+
+describe('the connection machine', () => {
+  test('has the states that the specification has', () => {
+    const leaves = leavesUnder(connectionMachine.root).map(({ path }) => path.join('.'));
+    expect(leaves.sort()).toEqual([...LEAVES].sort());
+  });
+
+  test('does what is specified in every state at every event, and every triple is walked', async () => {
+    const { problems, triples, walked, paths } = await proveConnection(connectionMachine);
+    expect(problems).toEqual([]);
+    expect([...walked].sort()).toEqual([...triples].sort());
+    // Each state answers each event; `callback.failed` has two more branches in two states, one more in two.
+    expect(triples).toHaveLength(LEAVES.length * EVENT_TYPES.length + 2 * 2 + 2 * 1);
+    expect(paths).toBeGreaterThan(triples.length);
+  });
+
+  test('does what is specified along the specification’s own paths', () => {
+    expect(proveConnectionAlongSpec(connectionMachine)).toEqual([]);
+  });
+
+  test('with the shortcut it takes the same states and makes the same calls in the same order', async () => {
+    const plain = await proveConnection(connectionMachine);
+    const logic = withShortcut(connectionMachine);
+    for (const inspected of [false, true]) {
+      const quick = await proveConnection(connectionMachine, { logic, inspected });
+      expect(quick.problems).toEqual([]);
+      expect(quick.log).toEqual(plain.log);
+    }
+    expect(proveConnectionAlongSpec(connectionMachine, { logic })).toEqual([]);
+  });
+});
+
+describe('the server machine', () => {
+  test('has the states that the specification has', () => {
+    const leaves = leavesUnder(serverMachine.root).map(({ path }) => path.join('.'));
+    expect(leaves.sort()).toEqual([...SERVER_STATES].sort());
+  });
+
+  test('does what is specified in every state at every event, and every triple is walked', async () => {
+    const { problems, triples, walked } = await proveServer(serverMachine);
+    expect(problems).toEqual([]);
+    expect([...walked].sort()).toEqual([...triples].sort());
+    expect(triples).toHaveLength(SERVER_STATES.length * SERVER_EVENT_TYPES.length);
+  });
+
+  test('does what is specified along the specification’s own paths', () => {
+    expect(proveServerAlongSpec(serverMachine)).toEqual([]);
+  });
+});
