@@ -59,7 +59,7 @@ export function toCloseCode(code: CloseKeyword | number): number {
   const number = typeof code === 'string' ? closeKeywords[code] : code;
   if (number === undefined || !isWireCloseCode(number)) {
     throw new RangeError(
-      `close code ${JSON.stringify(code)} may not be sent; allowed are 1000-1003, 1007-1014, 3000-4999, ` +
+      `close code ${typeof code === 'string' ? JSON.stringify(code) : String(code)} may not be sent; allowed are 1000-1003, 1007-1014, 3000-4999, ` +
         `or one of ${Object.keys(closeKeywords).join(', ')}`,
     );
   }

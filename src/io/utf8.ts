@@ -20,17 +20,6 @@ export class Utf8Validator {
     return this.#owed === 0;
   }
 
-  /** Bytes still owed by the unfinished character, 0 to 3. */
-  get owed(): number {
-    return this.#owed;
-  }
-
-  reset(): void {
-    this.#owed = 0;
-    this.#low = 0x80;
-    this.#high = 0xbf;
-  }
-
   /** Takes `bytes[start..end)`; false at the first byte that cannot continue valid UTF-8. */
   push(bytes: Uint8Array, start: number, end: number): boolean {
     let at = start;
