@@ -40,11 +40,6 @@ export class Ticker {
     return ms === Number.POSITIVE_INFINITY ? ms : Math.max(1, Math.ceil(ms / TICK_MS) + 1);
   }
 
-  /** Milliseconds since the ticker began, in whole ticks. */
-  get nowMs(): number {
-    return this.tick * TICK_MS;
-  }
-
   /** How many wait. */
   get size(): number {
     return this.#waiting;
@@ -85,7 +80,7 @@ export class Ticker {
 
   #beat(): void {
     const tick = Math.floor((this.#clock.now() - this.#startMs) / TICK_MS);
-    this.stalledMs = (tick - this.tick - 1) * TICK_MS;
+    this.stalledMs = Math.max(0, tick - this.tick - 1) * TICK_MS;
     while (this.tick < tick) {
       this.tick++;
       this.#open(this.tick);
