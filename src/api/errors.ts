@@ -147,3 +147,8 @@ function describe(value: unknown): string {
     return `a ${typeof value} that cannot be shown`;
   }
 }
+
+/** Makes a warning of the process of an error that nobody listens to. */
+export function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error || typeof error === 'string' ? error : describe(error));
+}

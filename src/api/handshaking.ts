@@ -35,6 +35,8 @@ export interface Refused {
   readonly kind: 'refused';
   readonly response: HttpResponse;
   readonly cause?: unknown;
+  /** The path whose `authorize` it was. */
+  readonly path?: Path;
 }
 
 export type Outcome = Accepted | Refused;
@@ -50,6 +52,8 @@ export class Handshaking {
   rest: Uint8Array = new Uint8Array(0);
   /** The request was HEAD: its answer has no body. */
   omitBody = false;
+  /** Bytes that came while a callback decides. */
+  earlyBytes = 0;
 
   constructor(settings: Settings, match: (path: string) => Match<Path> | undefined, remoteAddress: string) {
     this.#settings = settings;
@@ -83,8 +87,9 @@ export class Handshaking {
     if (onRequest === undefined) return refused(upgradeRequired());
     // Encoded here once, so that a malformed response is this callback's failure and not the connection's.
     const toOutcome = (response: HttpResponse | undefined): Outcome => {
-      if (response !== undefined) encodeHttpResponse(response);
-      return refused(response ?? upgradeRequired());
+      if (response === undefined) return refused(upgradeRequired());
+      encodeHttpResponse(response);
+      return refused(response);
     };
     return guarded(() => onRequest(this.#plainRequest(head)), toOutcome);
   }
@@ -99,21 +104,23 @@ export class Handshaking {
     const accept = (acceptance: Acceptance<unknown>) =>
       this.#accept(head, upgrade, match, chosen, acceptance);
     if (authorize === undefined) return accept({});
+    const readVerdict = (answer: Verdict<unknown>) => {
+      if (answer === undefined || answer === true) return accept({});
+      if (answer === false) return refused(refusal(403, 'You may not connect here.'));
+      // Nobody comes in by a mistake: null is what a search that found no user returns.
+      if (typeof answer !== 'object' || answer === null) {
+        throw new TypeError('authorize returned neither a boolean, nor an acceptance, nor an HTTP response');
+      }
+      if (!('status' in answer)) return accept(answer);
+      encodeHttpResponse(answer);
+      return refused(answer);
+    };
     const request: HandshakeRequest = Object.assign(this.#plainRequest(head), {
       params: match.params,
       origin: upgrade.origin,
       subprotocols: upgrade.protocols,
     });
-    return guarded(
-      () => authorize(request, this.#abort.signal),
-      (answer: Verdict<unknown>) => {
-        if (answer === false) return refused(refusal(403, 'You may not connect here.'));
-        if (typeof answer !== 'object' || answer === null) return accept({});
-        if (!('status' in answer)) return accept(answer);
-        encodeHttpResponse(answer);
-        return refused(answer);
-      },
-    );
+    return guarded(() => authorize(request, this.#abort.signal), readVerdict, match.route);
   }
 
   #accept(
@@ -144,17 +151,21 @@ export class Handshaking {
   }
 }
 
-function refused(response: HttpResponse, cause?: unknown): Refused {
-  return cause === undefined ? { kind: 'refused', response } : { kind: 'refused', response, cause };
+function refused(response: HttpResponse): Refused {
+  return { kind: 'refused', response };
 }
 
 /** Calls a callback of the user's and reads its answer; a throw or a rejection of either is a 500. */
 function guarded<T>(
   callback: () => T | Promise<T>,
   read: (answer: T) => Outcome,
+  path?: Path,
 ): Outcome | Promise<Outcome> {
-  const failed = (cause: unknown) =>
-    refused(refusal(500, 'The server could not decide.'), cause ?? new Error('rejected without a reason'));
+  const failed = (reason: unknown): Refused => {
+    const cause = reason ?? new Error('rejected without a reason');
+    const response = refusal(500, 'The server could not decide.');
+    return { kind: 'refused', response, cause, ...(path === undefined ? {} : { path }) };
+  };
   try {
     const answer = callback();
     return isThenable(answer) ? Promise.resolve(answer).then(read).catch(failed) : read(answer);

@@ -5,6 +5,7 @@ import type { Observable } from 'rxjs';
 import { type EncodedMessage, encodeMessage } from '../io/outbox.ts';
 import type { ConnectionEvent, ConnectionState } from '../machines/connection-ports.ts';
 import type { Connection } from './connection.ts';
+import { warn } from './errors.ts';
 import type { Handlers, Message } from './handlers.ts';
 import { checkHandlerNames } from './options.ts';
 import type { Params } from './router.ts';
@@ -47,7 +48,7 @@ export class Streams<Data = unknown, P extends Params = Params> {
     this.messages = new Stream(withConnection);
     this.lifecycle = new Stream(withConnection);
     // A subscriber to errors that throws would be told of itself: its error is told to nobody twice.
-    this.errors = new Stream((error) => process.emitWarning(error instanceof Error ? error : String(error)));
+    this.errors = new Stream(warn);
   }
 }
 

@@ -16,7 +16,7 @@ import { serverMachine } from '../machines/server-machine.ts';
 import type { ServerPort, ServerState } from '../machines/server-ports.ts';
 import { withShortcut } from '../machines/shortcut.ts';
 import type { Connection } from './connection.ts';
-import { PeerError } from './errors.ts';
+import { PeerError, warn } from './errors.ts';
 import type { Handlers } from './handlers.ts';
 import { readOptions, type ServerOptions, type Settings } from './options.ts';
 import { type Failure, type Lifecycle, Path, type Received, Streams } from './path.ts';
@@ -387,7 +387,7 @@ class Core implements Host, ServerPort {
   /** Nobody listens to errors: this program's own faults are not swallowed, the peers' are. */
   unheard(error: unknown): void {
     if (error instanceof PeerError) return;
-    process.emitWarning(error instanceof Error ? error : String(error));
+    warn(error);
   }
 }
 

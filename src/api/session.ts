@@ -84,8 +84,8 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   /** A command waits in the mailbox: it comes before the next frame. */
   #commanded = false;
   #closeRequested = false;
-  #retry: (() => void) | undefined;
-  #retries = 0;
+  /** Failed handlers that `onError` wants to be called again. */
+  #retries: (() => void)[] | undefined;
   #drainWaiters: (() => void)[] | undefined;
   #pingNumber = 0;
   #pingMs = 0;
@@ -180,7 +180,10 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     }
     this.actor.send({ type: 'handshake.pending' });
     outcome.then((settled) => {
-      if (this.state === 'handshaking') this.#settleHandshake(settled);
+      // A verdict that comes too late, behind a 408, a 503 or the peer's end, is void.
+      if (this.#handshaking !== handshaking) return;
+      const full = settled.kind === 'accepted' ? this.#host.full(this) : undefined;
+      this.#settleHandshake(full === undefined ? settled : { kind: 'refused', response: full });
     });
   }
 
@@ -191,9 +194,11 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
       this.tell({ type: 'handshake.accepted' });
       return;
     }
-    const { response, cause } = outcome;
-    if (cause !== undefined) this.#report(cause);
-    if (response.status >= 400) {
+    const { response, cause, path } = outcome;
+    if (cause !== undefined) {
+      this.#stopToDebug(cause);
+      this.#report(cause, path);
+    } else if (response.status >= 400) {
       const why = typeof response.body === 'string' ? response.body.trim() : `status ${response.status}`;
       this.#report(new HandshakeError(response.status, why));
     }
@@ -201,8 +206,11 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   }
 
   holdBytes(chunk: Uint8Array, shared: boolean): void {
+    const handshaking = this.#handshaking as Handshaking; // lives while a callback decides
     this.#decoder.append(shared ? chunk.slice() : chunk);
-    this.#pauseTransport();
+    // Reading goes on for a while, so that a peer that hangs up is noticed.
+    handshaking.earlyBytes += chunk.length;
+    if (handshaking.earlyBytes > this.#host.settings.maxHeadBytes) this.#pauseTransport();
   }
 
   acceptHandshake(): void {
@@ -216,6 +224,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   refuseHandshake(response: HttpResponse): void {
     this.#handshaking?.abort();
     this.outbox.raw(encodeHttpResponse(response, { omitBody: this.#handshaking?.omitBody ?? false }));
+    this.#handshaking = undefined;
     this.#decoder.discard();
     this.endSocket();
     this.#deadlines.enterClosing();
@@ -372,11 +381,12 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     this.#resumeTransport();
   }
 
-  #callOpen(): void {
+  #callOpen(attempts = 0): void {
     try {
-      this.#settle(this.path?.handlers.onOpen?.(this.connection), () => this.#callOpen());
+      const result = this.path?.handlers.onOpen?.(this.connection);
+      if (result !== undefined) this.#settle(result, () => this.#callOpen(attempts + 1), attempts);
     } catch (error) {
-      this.#callbackFailed(error, () => this.#callOpen());
+      this.#callbackFailed(error, () => this.#callOpen(attempts + 1), attempts);
     }
   }
 
@@ -407,16 +417,16 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
       taken = true;
       this.#host.streams.messages.next({ connection: this.connection, message });
     }
-    if (!taken) this.#callbackFailed(new NoMessageHandlerError(path.pattern), undefined);
+    if (!taken) this.#callbackFailed(new NoMessageHandlerError(path.pattern));
   }
 
-  #callMessage(message: Message): void {
+  #callMessage(message: Message, attempts = 0): void {
     try {
       const result = this.path?.handlers.onMessage?.(this.connection, message);
-      if (result !== undefined) this.#settle(result, () => this.#callMessage(message));
-      else this.#retries = 0;
+      if (result !== undefined)
+        this.#settle(result, () => this.#callMessage(message, attempts + 1), attempts);
     } catch (error) {
-      this.#callbackFailed(error, () => this.#callMessage(message));
+      this.#callbackFailed(error, () => this.#callMessage(message, attempts + 1), attempts);
     }
   }
 
@@ -450,12 +460,13 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     this.#streams?.fragments?.next(fragment);
   }
 
-  #callFragment(fragment: Fragment): void {
+  #callFragment(fragment: Fragment, attempts = 0): void {
     try {
       const result = this.path?.handlers.onFragment?.(this.connection, fragment);
-      if (result !== undefined) this.#settle(result, () => this.#callFragment(fragment));
+      if (result !== undefined)
+        this.#settle(result, () => this.#callFragment(fragment, attempts + 1), attempts);
     } catch (error) {
-      this.#callbackFailed(error, () => this.#callFragment(fragment));
+      this.#callbackFailed(error, () => this.#callFragment(fragment, attempts + 1), attempts);
     }
   }
 
@@ -474,11 +485,8 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   }
 
   /** A handler may answer with a promise: reading waits for it. */
-  #settle(result: unknown, retry: () => void): void {
-    if (!isThenable(result as PromiseLike<unknown> | undefined)) {
-      this.#retries = 0;
-      return;
-    }
+  #settle(result: unknown, retry: () => void, attempts: number): void {
+    if (!isThenable(result)) return;
     this.#pendingHandlers++;
     this.#host.handlerPending(1);
     const settled = (): void => {
@@ -489,12 +497,11 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     Promise.resolve(result).then(
       () => {
         settled();
-        this.#retries = 0;
         this.#readAgain();
       },
       (error: unknown) => {
         settled();
-        this.#callbackFailed(error, retry);
+        this.#callbackFailed(error, retry, attempts);
         this.#readAgain();
       },
     );
@@ -504,56 +511,69 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
 
   /** A subscriber of a stream threw. */
   subscriberFailed(error: unknown): void {
-    this.#callbackFailed(error, undefined);
+    this.#callbackFailed(error);
   }
 
-  #callbackFailed(error: unknown, retry: (() => void) | undefined): void {
-    if (this.#host.settings.debugOnError) {
-      // biome-ignore lint/suspicious/noDebugger: this is what debugOnError is for
-      debugger;
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
+  /** With `debugOnError`, a debugger stops here, and without one the process ends with the handler's own stack. */
+  #stopToDebug(error: unknown): void {
+    if (!this.#host.settings.debugOnError) return;
+    // biome-ignore lint/suspicious/noDebugger: this is what debugOnError is for
+    debugger;
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+
+  /** `retry` calls the handler once more; it has been called again `attempts` times already. */
+  #callbackFailed(error: unknown, retry?: () => void, attempts = 0): void {
+    this.#stopToDebug(error);
     let decision = this.#report(error);
     if (decision === 'retry') {
       if (retry === undefined) decision = 'continue';
-      else if (++this.#retries > MAX_RETRIES) decision = 'close';
-      else this.#retry = retry;
+      else if (attempts >= MAX_RETRIES) decision = 'close';
+      else {
+        this.#retries ??= [];
+        this.#retries.push(retry);
+      }
     }
     this.#command({ type: 'callback.failed', decision });
   }
 
   retryCallback(): void {
-    const retry = this.#retry;
-    this.#retry = undefined;
-    retry?.();
+    this.#retries?.shift()?.();
   }
 
   /** Tells an error to `onError` and to `errors$`; the answer is `onError`'s, or `'close'`. */
-  #report(error: unknown): Decision {
-    const { accepted } = this;
-    const connection = accepted === undefined ? undefined : this.connection;
-    const streams =
-      accepted === undefined ? [this.#host.streams] : [accepted.path.streams, this.#host.streams];
-    let heard = false;
-    for (const { errors } of streams) {
-      if (!errors.observed) continue;
-      heard = true;
-      errors.next({ connection, error });
-    }
-    const onError = accepted?.path.handlers.onError;
+  #report(error: unknown, path = this.path): Decision {
+    const heard = this.#publish(error, path);
+    const onError = this.path?.handlers.onError;
     if (onError === undefined) {
       if (!heard) this.#host.unheard(error);
       return 'close';
     }
+    const onErrorFailed = (second: unknown): void => {
+      if (!this.#publish(second, path)) this.#host.unheard(second);
+    };
     try {
-      const decision = onError(this.connection, error);
+      const decision: unknown = onError(this.connection, error);
+      if (isThenable(decision)) Promise.resolve(decision).then(undefined, onErrorFailed);
       return decision === 'continue' || decision === 'retry' ? decision : 'close';
     } catch (second) {
-      this.#host.unheard(second);
+      onErrorFailed(second);
       return 'close';
     }
+  }
+
+  /** Tells an error to `errors$`; false when nobody is subscribed. */
+  #publish(error: unknown, path: Path | undefined): boolean {
+    const failure = { connection: this.path === undefined ? undefined : this.connection, error };
+    let heard = false;
+    for (const errors of [path?.streams.errors, this.#host.streams.errors]) {
+      if (!errors?.observed) continue;
+      heard = true;
+      errors.next(failure);
+    }
+    return heard;
   }
 
   /** The machine or this port broke: the connection fails with 1011, the process lives. */
@@ -700,11 +720,11 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
         () => this.#host.handlerPending(-1),
         (error: unknown) => {
           this.#host.handlerPending(-1);
-          this.#callbackFailed(error, undefined);
+          this.#callbackFailed(error);
         },
       );
     } catch (error) {
-      this.#callbackFailed(error, undefined);
+      this.#callbackFailed(error);
     }
   }
 
