@@ -88,8 +88,8 @@ export class Connection<Data = unknown, P extends Params = Params> implements As
   }
 
   /**
-   * Sends one message: a string as text, bytes as binary, or what `prepare` made. Large bytes are not copied: leave
-   * them as they are until `drained()`. With `key`, it takes the place of a waiting message of the same key.
+   * Sends one message: a string as text, bytes as binary, or what `prepare` made. The bytes are copied: they are yours
+   * again when it returns. With `key`, it takes the place of a waiting message of the same key.
    *
    * `sent`: on its way. `queued`: behind what the peer has not read. `dropped`: `sendLimit` was reached. `closed`: the
    * connection takes no more messages. Never throws for a closed connection.

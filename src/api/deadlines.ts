@@ -128,7 +128,11 @@ export class Deadlines implements Waiting {
 
   /** Waits for the earliest moment that is left; an entry that is due earlier anyway stays where it is. */
   #schedule(): void {
-    const heartbeat = this.#pingTick === NEVER ? this.lastByteTick + this.#silenceTicks : this.#pongTick;
+    // After a ping, the answer may have come long before its deadline: then the next silence counts from there.
+    const heartbeat =
+      this.#pingTick === NEVER
+        ? this.lastByteTick + this.#silenceTicks
+        : Math.min(this.#pongTick, this.#pingTick + this.#silenceTicks);
     const next = Math.min(this.#stateTick, this.#writeTick, heartbeat);
     if (this.dueTick >= 0 && this.dueTick <= next) return;
     this.#ticker.wait(this, next);

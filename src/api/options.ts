@@ -70,10 +70,10 @@ export interface ServerOptions
   /** Stop at a `debugger` statement and rethrow when a handler fails. Default false. */
   readonly debugOnError?: boolean | undefined;
   /**
-   * Let all sockets read into one buffer, which is faster and touches private parts of Node; where those are not as
-   * expected, and with false, each socket reads the ordinary way. Default true.
+   * What carries TCP. `'handle'`: Node's own handles, which is faster and touches private parts of Node; where those are
+   * not as expected it is as `'socket'`: a `net.Socket` each. Default `'handle'`.
    */
-  readonly sharedReads?: boolean | undefined;
+  readonly tcp?: 'handle' | 'socket' | undefined;
   /** Answers a plain GET or HEAD; undefined leaves it to the default, 426. */
   readonly onRequest?:
     | ((request: PlainRequest) => HttpResponse | undefined | Promise<HttpResponse | undefined>)
@@ -94,7 +94,7 @@ export interface Settings extends Limits {
   readonly subprotocols: readonly string[];
   readonly overflow: Overflow;
   readonly debugOnError: boolean;
-  readonly sharedReads: boolean;
+  readonly tcp: 'handle' | 'socket';
   readonly onRequest: ServerOptions['onRequest'];
   readonly inspect: ServerOptions['inspect'];
   readonly clock: Clock;
@@ -153,7 +153,7 @@ const RULES: { readonly [Name in keyof Limits]: Rule } = {
 };
 
 /** Defaults that the test suite changes, to run over both transports. @internal */
-export const defaults = { sharedReads: true };
+export const defaults: { tcp: 'handle' | 'socket' } = { tcp: 'handle' };
 
 const HANDLER_NAMES = ['onOpen', 'onMessage', 'onClose', 'onError', 'onFragment', 'authorize'] as const;
 const OTHER_NAMES = [
@@ -164,7 +164,7 @@ const OTHER_NAMES = [
   'subprotocols',
   'overflow',
   'debugOnError',
-  'sharedReads',
+  'tcp',
   'onRequest',
   'inspect',
   'clock',
@@ -192,7 +192,7 @@ export function readOptions(options: ServerOptions): Settings {
   checkHandlers(options);
   const limits = readLimits(options);
   const { port, host, overflow = 'close', debugOnError = false } = options;
-  const { sharedReads = defaults.sharedReads } = options;
+  const { tcp = defaults.tcp } = options;
   if (options.listener === undefined && (!Number.isInteger(port) || port < 0 || port > 65_535)) {
     throw new OptionError('port', port, 'a whole number from 0 to 65535');
   }
@@ -202,9 +202,8 @@ export function readOptions(options: ServerOptions): Settings {
   if (!OVERFLOWS.includes(overflow)) {
     throw new OptionError('overflow', overflow, OVERFLOWS.map((name) => `'${name}'`).join(' or '));
   }
-  for (const [name, value] of Object.entries({ debugOnError, sharedReads })) {
-    if (typeof value !== 'boolean') throw new OptionError(name, value, 'true or false');
-  }
+  if (typeof debugOnError !== 'boolean') throw new OptionError('debugOnError', debugOnError, 'true or false');
+  if (tcp !== 'handle' && tcp !== 'socket') throw new OptionError('tcp', tcp, "'handle' or 'socket'");
   if (options.onRequest !== undefined && typeof options.onRequest !== 'function') {
     throw new OptionError('onRequest', options.onRequest, 'a function');
   }
@@ -216,7 +215,7 @@ export function readOptions(options: ServerOptions): Settings {
     subprotocols: readSubprotocols(options.subprotocols),
     overflow,
     debugOnError,
-    sharedReads,
+    tcp,
     onRequest: options.onRequest,
     inspect: options.inspect,
     clock: options.clock ?? systemClock,

@@ -7,7 +7,7 @@ import { type CloseKeyword, encodeClosePayload, toCloseCode } from '../io/close-
 import type { HttpResponse } from '../io/http-response.ts';
 import { refusal } from '../io/http-response.ts';
 import { Ticker, type Waiting } from '../io/ticker.ts';
-import { SharedReadTcpListener } from '../io/transports/shared-read-tcp.ts';
+import { HandleTcpListener } from '../io/transports/handle-tcp.ts';
 import { TcpListener } from '../io/transports/tcp.ts';
 import type { Listener, Transport } from '../io/transports/transport.ts';
 import { WriteTurn } from '../io/write-turn.ts';
@@ -235,8 +235,8 @@ class Core implements Host, ServerPort {
   }
 
   listen(): void {
-    const { listener, port, host, sharedReads } = this.settings;
-    const Tcp = sharedReads ? SharedReadTcpListener : TcpListener;
+    const { listener, port, host, tcp } = this.settings;
+    const Tcp = tcp === 'handle' ? HandleTcpListener : TcpListener;
     const opened = listener ?? new Tcp({ port, host });
     this.#listener = opened;
     this.#portOpen = true;

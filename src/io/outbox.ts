@@ -42,8 +42,10 @@ interface Queued {
   readonly key: string | undefined;
 }
 
-/** Payloads from this size on are not copied into the slab but written from where they are. */
-const BY_REFERENCE_BYTES = 16 * 1024;
+/** Messages up to this size go through the slab; larger ones through a block of their own, at once. */
+const SMALL_BYTES = 16 * 1024;
+/** The list of blocks of a flush that has one: made once, read at once by the transport. */
+const oneBlock: Uint8Array[] = [new Uint8Array(0)];
 /** Bytes of the queue that are given to the transport at a time. */
 const BATCH_BYTES = 256 * 1024;
 
@@ -113,7 +115,7 @@ export class Outbox implements Flushable {
   text(text: string, key?: string): SendResult {
     if (this.#sealed) return 'closed';
     const most = 10 + text.length * 3;
-    if (key === undefined && most <= BY_REFERENCE_BYTES && this.#isClear(most)) {
+    if (key === undefined && most <= SMALL_BYTES && this.#isClear(most)) {
       const at = this.#open(most);
       const end = writeTextFrame(this.#turn.slab, at, text);
       this.#extend(end);
@@ -128,20 +130,14 @@ export class Outbox implements Flushable {
   binary(payload: Uint8Array, key?: string): SendResult {
     if (this.#sealed) return 'closed';
     const bytes = payload.length;
-    if (key === undefined && this.#isClear(bytes)) {
-      const byReference = bytes >= BY_REFERENCE_BYTES;
-      const at = this.#open(byReference ? 10 : 10 + bytes);
-      const start = writeHeader(this.#turn.slab, at, BINARY, true, bytes);
-      if (byReference) {
-        this.#extend(start);
-        this.#block(payload);
-        return this.#waiting ? 'queued' : 'sent';
-      }
-      this.#turn.slab.set(payload, start);
-      this.#extend(start + bytes);
-      return 'sent';
-    }
-    return this.#message(encodeFrame(BINARY, payload), bytes, key);
+    if (key !== undefined || !this.#isClear(bytes))
+      return this.#message(encodeFrame(BINARY, payload), bytes, key);
+    if (bytes > SMALL_BYTES) return this.#large(payload);
+    const at = this.#open(10 + bytes);
+    const start = writeHeader(this.#turn.slab, at, BINARY, true, bytes);
+    this.#turn.slab.set(payload, start);
+    this.#extend(start + bytes);
+    return 'sent';
   }
 
   encoded(message: EncodedMessage, key?: string): SendResult {
@@ -213,15 +209,25 @@ export class Outbox implements Flushable {
   /** Writes this turn's frames. */
   flush(): void {
     this.#marked = false;
+    if (this.#turnBytes === 0) return;
+    this.#turnBytes = 0;
+    if (!this.#write()) {
+      this.#waiting = true;
+      this.#turn.pin();
+      this.#owner.onWaiting();
+    }
+  }
+
+  #write(): boolean {
+    if (this.#blocks.length === 0 && this.#slab !== undefined) {
+      oneBlock[0] = this.#slab.subarray(this.#from, this.#to);
+      this.#slab = undefined;
+      return this.#transport.write(oneBlock);
+    }
     this.#closeRegion();
-    if (this.#blocks.length === 0) return;
     const blocks = this.#blocks;
     this.#blocks = [];
-    this.#turnBytes = 0;
-    if (this.#transport.write(blocks)) return;
-    this.#waiting = true;
-    this.#turn.pin();
-    this.#owner.onWaiting();
+    return this.#transport.write(blocks);
   }
 
   /** The transport has taken all: gives it the next batch. */
@@ -235,6 +241,23 @@ export class Outbox implements Flushable {
     }
     if (this.#ending) this.#transport.end();
     else this.#owner.onDrained();
+  }
+
+  /** A large payload: copied once, so that it is the caller's again, and offered to the transport at once. */
+  #large(payload: Uint8Array): SendResult {
+    this.flush();
+    if (this.#waiting) return this.#message(encodeFrame(BINARY, payload), payload.length, undefined);
+    const block = this.#turn.borrow(10 + payload.length);
+    const start = writeHeader(block, 0, BINARY, true, payload.length);
+    block.set(payload, start);
+    oneBlock[0] = block.subarray(0, start + payload.length);
+    if (this.#transport.write(oneBlock)) {
+      this.#turn.giveBack(block);
+      return 'sent';
+    }
+    this.#waiting = true;
+    this.#owner.onWaiting();
+    return 'queued';
   }
 
   /** True when a message may go straight into this turn's write. */

@@ -10,6 +10,8 @@ import { Buffer } from 'node:buffer';
 
 /** Bytes of a slab; larger frames get memory of their own. */
 export const SLAB_BYTES = 64 * 1024;
+/** A block for one large frame is kept for the next one up to this size. */
+const KEPT_BYTES = 256 * 1024;
 
 /** What is flushed at the end of a turn. */
 export interface Flushable {
@@ -23,6 +25,7 @@ export class WriteTurn {
 
   /** Bytes of this slab wait in some transport: it is only ever filled further, never begun again. */
   #pinned = false;
+  #kept: Buffer | undefined;
   readonly #schedule: (task: () => void) => void;
   readonly #dirty: Flushable[] = [];
   #depth = 0;
@@ -60,6 +63,21 @@ export class WriteTurn {
       this.#pinned = false;
     }
     return this.used;
+  }
+
+  /** A block of at least `bytes` for one large frame. */
+  borrow(bytes: number): Buffer {
+    const kept = this.#kept;
+    if (kept === undefined || kept.length < bytes) {
+      return Buffer.allocUnsafeSlow(Math.max(bytes, KEPT_BYTES));
+    }
+    this.#kept = undefined;
+    return kept;
+  }
+
+  /** Returns a borrowed block that no transport holds. */
+  giveBack(block: Buffer): void {
+    if (block.length === KEPT_BYTES) this.#kept = block;
   }
 
   /** Bytes of the slab are still to be read by a transport. */

@@ -62,7 +62,7 @@ test('all defaults', () => {
     overflow: 'close',
     debugOnError: false,
     // True for users; the suite runs over both transports.
-    sharedReads: defaults.sharedReads,
+    tcp: defaults.tcp,
     onRequest: undefined,
     inspect: undefined,
     clock: systemClock,
@@ -141,7 +141,7 @@ describe.each([
   ['host', ['localhost', '::1', '0.0.0.0'], ['', 5, null, ['localhost']]],
   ['overflow', ['close', 'drop', 'drop-oldest'], ['', 'Close', 'latest', null, 1]],
   ['debugOnError', [true, false], ['true', 1, null]],
-  ['sharedReads', [true, false], ['no', 0, null]],
+  ['tcp', ['handle', 'socket'], ['net', 0, null]],
   ['onRequest', [() => undefined], ['/', {}, null]],
   ['subprotocols', [[], ['v1'], ['v2.example', 'v1']], ['v1', [''], ['a b'], ['a', 'a'], [1], {}, null]],
   ['onOpen', [() => {}], [{}, 'open', null]],

@@ -11,19 +11,15 @@ export interface TcpOptions {
   readonly backlog?: number | undefined;
 }
 
-export const kListener = Symbol('listener');
-/** A socket that knows who is told of its events. */
-export type OwnedSocket = Socket & { [kListener]?: TransportListener };
+const kListener = Symbol('listener');
+type OwnedSocket = Socket & { [kListener]?: TransportListener };
 const NOTHING = new Uint8Array(0);
 
 export class TcpTransport implements Transport {
   readonly #socket: OwnedSocket;
-  readonly #emitsData: boolean;
 
-  /** With `emitsData` false, what the socket reads is told by whoever made it. */
-  constructor(socket: Socket, emitsData = true) {
+  constructor(socket: Socket) {
     this.#socket = socket;
-    this.#emitsData = emitsData;
   }
 
   get remoteAddress(): string {
@@ -37,7 +33,7 @@ export class TcpTransport implements Transport {
   attach(listener: TransportListener): void {
     const socket = this.#socket;
     socket[kListener] = listener;
-    if (this.#emitsData) socket.on('data', onData);
+    socket.on('data', onData);
     socket.on('end', onEnd);
     socket.on('error', onError);
     socket.on('close', onClose);
