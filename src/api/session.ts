@@ -758,7 +758,8 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     this.#streams ??= {};
     let stream = this.#streams[name];
     if (stream === undefined) {
-      const present = { state: () => this.state, closed: () => this.report }[name as string];
+      const report = () => (this.#streams?.closed?.completed ? this.report : undefined);
+      const present = { state: () => this.state, closed: report }[name as string];
       const guard = (error: unknown) => this.subscriberFailed(error);
       stream = new Stream(guard, present as () => undefined) as unknown as NonNullable<SessionStreams[Name]>;
       this.#streams[name] = stream;
