@@ -25,6 +25,7 @@ export type {
   PlainRequest,
   Verdict,
 } from './api/handlers.ts';
+export type { ConnectionStats, InspectionObserver, ServerStats } from './api/inspection.ts';
 export type { Limits, ServerOptions } from './api/options.ts';
 export type { Failure, Lifecycle, Path, Received } from './api/path.ts';
 export { createServer, getServer, newServer, startServer, stopServer } from './api/registry.ts';
@@ -41,6 +42,12 @@ export {
 } from './io/outbox.ts';
 export type { Listener, Transport, TransportListener } from './io/transports/transport.ts';
 export { connectionMachine } from './machines/connection-machine.ts';
-export type { CloseReport, ConnectionEvent, ConnectionState, Decision } from './machines/connection-ports.ts';
+export type {
+  CloseReport,
+  ConnectionEvent,
+  ConnectionState,
+  Decision,
+  FrameName,
+} from './machines/connection-ports.ts';
 export { serverMachine } from './machines/server-machine.ts';
 export type { ServerEvent, ServerState } from './machines/server-ports.ts';

@@ -8,6 +8,7 @@ import type { EncodedMessage, SendResult } from '../io/outbox.ts';
 import type { ConnectionActor } from '../machines/connection-machine.ts';
 import type { CloseReport, ConnectionState } from '../machines/connection-ports.ts';
 import type { Fragment, Message } from './handlers.ts';
+import type { ConnectionStats } from './inspection.ts';
 import { MessageIterator } from './message-iterator.ts';
 import type { Params } from './router.ts';
 import { sendFragments } from './send-fragments.ts';
@@ -157,6 +158,11 @@ export class Connection<Data = unknown, P extends Params = Params> implements As
 
   resume(): void {
     this.#session.requestResume();
+  }
+
+  /** Its counters, now: messages, bytes, age, round-trip time. */
+  stats(): ConnectionStats {
+    return this.#session.stats();
   }
 
   /** Resolves when nothing waits to be sent, or the connection has ended. */

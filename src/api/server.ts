@@ -2,7 +2,7 @@
  * A server: options, paths, the machine that starts and stops it, and the connections below it.
  */
 import type { Observable } from 'rxjs';
-import { type Actor, createActor } from 'xstate';
+import { type Actor, createActor, type InspectionEvent } from 'xstate';
 import { type CloseKeyword, encodeClosePayload, toCloseCode } from '../io/close-payload.ts';
 import type { HttpResponse } from '../io/http-response.ts';
 import { refusal } from '../io/http-response.ts';
@@ -12,12 +12,21 @@ import { TcpListener } from '../io/transports/tcp.ts';
 import type { Listener, Transport } from '../io/transports/transport.ts';
 import { WriteTurn } from '../io/write-turn.ts';
 import { type ConnectionActor, connectionMachine } from '../machines/connection-machine.ts';
+import type { ConnectionState } from '../machines/connection-ports.ts';
 import { serverMachine } from '../machines/server-machine.ts';
 import type { ServerPort, ServerState } from '../machines/server-ports.ts';
 import { withShortcut } from '../machines/shortcut.ts';
 import type { Connection } from './connection.ts';
 import { PeerError, warn } from './errors.ts';
 import type { Handlers } from './handlers.ts';
+import {
+  Inspection,
+  type InspectionObserver,
+  type ServerStats,
+  serverChannels,
+  type Watchable,
+  watchables,
+} from './inspection.ts';
 import { readOptions, type ServerOptions, type Settings } from './options.ts';
 import { type Failure, type Lifecycle, Path, type Received, Streams } from './path.ts';
 import { type Match, type Params, type ParamsOf, Router } from './router.ts';
@@ -52,6 +61,7 @@ export interface Host {
   full(session: Session): HttpResponse | undefined;
   opened(connection: Connection): void;
   closed(session: Session): void;
+  moved(from: ConnectionState, to: ConnectionState): void;
   handlerPending(change: 1 | -1): void;
   unheard(error: unknown): void;
 }
@@ -70,7 +80,8 @@ export class Server {
 
   /** @internal */
   constructor(options: ServerOptions) {
-    this.#core = new Core(options);
+    this.#core = new Core(options, this);
+    watchables.set(this, this.#core);
     for (const [pattern, handlers] of Object.entries(options.paths ?? {})) this.path(pattern, handlers);
   }
 
@@ -137,20 +148,35 @@ export class Server {
     return this.#core.streams.errors.observable;
   }
 
+  /** Counters since the server was made, and how many connections are in which state. Costs a look at each. */
+  stats(): ServerStats {
+    return this.#core.stats();
+  }
+
+  /**
+   * Adds an XState inspection observer while the server runs, as the option `inspect` does from its beginning: it is
+   * told of the actors that live, then of every event. Payloads are shown as their `byteLength`. Inspected servers
+   * are slow: each frame is an event of its own.
+   * Returns what removes it; with the last one gone the server is as fast as before.
+   */
+  inspect(observer: InspectionObserver): { unsubscribe(): void } {
+    return { unsubscribe: this.#core.inspection.attach(observer) };
+  }
+
   /** The XState actor that runs this server. */
   get actor(): Actor<typeof serverMachine> {
     return this.#core.actor;
   }
 }
 
-class Core implements Host, ServerPort {
+class Core implements Host, ServerPort, Watchable {
   readonly settings: Settings;
   readonly ticker: Ticker;
   readonly turn = new WriteTurn((task) => process.nextTick(task));
   readonly streams: Streams;
   readonly actor: Actor<typeof serverMachine>;
   readonly open = new Set<Connection>();
-  readonly inspected: boolean;
+  readonly inspection: Inspection;
   state: ServerState = 'stopped';
 
   readonly #defaults: Handlers;
@@ -165,18 +191,32 @@ class Core implements Host, ServerPort {
   #starting: { promise: Promise<void>; settle: (error?: Error) => void } | undefined;
   #stopping: { promise: Promise<StopReport>; settle: (report: StopReport) => void } | undefined;
   #stopReport = { connections: 0, terminated: 0 };
+  /** Connections by state. */
+  readonly #counts = { handshaking: 0, open: 0, fragmenting: 0, closing: 0, closed: 0 };
+  readonly #totals = {
+    opened: 0,
+    closed: 0,
+    refused: 0,
+    messagesIn: 0,
+    messagesOut: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+  };
+  readonly #server: Server;
 
-  constructor(options: ServerOptions) {
+  constructor(options: ServerOptions, server: Server) {
+    this.#server = server;
     this.settings = readOptions(options);
     this.#defaults = pickHandlers(options);
     this.ticker = new Ticker(this.settings.clock);
     this.streams = new Streams((error, connection) => this.#subscriberFailed(error, connection));
-    this.inspected = this.settings.inspect !== undefined;
     const { inspect } = this.settings;
+    this.inspection = new Inspection(this);
+    if (inspect !== undefined) this.inspection.begin(inspect);
     this.actor = createActor(serverMachine, {
       input: { port: this },
       id: 'server',
-      ...(inspect === undefined ? {} : { inspect }),
+      ...(inspect === undefined ? {} : { inspect: this.inspection.hear }),
     });
     this.actor.start();
   }
@@ -284,7 +324,13 @@ class Core implements Host, ServerPort {
   }
 
   announce(state: ServerState, error?: Error): void {
+    const from = this.state;
     this.state = state;
+    if (serverChannels[state].hasSubscribers) {
+      const at = this.settings.clock.epochMs();
+      const change = { server: this.#server, from, to: state, at };
+      serverChannels[state].publish(error === undefined ? change : { ...change, error });
+    }
     if (state === 'listening') this.#starting?.settle();
     if (state === 'failed') {
       const failure = error ?? new Error('the server failed');
@@ -339,6 +385,7 @@ class Core implements Host, ServerPort {
   }
 
   newActor(session: Session): ConnectionActor {
+    this.#counts.handshaking++;
     // One id for all: XState keeps every event type it has seen, and the end of an actor is told by its id.
     return createActor(connectionLogic, { id: 'connection', parent: this.actor, input: { port: session } });
   }
@@ -357,11 +404,22 @@ class Core implements Host, ServerPort {
 
   opened(connection: Connection): void {
     this.open.add(connection);
+    this.#totals.opened++;
+  }
+
+  moved(from: ConnectionState, to: ConnectionState): void {
+    this.#counts[from]--;
+    this.#counts[to]++;
   }
 
   closed(session: Session): void {
     this.#sessions.delete(session);
-    this.open.delete(session.connection);
+    if (this.open.delete(session.connection)) this.#totals.closed++;
+    else this.#totals.refused++;
+    this.#totals.messagesIn += session.messagesIn;
+    this.#totals.messagesOut += session.outbox.messages;
+    this.#totals.bytesIn += session.bytesIn;
+    this.#totals.bytesOut += session.outbox.bytes;
     const { remoteAddress } = session;
     const others = (this.#byAddress.get(remoteAddress) ?? 1) - 1;
     if (others > 0) this.#byAddress.set(remoteAddress, others);
@@ -371,6 +429,50 @@ class Core implements Host, ServerPort {
   handlerPending(change: 1 | -1): void {
     this.#pendingHandlers = Math.max(0, this.#pendingHandlers + change);
     if (change < 0) this.#checkGone();
+  }
+
+  // ------------------------------------------------------------------ being seen
+
+  get inspected(): boolean {
+    return this.inspection.active;
+  }
+
+  get sessions(): ReadonlySet<Session> {
+    return this.#sessions;
+  }
+
+  stats(): ServerStats {
+    const { handshaking, open, fragmenting, closing } = this.#counts;
+    const stats = { ...this.#totals, buffered: 0 };
+    for (const { messagesIn, bytesIn, outbox } of this.#sessions) {
+      stats.messagesIn += messagesIn;
+      stats.messagesOut += outbox.messages;
+      stats.bytesIn += bytesIn;
+      stats.bytesOut += outbox.bytes;
+      stats.buffered += outbox.bufferedAmount;
+    }
+    return { state: this.state, connections: { handshaking, open, fragmenting, closing }, ...stats };
+  }
+
+  listenIn(hear: (event: InspectionEvent) => void): () => void {
+    const { system } = this.actor;
+    const subscription = system.inspect(hear);
+    return () => subscription.unsubscribe();
+  }
+
+  *actors(): Iterable<InspectionEvent> {
+    const rootId = this.actor.sessionId;
+    yield { type: '@xstate.actor', actorRef: this.actor, rootId };
+    for (const { actor } of this.#sessions) yield { type: '@xstate.actor', actorRef: actor, rootId };
+  }
+
+  observerFailed(error: unknown): void {
+    this.unheard(error);
+  }
+
+  /** What stands for this port where an inspector writes out the machine's context. */
+  toJSON() {
+    return { state: this.state, connections: this.#sessions.size };
   }
 
   #subscriberFailed(error: unknown, connection: Connection | undefined): void {

@@ -10,6 +10,7 @@ import { Decoded, FrameDecoder } from '../io/frame-decoder.ts';
 import { PING, PONG } from '../io/frame-encoder.ts';
 import { encodeHttpResponse, type HttpResponse } from '../io/http-response.ts';
 import { Outbox, type OutboxOwner } from '../io/outbox.ts';
+import { TICK_MS } from '../io/ticker.ts';
 import type { Transport, TransportListener } from '../io/transports/transport.ts';
 import type { ConnectionActor } from '../machines/connection-machine.ts';
 import type {
@@ -18,6 +19,7 @@ import type {
   ConnectionPort,
   ConnectionState,
   Decision,
+  FrameName,
 } from '../machines/connection-ports.ts';
 import { Connection } from './connection.ts';
 import { Deadlines, type Timed } from './deadlines.ts';
@@ -31,6 +33,7 @@ import {
 } from './errors.ts';
 import type { Fragment, Message } from './handlers.ts';
 import { type Accepted, Handshaking, isThenable, type Outcome } from './handshaking.ts';
+import { type ConnectionStats, connectionChannels } from './inspection.ts';
 import { type Holder, processBudget } from './memory-budget.ts';
 import type { Path } from './path.ts';
 import type { Host } from './server.ts';
@@ -65,6 +68,8 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   /** Round-trip time of the last heartbeat in milliseconds. */
   rtt: number | undefined;
   countedBytes = 0;
+  messagesIn = 0;
+  bytesIn = 0;
   /** Settles when the last message begun by `sendFragments` is out. */
   fragmentsTurn: Promise<void> | undefined;
 
@@ -87,12 +92,14 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   /** Failed handlers that `onError` wants to be called again. */
   #retries: (() => void)[] | undefined;
   #drainWaiters: (() => void)[] | undefined;
+  readonly #bornTick: number;
   #pingNumber = 0;
   #pingMs = 0;
 
   constructor(host: Host, transport: Transport, id: number) {
     this.id = id;
     this.#host = host;
+    this.#bornTick = host.ticker.tick;
     this.#transport = transport;
     this.remoteAddress = transport.remoteAddress;
     this.#decoder = new FrameDecoder(host.settings);
@@ -114,6 +121,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   onBytes(chunk: Uint8Array, shared: boolean): void {
     const { turn, ticker } = this.#host;
     this.#deadlines.lastByteTick = ticker.tick;
+    this.bytesIn += chunk.length;
     turn.begin();
     this.actor.send({ type: 'socket.bytes', chunk, shared });
     if (shared && this.#decoder.hasMore) this.#decoder.keepRest();
@@ -250,8 +258,9 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   /** Decodes and delivers until the chunk is done, a frame changes the state, or a handler asked for something. */
   #loop(): void {
     const decoder = this.#decoder;
-    for (let frames = 0; ; frames++) {
-      if (this.#commanded || (frames > 0 && this.inspected)) {
+    let decoded: Decoded;
+    for (;;) {
+      if (this.#commanded) {
         this.#commanded = false;
         this.actor.send(CONTINUE);
         return;
@@ -261,17 +270,20 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
         if (decoder.hasMore) this.#pauseTransport();
         return;
       }
-      switch (decoder.next()) {
+      decoded = decoder.next();
+      switch (decoded) {
         case Decoded.NEED_MORE:
           if (decoder.heldBytes !== this.countedBytes) this.#countMemory();
           return;
         case Decoded.MESSAGE:
+          this.messagesIn++;
           this.#deliverWhole(decoder.message);
           break;
         case Decoded.FRAGMENT:
           if (decoder.first || decoder.final) {
             const type = decoder.first ? 'fragment.begin' : 'fragment.end';
-            this.actor.send({ type, byteLength: decoder.payloadBytes });
+            const opcode = decoder.first ? (decoder.text ? 'text' : 'binary') : 'continuation';
+            this.actor.send({ type, byteLength: decoder.payloadBytes, opcode });
             return;
           }
           this.#deliverFragment();
@@ -288,6 +300,15 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
         case Decoded.FAULT:
           this.#fail();
           return;
+      }
+      if (this.inspected) {
+        this.#commanded = false;
+        this.actor.send({
+          type: 'read.continue',
+          opcode: frameName(decoded, decoder.text),
+          byteLength: decoder.payloadBytes,
+        });
+        return;
       }
     }
   }
@@ -367,6 +388,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     } else if (event.type === 'fragment.begin') {
       this.#deliverFragment();
     } else if (event.type === 'fragment.end') {
+      this.messagesIn++;
       this.#deliverFragment();
       if (this.#decoder.assemble) this.#deliverMessage(this.#decoder.takeMessage());
       this.#countMemory();
@@ -679,6 +701,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   announce(state: ConnectionState, event: ConnectionEvent['type']): void {
     const from = this.state;
     this.state = state;
+    this.#host.moved(from, state);
     this.#deadlines.enter(state);
     if (state === 'closing' || state === 'closed') this.path?.left(this.connection);
     this.#streams?.state?.next(state);
@@ -688,6 +711,9 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     };
     if (this.path?.streams.lifecycle.observed) this.path.streams.lifecycle.next(change());
     if (this.#host.streams.lifecycle.observed) this.#host.streams.lifecycle.next(change());
+    if (state !== 'handshaking' && connectionChannels[state].hasSubscribers) {
+      connectionChannels[state].publish(change());
+    }
   }
 
   finish(report: CloseReport): void {
@@ -726,6 +752,26 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     } catch (error) {
       this.#callbackFailed(error);
     }
+  }
+
+  // ------------------------------------------------------------------ being seen
+
+  stats(): ConnectionStats {
+    return {
+      messagesIn: this.messagesIn,
+      messagesOut: this.outbox.messages,
+      bytesIn: this.bytesIn,
+      bytesOut: this.outbox.bytes,
+      buffered: this.outbox.bufferedAmount,
+      age: (this.#host.ticker.tick - this.#bornTick) * TICK_MS,
+      rtt: this.rtt,
+    };
+  }
+
+  /** What stands for this port where an inspector writes out the machine's context. */
+  toJSON() {
+    const { id, remoteAddress } = this;
+    return { id, path: this.accepted?.head.path ?? '', remoteAddress };
   }
 
   // ------------------------------------------------------------------ draining and streams
@@ -775,6 +821,14 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   pong(payload: Uint8Array): boolean {
     return this.sendable && this.outbox.control(PONG, payload);
   }
+}
+
+/** The frame that was just read. */
+function frameName(decoded: Decoded, text: boolean): FrameName {
+  if (decoded === Decoded.PING) return 'ping';
+  if (decoded === Decoded.PONG) return 'pong';
+  if (decoded === Decoded.FRAGMENT) return 'continuation';
+  return text ? 'text' : 'binary';
 }
 
 function readNumber(bytes: Uint8Array): number {

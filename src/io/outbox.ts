@@ -62,6 +62,10 @@ export interface OutboxOwner {
 }
 
 export class Outbox implements Flushable {
+  /** Messages taken to be sent, and bytes given to the transport. */
+  messages = 0;
+  bytes = 0;
+
   readonly #transport: Transport;
   readonly #limits: OutboxLimits;
   readonly #turn: WriteTurn;
@@ -118,6 +122,7 @@ export class Outbox implements Flushable {
     if (key === undefined && most <= SMALL_BYTES && this.#isClear(most)) {
       const at = this.#open(most);
       const end = writeTextFrame(this.#turn.slab, at, text);
+      this.messages++;
       this.#extend(end);
       return 'sent';
     }
@@ -136,6 +141,7 @@ export class Outbox implements Flushable {
     const at = this.#open(10 + bytes);
     const start = writeHeader(this.#turn.slab, at, BINARY, true, bytes);
     this.#turn.slab.set(payload, start);
+    this.messages++;
     this.#extend(start + bytes);
     return 'sent';
   }
@@ -163,7 +169,10 @@ export class Outbox implements Flushable {
     if (this.#sealed) return 'closed';
     this.#behind ??= [];
     const result = this.#frame({ frame: encodeFrame(opcode, payload, final), key: undefined });
-    if (final) this.#releaseBehind();
+    if (final) {
+      this.messages++;
+      this.#releaseBehind();
+    }
     return result;
   }
 
@@ -210,6 +219,7 @@ export class Outbox implements Flushable {
   flush(): void {
     this.#marked = false;
     if (this.#turnBytes === 0) return;
+    this.bytes += this.#turnBytes;
     this.#turnBytes = 0;
     if (!this.#write()) {
       this.#waiting = true;
@@ -251,6 +261,8 @@ export class Outbox implements Flushable {
     const start = writeHeader(block, 0, BINARY, true, payload.length);
     block.set(payload, start);
     oneBlock[0] = block.subarray(0, start + payload.length);
+    this.messages++;
+    this.bytes += start + payload.length;
     if (this.#transport.write(oneBlock)) {
       this.#turn.giveBack(block);
       return 'sent';
@@ -277,6 +289,7 @@ export class Outbox implements Flushable {
       const verdict = this.#makeRoom(bytes);
       if (verdict !== undefined) return verdict;
     }
+    this.messages++;
     if (this.#behind !== undefined) {
       this.#behind.push(queued);
       this.#queuedBytes += frame.length;
@@ -371,6 +384,7 @@ export class Outbox implements Flushable {
     }
     queue.data.splice(0, data);
     this.#queuedBytes -= bytes;
+    this.bytes += bytes;
     if (queue.data.length === 0) this.#queue = undefined;
     return batch;
   }

@@ -10,6 +10,9 @@ import type { HttpResponse } from '../io/http-response.ts';
 /** The five states that a user sees. */
 export type ConnectionState = 'handshaking' | 'open' | 'fragmenting' | 'closing' | 'closed';
 
+/** Opcodes by name (RFC 6455 5.2). */
+export type FrameName = 'continuation' | 'text' | 'binary' | 'close' | 'ping' | 'pong';
+
 /** How a connection ended. */
 export interface CloseReport {
   /** The close code (RFC 6455 7.1.5): 1005 when a Close carried none, 1006 when the connection was lost without one. */
@@ -36,10 +39,11 @@ export type ConnectionEvent =
   | { readonly type: 'handshake.accepted' }
   | { readonly type: 'handshake.refused'; readonly response: HttpResponse }
   // Frames that change the state, and the word to go on behind them.
-  | { readonly type: 'fragment.begin'; readonly byteLength: number }
-  | { readonly type: 'fragment.end'; readonly byteLength: number }
+  | { readonly type: 'fragment.begin'; readonly byteLength: number; readonly opcode?: FrameName }
+  | { readonly type: 'fragment.end'; readonly byteLength: number; readonly opcode?: FrameName }
   | { readonly type: 'close.received'; readonly code: number; readonly reason: string }
-  | { readonly type: 'read.continue' }
+  // While somebody inspects, it follows each frame that changed no state, and tells of it.
+  | { readonly type: 'read.continue'; readonly opcode?: FrameName; readonly byteLength?: number }
   // What fails a connection.
   | { readonly type: 'protocol.failed'; readonly code: number; readonly reason: string }
   | { readonly type: 'limit.breached'; readonly code: number; readonly reason: string }
