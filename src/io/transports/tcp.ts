@@ -51,8 +51,10 @@ export class TcpTransport implements Transport {
     }
     // What the kernel took at once is already subtracted here.
     if (socket.writableLength === 0) return true;
-    // An empty write behind what waits: its callback comes when all before it has left.
-    socket.write(NOTHING, () => socket[kListener]?.onDrain());
+    // An empty write behind what waits: its callback comes when all before it has left, or never will.
+    socket.write(NOTHING, (error) => {
+      if (!error) socket[kListener]?.onDrain();
+    });
     return false;
   }
 

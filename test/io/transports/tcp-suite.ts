@@ -1,0 +1,349 @@
+/**
+ * What every TCP transport must do, on real sockets of the loopback: the same tests for each way in which Node lets
+ * us use TCP.
+ */
+import { Buffer } from 'node:buffer';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { TcpListener, TcpOptions } from '../../../src/io/transports/tcp.ts';
+import type { Transport, TransportListener } from '../../../src/io/transports/transport.ts';
+
+type Told = 'bytes' | 'drain' | 'end' | 'error' | 'closed';
+
+/** Writes down what a transport tells, and lets a test wait for it. */
+class Ear implements TransportListener {
+  readonly told: Told[] = [];
+  readonly chunks: Buffer[] = [];
+  readonly errors: Error[] = [];
+  readonly transport: Transport;
+  #waiters: (() => void)[] = [];
+
+  constructor(transport: Transport) {
+    this.transport = transport;
+    transport.attach(this);
+  }
+
+  onBytes(chunk: Uint8Array, _shared: boolean): void {
+    this.chunks.push(Buffer.from(chunk)); // a copy: the memory may be shared
+    if (this.told.at(-1) === 'bytes') this.told.pop();
+    this.#note('bytes');
+  }
+  onDrain(): void {
+    this.#note('drain');
+  }
+  onEnd(): void {
+    this.#note('end');
+  }
+  onError(error: Error): void {
+    this.errors.push(error);
+    this.#note('error');
+  }
+  onClosed(): void {
+    this.#note('closed');
+  }
+
+  get text(): string {
+    return Buffer.concat(this.chunks).toString();
+  }
+
+  #note(what: Told): void {
+    this.told.push(what);
+    for (const wake of this.#waiters.splice(0)) wake();
+  }
+
+  /** Resolves when it holds; asked again whenever something is told. */
+  async until(holds: () => boolean): Promise<void> {
+    while (!holds()) await new Promise<void>((resolve) => this.#waiters.push(resolve));
+  }
+
+  heard(what: Told): Promise<void> {
+    return this.until(() => this.told.includes(what));
+  }
+}
+
+/** More than the buffers of two sockets take. */
+const MUCH = 32 * 1_048_576;
+
+export function tcpSuite(name: string, makeListener: (options: TcpOptions) => TcpListener): void {
+  describe(name, () => {
+    const open: { destroy(): void }[] = [];
+    const listeners: TcpListener[] = [];
+
+    afterEach(async () => {
+      for (const end of open.splice(0)) end.destroy();
+      for (const listener of listeners.splice(0)) await listener.close();
+    });
+
+    async function listen(options: Partial<TcpOptions> = {}, accept = (_: Transport) => {}): Promise<number> {
+      const listener = makeListener({ port: 0, host: '127.0.0.1', ...options });
+      listeners.push(listener);
+      await listener.listen(accept, (error) => {
+        throw error;
+      });
+      return listener.address()?.port ?? 0;
+    }
+
+    /** A connection: our ear at the server's side, and the peer's socket. */
+    async function connected(): Promise<{
+      ear: Ear;
+      transport: Transport;
+      peer: Socket;
+      another(): Promise<void>;
+    }> {
+      const ears: Ear[] = [];
+      let arrived = (): void => {};
+      const port = await listen({}, (transport) => {
+        open.push(transport);
+        ears.push(new Ear(transport));
+        arrived();
+      });
+      const dial = async (): Promise<{ ear: Ear; peer: Socket }> => {
+        const accepted = new Promise<void>((resolve) => {
+          arrived = resolve;
+        });
+        const peer = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+        open.push(peer);
+        await Promise.all([accepted, once(peer, 'connect')]);
+        return { ear: ears.at(-1) as Ear, peer };
+      };
+      const { ear, peer } = await dial();
+      /** A whole conversation on another connection: what the first had to tell by now, it has told. */
+      const another = async (): Promise<void> => {
+        for (let i = 0; i < 3; i++) {
+          const second = await dial();
+          second.peer.write('x');
+          await second.ear.heard('bytes');
+        }
+      };
+      return { ear, transport: ear.transport, peer, another };
+    }
+
+    async function received(peer: Socket, bytes: number): Promise<Buffer> {
+      const chunks: Buffer[] = [];
+      for (let count = 0; count < bytes; ) {
+        const chunk = peer.read() as Buffer | null;
+        if (chunk === null) {
+          await once(peer, 'readable');
+          continue;
+        }
+        chunks.push(chunk);
+        count += chunk.length;
+      }
+      return Buffer.concat(chunks);
+    }
+
+    test('bytes come and go, and the peer has an address', async () => {
+      const { ear, transport, peer } = await connected();
+      peer.write('from the peer');
+      await ear.until(() => ear.text === 'from the peer');
+      expect(transport.write([Buffer.from('to the '), Buffer.from('peer')])).toBe(true);
+      expect(`${await received(peer, 11)}`).toBe('to the peer');
+      expect([transport.remoteAddress, transport.bufferedAmount]).toEqual(['127.0.0.1', 0]);
+    });
+
+    test('memory of a write that left at once may be used again', async () => {
+      const { transport, peer } = await connected();
+      const block = Buffer.alloc(1000);
+      for (let i = 0; i < 60; i++) expect(transport.write([block.fill(i)])).toBe(true);
+      const all = await received(peer, 60_000);
+      expect(all.every((byte, at) => byte === Math.floor(at / 1000))).toBe(true);
+    });
+
+    test('a write that has to wait says so, and tells once when all of it has left', async () => {
+      const { ear, transport, peer } = await connected();
+      const blocks = ['a', 'b', 'c'].map((letter) => Buffer.alloc(MUCH / 4, letter));
+      expect(transport.write([...blocks, Buffer.alloc(MUCH / 4, 'd')])).toBe(false);
+      expect(transport.bufferedAmount).toBeGreaterThan(0);
+      expect(ear.told).toEqual([]);
+      const all = await received(peer, MUCH);
+      await ear.heard('drain');
+      expect(transport.bufferedAmount).toBe(0);
+      for (const [i, letter] of ['a', 'b', 'c', 'd'].entries()) {
+        const part = all.subarray((i * MUCH) / 4, ((i + 1) * MUCH) / 4);
+        expect(part.equals(Buffer.alloc(MUCH / 4, letter))).toBe(true);
+      }
+      expect(transport.write([Buffer.from('next')])).toBe(true);
+      expect(`${await received(peer, 4)}`).toBe('next');
+      expect(ear.told).toEqual(['drain']);
+    });
+
+    test('a second write that has to wait tells once again', async () => {
+      const { ear, transport, peer } = await connected();
+      for (const round of [1, 2]) {
+        expect(transport.write([Buffer.alloc(MUCH)])).toBe(false);
+        await received(peer, MUCH);
+        await ear.until(() => ear.told.length === round);
+      }
+      expect(ear.told).toEqual(['drain', 'drain']);
+    });
+
+    test('end comes behind what is written, also behind what waits', async () => {
+      const { ear, transport, peer } = await connected();
+      transport.write([Buffer.alloc(MUCH, 'x')]);
+      transport.end();
+      expect(ear.told).toEqual([]);
+      const all = await received(peer, MUCH);
+      peer.resume();
+      await once(peer, 'end');
+      expect(all.length).toBe(MUCH);
+      peer.end();
+      await ear.heard('closed');
+      expect(ear.told).toEqual(['drain', 'end', 'closed']);
+    });
+
+    test('a peer that ended its side is told, and still gets what we write (half-open)', async () => {
+      const { ear, transport, peer } = await connected();
+      peer.end('last words');
+      await ear.heard('end');
+      expect(ear.text).toBe('last words');
+      transport.write([Buffer.from('heard')]);
+      transport.end();
+      expect(`${await received(peer, 5)}`).toBe('heard');
+      await ear.heard('closed');
+      expect(ear.told).toEqual(['bytes', 'end', 'closed']);
+    });
+
+    test('a second end changes nothing', async () => {
+      const { ear, transport, peer } = await connected();
+      transport.end();
+      transport.end();
+      peer.resume();
+      await once(peer, 'end');
+      peer.end();
+      await ear.heard('closed');
+      expect(ear.told).toEqual(['end', 'closed']);
+    });
+
+    test('destroy drops both sides: closed is told later, and nothing else', async () => {
+      const { ear, transport, peer } = await connected();
+      peer.on('error', () => {});
+      peer.resume();
+      transport.destroy();
+      transport.destroy();
+      expect(ear.told).toEqual([]);
+      await Promise.all([ear.heard('closed'), once(peer, 'close').catch(() => {}), peer.end()]);
+      expect(ear.told).toEqual(['closed']);
+    });
+
+    test('destroy while a write waits: it has not left, so no drain is told', async () => {
+      const { ear, transport, peer, another } = await connected();
+      peer.on('error', () => {});
+      expect(transport.write([Buffer.alloc(MUCH)])).toBe(false);
+      transport.destroy();
+      await ear.heard('closed');
+      await another();
+      expect(ear.told).toEqual(['closed']);
+      expect(transport.bufferedAmount).toBe(0);
+    });
+
+    test('a peer that resets is an error, then closed; what waited has not left, so no drain is told', async () => {
+      const { ear, transport, peer, another } = await connected();
+      expect(transport.write([Buffer.alloc(MUCH)])).toBe(false);
+      peer.resetAndDestroy();
+      await ear.heard('closed');
+      await another();
+      expect(ear.told).toEqual(['error', 'closed']);
+      expect(['ECONNRESET', 'EPIPE']).toContain((ear.errors[0] as NodeJS.ErrnoException).code);
+    });
+
+    test('a peer that resets while we only read is an error, then closed', async () => {
+      const { ear, peer } = await connected();
+      peer.resetAndDestroy();
+      await ear.heard('closed');
+      expect(ear.told).toEqual(['error', 'closed']);
+      expect((ear.errors[0] as NodeJS.ErrnoException).code).toBe('ECONNRESET');
+    });
+
+    test('a connection that is gone takes every call without a word', async () => {
+      const { ear, transport, peer, another } = await connected();
+      peer.resetAndDestroy();
+      await ear.heard('closed');
+      expect(transport.write([Buffer.from('a')])).toBe(true);
+      transport.pause();
+      transport.resume();
+      transport.end();
+      transport.destroy();
+      await another();
+      expect([ear.told, transport.bufferedAmount]).toEqual([['error', 'closed'], 0]);
+    });
+
+    test('pause holds everything back, the end included; resume tells it in order', async () => {
+      const { ear, transport, peer, another } = await connected();
+      transport.pause();
+      peer.end('held back');
+      await another();
+      expect(ear.told).toEqual([]);
+      transport.resume();
+      await ear.heard('end');
+      expect([ear.told, ear.text]).toEqual([['bytes', 'end'], 'held back']);
+    });
+
+    test('pause within the telling of bytes stops the next ones, and flow control holds the peer', async () => {
+      const { ear, transport, peer, another } = await connected();
+      const tell = ear.onBytes.bind(ear);
+      ear.onBytes = (chunk, shared) => {
+        tell(chunk, shared);
+        transport.pause();
+      };
+      peer.write(Buffer.alloc(MUCH));
+      await ear.heard('bytes');
+      await another();
+      expect(ear.chunks.length).toBe(1);
+      expect(peer.writableLength).toBeGreaterThan(0);
+      ear.onBytes = tell;
+      transport.resume();
+      await ear.until(() => ear.chunks.reduce((sum, chunk) => sum + chunk.length, 0) === MUCH);
+    });
+
+    test('a port that is taken rejects with EADDRINUSE, and close has nothing to do', async () => {
+      const port = await listen();
+      const second = makeListener({ port, host: '127.0.0.1' });
+      await expect(
+        second.listen(
+          () => {},
+          () => {},
+        ),
+      ).rejects.toMatchObject({ code: 'EADDRINUSE' });
+      await second.close();
+      expect(second.address()).toBeNull();
+    });
+
+    test('an address that is not ours rejects', async () => {
+      const listener = makeListener({ port: 0, host: '192.0.2.1' });
+      await expect(
+        listener.listen(
+          () => {},
+          () => {},
+        ),
+      ).rejects.toMatchObject({ code: 'EADDRNOTAVAIL' });
+      await listener.close();
+    });
+
+    test('close frees the port at once, and connections live on', async () => {
+      const { ear, transport, peer } = await connected();
+      const listener = listeners[0] as TcpListener;
+      const port = listener.address()?.port;
+      await listener.close();
+      expect(listener.address()).toBeNull();
+      expect(await listen({ port: port as number })).toBe(port);
+      peer.write('still here');
+      await ear.until(() => ear.text === 'still here');
+      transport.write([Buffer.from('so am I')]);
+      expect(`${await received(peer, 7)}`).toBe('so am I');
+    });
+
+    test('close before listen, and twice, does nothing', async () => {
+      const listener = makeListener({ port: 0, host: '127.0.0.1' });
+      await listener.close();
+      expect(listener.address()).toBeNull();
+      await listener.listen(
+        () => {},
+        () => {},
+      );
+      expect(listener.address()).toMatchObject({ address: '127.0.0.1', family: 'IPv4' });
+      await listener.close();
+      await listener.close();
+    });
+  });
+}
