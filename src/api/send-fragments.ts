@@ -7,13 +7,11 @@ import type { SendResult } from '../io/outbox.ts';
 import type { Message } from './handlers.ts';
 import type { Session } from './session.ts';
 
+type Pieces = Iterable<Message> | AsyncIterable<Message>;
 const NOTHING = new Uint8Array(0);
 
 /** Sends the pieces; several such messages of one connection go one after the other. */
-export async function sendFragments(
-  session: Session,
-  pieces: Iterable<Message> | AsyncIterable<Message>,
-): Promise<SendResult> {
+export async function sendFragments(session: Session, pieces: Pieces): Promise<SendResult> {
   const before = session.fragmentsTurn;
   let done = () => {};
   session.fragmentsTurn = new Promise((resolve) => {
@@ -23,19 +21,17 @@ export async function sendFragments(
   try {
     return await sendPieces(session, pieces);
   } catch (error) {
-    if (session.sendable) session.requestClose(1011, 'internal error');
+    // A message that has begun can be neither finished nor taken back.
+    if (session.sendable && session.outbox.fragmenting) session.requestClose(1011, 'internal error');
     throw error;
   } finally {
     done();
   }
 }
 
-async function sendPieces(
-  session: Session,
-  pieces: Iterable<Message> | AsyncIterable<Message>,
-): Promise<SendResult> {
+async function sendPieces(session: Session, pieces: Pieces): Promise<SendResult> {
   const encoder = new PieceEncoder();
-  for await (const piece of pieces) {
+  for await (const piece of whileSendable(session, pieces)) {
     if (!session.sendable) return 'closed';
     const opcode = encoder.first ? encoder.opcodeOf(piece) : CONTINUATION;
     session.outbox.fragment(opcode, encoder.encode(piece), false);
@@ -44,6 +40,43 @@ async function sendPieces(
   if (!session.sendable) return 'closed';
   // An empty iterable is an empty text message.
   return session.outbox.fragment(encoder.first ? TEXT : CONTINUATION, encoder.rest(), true);
+}
+
+/** The pieces, as long as they can be sent: a source that says nothing more is not waited for. */
+async function* whileSendable(session: Session, pieces: Pieces): AsyncGenerator<Message, void> {
+  const iterator = iteratorOf(pieces);
+  let leave = (): void => {};
+  let isExhausted = false;
+  const subscription = session.stream('state').observable.subscribe(() => {
+    if (!session.sendable) leave();
+  });
+  try {
+    while (session.sendable) {
+      isExhausted = true; // unless it yields
+      const step = await new Promise<IteratorResult<Message> | undefined>((resolve, reject) => {
+        leave = () => resolve(undefined);
+        Promise.resolve(iterator.next()).then(resolve, reject);
+      });
+      isExhausted = step?.done === true;
+      if (step === undefined || step.done) return;
+      yield step.value;
+    }
+  } finally {
+    subscription.unsubscribe();
+    if (!isExhausted) stop(iterator);
+  }
+}
+
+function iteratorOf(pieces: Pieces): Iterator<Message> | AsyncIterator<Message> {
+  const source: Partial<Iterable<Message> & AsyncIterable<Message>> = pieces ?? {};
+  const make: unknown = source[Symbol.asyncIterator] ?? source[Symbol.iterator];
+  if (typeof make !== 'function') throw new TypeError('the pieces of a message come from an iterable');
+  return make.call(pieces);
+}
+
+/** Lets a source clean up, and waits for none. */
+function stop(iterator: Iterator<Message> | AsyncIterator<Message>): void {
+  new Promise((resolve) => resolve(iterator.return?.())).catch(() => {});
 }
 
 /** Turns pieces into payloads; a surrogate pair cut between two strings is put together again. */
