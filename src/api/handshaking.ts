@@ -27,7 +27,8 @@ export interface Accepted {
   readonly params: Params;
   readonly subprotocol: string;
   readonly data: unknown;
-  readonly answer: Uint8Array;
+  /** Let go of once it is sent. */
+  answer: Uint8Array;
 }
 
 /** One that may not. `cause` is what a callback of the user's threw; the peer never sees it. */
@@ -46,7 +47,8 @@ export class Handshaking {
   readonly #match: (path: string) => Match<Path> | undefined;
   readonly #remoteAddress: string;
   readonly #parser: RequestHeadParser;
-  readonly #abort = new AbortController();
+  /** Made when there is somebody to tell. */
+  #abort: AbortController | undefined;
 
   /** Bytes that came behind the head: the first frames. */
   rest: Uint8Array = new Uint8Array(0);
@@ -79,7 +81,7 @@ export class Handshaking {
 
   /** The peer is gone or the deadline has passed: tells `authorize`. */
   abort(): void {
-    this.#abort.abort();
+    this.#abort?.abort();
   }
 
   #answerRequest(head: RequestHead): Outcome | Promise<Outcome> {
@@ -120,7 +122,8 @@ export class Handshaking {
       origin: upgrade.origin,
       subprotocols: upgrade.protocols,
     });
-    return guarded(() => authorize(request, this.#abort.signal), readVerdict, match.route);
+    const { signal } = (this.#abort = new AbortController());
+    return guarded(() => authorize(request, signal), readVerdict, match.route);
   }
 
   #accept(

@@ -106,7 +106,10 @@ function find<T>(node: Node<T>, segments: string[], at: number, values: string[]
   return { route: node.rest.route, params: toParams(node.rest.names, [...values, rest]) };
 }
 
+const NO_PARAMS: Params = Object.freeze(Object.create(null));
+
 function toParams(names: readonly string[], values: readonly string[]): Params {
+  if (names.length === 0) return NO_PARAMS;
   const params: Record<string, string> = Object.create(null);
   for (let i = 0; i < names.length; i++) params[names[i] as string] = values[i] as string;
   return Object.freeze(params);

@@ -4,6 +4,7 @@
 import type { Observable } from 'rxjs';
 import { type Actor, createActor, type InspectionEvent } from 'xstate';
 import { type CloseKeyword, encodeClosePayload, toCloseCode } from '../io/close-payload.ts';
+import { FrameDecoder } from '../io/frame-decoder.ts';
 import type { HttpResponse } from '../io/http-response.ts';
 import { refusal } from '../io/http-response.ts';
 import { Ticker, type Waiting } from '../io/ticker.ts';
@@ -58,6 +59,8 @@ export interface Host {
   readonly inspected: boolean;
   readonly match: (path: string) => Match<Path> | undefined;
   newActor(session: Session): ConnectionActor;
+  lendDecoder(): FrameDecoder;
+  takeBack(decoder: FrameDecoder): void;
   full(session: Session): HttpResponse | undefined;
   opened(connection: Connection): void;
   closed(session: Session): void;
@@ -67,6 +70,7 @@ export interface Host {
 }
 
 const connectionLogic = withShortcut(connectionMachine);
+const STARTED: ConnectionActor['options'] = Object.freeze({});
 /** Connections over `maxConnections` that may wait for their 503 at a time; more are dropped unanswered. */
 const REFUSALS_AT_A_TIME = 1024;
 const RETRY_AFTER = { 'Retry-After': '5' };
@@ -181,6 +185,8 @@ class Core implements Host, ServerPort, Watchable {
 
   readonly #defaults: Handlers;
   readonly #router = new Router<Path>();
+  /** Decoders that no connection is using. */
+  readonly #decoders: FrameDecoder[] = [];
   readonly #paths = new Map<string, Path>();
   readonly #sessions = new Set<Session>();
   readonly #byAddress = new Map<string, number>();
@@ -387,7 +393,23 @@ class Core implements Host, ServerPort, Watchable {
   newActor(session: Session): ConnectionActor {
     this.#counts.handshaking++;
     // One id for all: XState keeps every event type it has seen, and the end of an actor is told by its id.
-    return createActor(connectionLogic, { id: 'connection', parent: this.actor, input: { port: session } });
+    const actor = createActor(connectionLogic, {
+      id: 'connection',
+      parent: this.actor,
+      input: { port: session },
+    }).start();
+    // A started actor does not look at its options again; one object for all saves some hundred bytes for each.
+    actor.options = STARTED;
+    return actor;
+  }
+
+  lendDecoder(): FrameDecoder {
+    return this.#decoders.pop() ?? new FrameDecoder(this.settings);
+  }
+
+  takeBack(decoder: FrameDecoder): void {
+    decoder.recycle();
+    this.#decoders.push(decoder);
   }
 
   full(session: Session): HttpResponse | undefined {

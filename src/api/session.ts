@@ -6,7 +6,7 @@
  * becomes `callback.failed`. While a chunk is read, the hot path is `read` → `#loop` → `#deliverMessage` → the handler.
  */
 import { encodeClosePayload, isWireCloseCode, NO_STATUS, readClosePayload } from '../io/close-payload.ts';
-import { Decoded, FrameDecoder } from '../io/frame-decoder.ts';
+import { Decoded, type FrameDecoder } from '../io/frame-decoder.ts';
 import { PING, PONG } from '../io/frame-encoder.ts';
 import { encodeHttpResponse, type HttpResponse } from '../io/http-response.ts';
 import { Outbox, type OutboxOwner } from '../io/outbox.ts';
@@ -75,7 +75,8 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
 
   readonly #host: Host;
   readonly #transport: Transport;
-  readonly #decoder: FrameDecoder;
+  /** Lent by the server while bytes are under way, so that an idle connection holds none. */
+  #lent: FrameDecoder | undefined;
   readonly #deadlines: Deadlines;
   #handshaking: Handshaking | undefined;
   #streams: SessionStreams | undefined;
@@ -102,14 +103,24 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     this.#bornTick = host.ticker.tick;
     this.#transport = transport;
     this.remoteAddress = transport.remoteAddress;
-    this.#decoder = new FrameDecoder(host.settings);
     this.outbox = new Outbox(transport, host.settings, host.turn, this);
     this.#handshaking = new Handshaking(host.settings, host.match, this.remoteAddress);
     this.connection = new Connection(this);
     this.actor = host.newActor(this);
     this.#deadlines = new Deadlines(host.ticker, host.settings, this);
-    this.actor.start();
     transport.attach(this);
+  }
+
+  get #decoder(): FrameDecoder {
+    this.#lent ??= this.#host.lendDecoder();
+    return this.#lent;
+  }
+
+  /** Gives the decoder back when nothing is under way. */
+  #returnDecoder(): void {
+    if (this.#lent?.idle !== true) return;
+    this.#host.takeBack(this.#lent);
+    this.#lent = undefined;
   }
 
   get inspected(): boolean {
@@ -124,7 +135,8 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     this.bytesIn += chunk.length;
     turn.begin();
     this.actor.send({ type: 'socket.bytes', chunk, shared });
-    if (shared && this.#decoder.hasMore) this.#decoder.keepRest();
+    if (shared && this.#lent?.hasMore) this.#lent.keepRest();
+    this.#returnDecoder();
     turn.end();
   }
 
@@ -222,9 +234,11 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   }
 
   acceptHandshake(): void {
-    const { answer, path } = this.accepted as Accepted; // set before handshake.accepted is sent
+    const accepted = this.accepted as Accepted; // set before handshake.accepted is sent
+    const { path } = accepted;
     this.#handshaking = undefined;
-    this.outbox.raw(answer);
+    this.outbox.raw(accepted.answer);
+    accepted.answer = NOTHING;
     path.opened(this.connection);
     this.#host.opened(this.connection);
   }
@@ -233,7 +247,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     this.#handshaking?.abort();
     this.outbox.raw(encodeHttpResponse(response, { omitBody: this.#handshaking?.omitBody ?? false }));
     this.#handshaking = undefined;
-    this.#decoder.discard();
+    this.#lent?.discard();
     this.endSocket();
     this.#deadlines.enterClosing();
   }
@@ -252,7 +266,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   }
 
   readOn(): void {
-    if (this.#decoder.hasMore || this.#commanded) this.#loop();
+    if (this.#lent?.hasMore || this.#commanded) this.#loop();
   }
 
   /** Decodes and delivers until the chunk is done, a frame changes the state, or a handler asked for something. */
@@ -359,9 +373,10 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   /** A reason to hold reading back has gone: goes on with what lies here. */
   #readAgain(): void {
     if (this.held || this.report !== undefined) return;
-    if (this.#decoder.hasMore) {
+    if (this.#lent?.hasMore) {
       this.#host.turn.begin();
       this.actor.send(CONTINUE);
+      this.#returnDecoder();
       this.#host.turn.end();
     }
     this.#resumeTransport();
@@ -623,7 +638,8 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   }
 
   #countMemory(): void {
-    const bytes = this.report === undefined ? this.#decoder.heldBytes + this.outbox.queuedBytes : 0;
+    const held = this.#lent?.heldBytes ?? 0;
+    const bytes = this.report === undefined ? held + this.outbox.queuedBytes : 0;
     processBudget.count(this, bytes, this.#host.settings.memoryBudget);
   }
 
@@ -688,7 +704,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   }
 
   endSocket(): void {
-    this.#decoder.discard();
+    this.#lent?.discard();
     this.#countMemory();
     this.outbox.end();
     // What still comes is read and dropped: unread bytes would turn our FIN into a reset.
@@ -723,7 +739,8 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     this.#handshaking = undefined;
     this.#transport.destroy();
     this.outbox.release();
-    this.#decoder.discard();
+    this.#lent?.discard();
+    this.#returnDecoder();
     this.#countMemory();
     this.#host.closed(this);
     if (this.accepted !== undefined) this.#reportEnd(report, this.accepted.path);

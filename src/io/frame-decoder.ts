@@ -101,6 +101,11 @@ export class FrameDecoder {
     return this.#at < this.#chunk.length;
   }
 
+  /** True when nothing is under way: another connection may use this decoder. */
+  get idle(): boolean {
+    return this.#missing < 0 && this.#messageOpcode === 0 && this.#cutBytes === 0 && !this.hasMore;
+  }
+
   /** True inside a fragmented message (RFC 6455 5.4). */
   get fragmenting(): boolean {
     return this.#messageOpcode !== 0;
@@ -138,11 +143,22 @@ export class FrameDecoder {
 
   /** Forgets the rest of the chunk and the message under way: the connection is over. */
   discard(): void {
-    this.push(EMPTY);
-    this.#buffer = undefined;
     this.#messageOpcode = 0;
+    this.#messageBytes = 0;
+    this.#fragments = 0;
     this.#missing = -1;
     this.#cutBytes = 0;
+    this.recycle();
+  }
+
+  /** Lets go of what the last frame left, once nothing is under way. */
+  recycle(): void {
+    this.#chunk = EMPTY;
+    this.#block = NO_BLOCK;
+    this.#at = 0;
+    this.#buffer = undefined;
+    this.message = EMPTY;
+    this.assemble = true;
   }
 
   /** Decodes up to the next frame that has an answer. */

@@ -72,7 +72,7 @@ export class Outbox implements Flushable {
   readonly #owner: OutboxOwner;
 
   // This turn's frames: closed blocks, then the open region of the slab.
-  #blocks: Uint8Array[] = [];
+  #blocks: Uint8Array[] | undefined;
   #slab: Buffer | undefined;
   #from = 0;
   #to = 0;
@@ -207,7 +207,7 @@ export class Outbox implements Flushable {
   /** The connection is over: forgets everything. */
   release(): void {
     this.#sealed = true;
-    this.#blocks.length = 0;
+    this.#blocks = undefined;
     this.#slab = undefined;
     this.#turnBytes = 0;
     this.#waiting = false;
@@ -229,14 +229,14 @@ export class Outbox implements Flushable {
   }
 
   #write(): boolean {
-    if (this.#blocks.length === 0 && this.#slab !== undefined) {
+    if (this.#blocks === undefined && this.#slab !== undefined) {
       oneBlock[0] = this.#slab.subarray(this.#from, this.#to);
       this.#slab = undefined;
       return this.#transport.write(oneBlock);
     }
     this.#closeRegion();
-    const blocks = this.#blocks;
-    this.#blocks = [];
+    const blocks = this.#blocks ?? [];
+    this.#blocks = undefined;
     return this.#transport.write(blocks);
   }
 
@@ -438,6 +438,7 @@ export class Outbox implements Flushable {
   /** Takes a block as it is; a large one is offered to the transport at once. */
   #block(block: Uint8Array): void {
     this.#closeRegion();
+    this.#blocks ??= [];
     this.#blocks.push(block);
     this.#turnBytes += block.length;
     if (this.#turnBytes >= SLAB_BYTES) this.flush();
@@ -445,7 +446,10 @@ export class Outbox implements Flushable {
 
   #closeRegion(): void {
     if (this.#slab === undefined) return;
-    if (this.#to > this.#from) this.#blocks.push(this.#slab.subarray(this.#from, this.#to));
+    if (this.#to > this.#from) {
+      this.#blocks ??= [];
+      this.#blocks.push(this.#slab.subarray(this.#from, this.#to));
+    }
     this.#slab = undefined;
   }
 
