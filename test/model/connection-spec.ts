@@ -32,6 +32,9 @@ export interface Sample {
   readonly event: ConnectionEvent;
 }
 
+// What a real peer is told when it breaks a rule or a limit.
+const BAD_BITS = 'reserved bits set with no extension negotiated';
+const OVER_CAP = 'message is over the cap of 1000 bytes';
 const NOT_FOUND: HttpResponse = { status: 404, body: 'There is nothing here.\n' };
 
 /** One sample of every event there is; the type makes sure that none is forgotten. */
@@ -48,8 +51,8 @@ const ONE_OF_EACH: { readonly [Type in ConnectionEvent['type']]: Extract<Connect
     'fragment.end': { type: 'fragment.end', byteLength: 3 },
     'close.received': { type: 'close.received', code: 3001, reason: 'theirs' },
     'read.continue': { type: 'read.continue' },
-    'protocol.failed': { type: 'protocol.failed', code: 1002, reason: 'violation' },
-    'limit.breached': { type: 'limit.breached', code: 1009, reason: 'too large' },
+    'protocol.failed': { type: 'protocol.failed', code: 1002, reason: BAD_BITS },
+    'limit.breached': { type: 'limit.breached', code: 1009, reason: OVER_CAP },
     'callback.failed': { type: 'callback.failed', decision: 'close' },
     'connection.close': { type: 'connection.close', code: 3002, reason: 'ours' },
     'connection.terminate': { type: 'connection.terminate' },
@@ -135,8 +138,8 @@ const RUNNING: Record<string, Line> = {
     does: ['answerClose 3001', 'announce closing by close.received'],
     report: '3001 "theirs" clean, peer',
   },
-  'protocol.failed': fails(1002, 'violation', 'protocol.failed'),
-  'limit.breached': fails(1009, 'too large', 'limit.breached'),
+  'protocol.failed': fails(1002, BAD_BITS, 'protocol.failed'),
+  'limit.breached': fails(1009, OVER_CAP, 'limit.breached'),
   // The peer never sees why a handler failed (7.4.1: 1011).
   'callback.failed (close)': fails(1011, 'internal error', 'callback.failed'),
   'callback.failed (continue)': {},
@@ -174,9 +177,9 @@ const CLOSING_LOCAL: Record<string, Line> = {
   'protocol.failed': {
     to: 'closing.failing',
     does: ['endSocket'],
-    report: '1002 "violation" lost, server',
+    report: `1002 "${BAD_BITS}" lost, server`,
   },
-  'limit.breached': { to: 'closing.failing', does: ['endSocket'], report: '1009 "too large" lost, server' },
+  'limit.breached': { to: 'closing.failing', does: ['endSocket'], report: `1009 "${OVER_CAP}" lost, server` },
   'callback.failed (retry)': { does: ['retryCallback'] },
   'connection.pause': { does: ['pauseReading'] },
   'connection.resume': { does: ['resumeReading', 'readOn'] },
