@@ -73,6 +73,7 @@ const connectionLogic = withShortcut(connectionMachine);
 const STARTED: ConnectionActor['options'] = Object.freeze({});
 /** Connections over `maxConnections` that may wait for their 503 at a time; more are dropped unanswered. */
 const REFUSALS_AT_A_TIME = 1024;
+const STOPPED_EARLY = 'the server was stopped before it listened';
 const RETRY_AFTER = { 'Retry-After': '5' };
 let nextConnectionId = 1;
 
@@ -191,7 +192,9 @@ class Core implements Host, ServerPort, Watchable {
   readonly #sessions = new Set<Session>();
   readonly #byAddress = new Map<string, number>();
   #listener: Listener | undefined;
-  #listenerClosed: Promise<void> = Promise.resolve();
+  #opening: Promise<void> = Promise.resolve();
+  /** Calls of `stop`. */
+  #stops = 0;
   #portOpen = false;
   #pendingHandlers = 0;
   #starting: { promise: Promise<void>; settle: (error?: Error) => void } | undefined;
@@ -244,8 +247,10 @@ class Core implements Host, ServerPort, Watchable {
   // ------------------------------------------------------------------ starting and stopping
 
   async start(): Promise<void> {
-    // A start during a stop begins when that has ended.
-    if (this.#stopping !== undefined) await this.#stopping.promise;
+    // A start during a stop begins when that has ended, unless another stop is called for meanwhile.
+    const stops = this.#stops;
+    while (this.#stopping !== undefined) await this.#stopping.promise;
+    if (this.#stops !== stops) throw new Error(STOPPED_EARLY);
     if (this.#starting === undefined) {
       this.#starting = deferred<void>();
       this.actor.send({ type: 'server.start' });
@@ -262,6 +267,7 @@ class Core implements Host, ServerPort, Watchable {
     encodeClosePayload(number, reason);
     if (!(deadline >= 0))
       throw new RangeError(`deadline is ${String(deadline)}; allowed are 0 or more milliseconds`);
+    this.#stops++;
     if (this.#stopping !== undefined) return this.#stopping.promise;
     if (this.state === 'stopped') return Promise.resolve({ connections: 0, terminated: 0 });
     if (this.state === 'failed') {
@@ -287,25 +293,25 @@ class Core implements Host, ServerPort, Watchable {
     this.#listener = opened;
     this.#portOpen = true;
     this.ticker.start();
-    opened
-      .listen(
-        (transport) => this.#accept(transport),
-        (error) => this.#report(error),
-      )
-      .then(
-        () => this.actor.send({ type: 'listener.ready' }),
-        (error: Error) => this.actor.send({ type: 'listener.failed', error: explain(error, port) }),
-      );
+    this.#opening = opened.listen(
+      (transport) => this.#accept(transport),
+      (error) => this.#report(error),
+    );
+    this.#opening.then(
+      () => this.actor.send({ type: 'listener.ready' }),
+      (error: Error) => this.actor.send({ type: 'listener.failed', error: explain(error, port) }),
+    );
   }
 
   closeListener(): void {
     const listener = this.#listener;
     this.#listener = undefined;
-    this.#listenerClosed = listener?.close() ?? Promise.resolve();
-    this.#listenerClosed.then(() => {
+    const closed = () => {
       this.#portOpen = false;
       this.#checkGone();
-    });
+    };
+    // A port that is being opened can be closed when it is open.
+    this.#opening.then(() => listener?.close()).then(closed, closed);
   }
 
   closeConnections(code: number, reason: string): void {
@@ -349,7 +355,7 @@ class Core implements Host, ServerPort, Watchable {
     }
     if (state === 'stopped') {
       this.ticker.stop();
-      this.#starting?.settle(new Error('the server was stopped before it listened'));
+      this.#starting?.settle(new Error(STOPPED_EARLY));
       this.#starting = undefined;
       this.#settleStop();
     }
