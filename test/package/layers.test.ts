@@ -23,6 +23,12 @@ const laws: Record<string, Law> = {
     packages: ['xstate', 'rxjs'],
     node: ['node:buffer', 'node:diagnostics_channel', 'node:async_hooks', 'node:events', 'node:util'],
   },
+  inspect: {
+    values: ['inspect', 'api', 'machines', 'io'],
+    types: ['io/transports'],
+    packages: ['xstate'],
+    node: ['node:buffer', 'node:crypto'],
+  },
   // The front door passes on what is public, from every layer.
   '': { values: ['api', 'machines', 'io', 'io/transports'], types: [], packages: [], node: [] },
 };

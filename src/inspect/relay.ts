@@ -1,0 +1,152 @@
+/**
+ * The relay: whoever connects hears all that is inspected, in the wire format of `@statelyai/inspect`, and first what
+ * was before they came.
+ *
+ * A latecomer gets every actor in the state it had before the oldest event that is kept, then the kept events: so what
+ * it sees adds up. Kept are the last `replay` events, and the newest actors up to as many. Inspectors of other processes
+ * may send their own events on the same path; they are passed on, and kept, as they are.
+ */
+import type { AnyActorRef, InspectionEvent } from 'xstate';
+import type { Connection } from '../api/connection.ts';
+import type { Message } from '../api/handlers.ts';
+import {
+  type ActorMessage,
+  actorMessage,
+  eventMessage,
+  nameOf,
+  snapshotMessage,
+  type WireMessage,
+} from './wire.ts';
+
+/** An actor as it was before the oldest kept event. */
+interface Known {
+  base: ActorMessage;
+  /** Kept events about it. */
+  kept: number;
+  /** It has ended: it is forgotten with its last kept event. */
+  ended: boolean;
+}
+
+export class Relay {
+  readonly #replay: number;
+  readonly #epochMs: () => number;
+  readonly #watchers = new Set<Connection>();
+  readonly #known = new Map<string, Known>();
+  readonly #kept: WireMessage[] = [];
+
+  constructor(replay: number, epochMs: () => number) {
+    this.#replay = replay;
+    this.#epochMs = epochMs;
+  }
+
+  /** How much is held for latecomers. */
+  get size(): { events: number; actors: number } {
+    return { events: this.#kept.length, actors: this.#known.size };
+  }
+
+  /** Somebody has come: tells them what was. */
+  join(watcher: Connection): void {
+    this.#watchers.add(watcher);
+    const actors = [...this.#known.values()];
+    const spare = actors.length - this.#replay;
+    // The first is the server itself; of the others the oldest without a kept event are left out.
+    actors.forEach(({ base, kept }, index) => {
+      if (index === 0 || index >= spare || kept > 0) watcher.send(JSON.stringify(base));
+    });
+    for (const message of this.#kept) watcher.send(JSON.stringify(message));
+  }
+
+  leave(watcher: Connection): void {
+    this.#watchers.delete(watcher);
+  }
+
+  /** What the adapter tells. */
+  hear(event: InspectionEvent): void {
+    if (event.type !== '@xstate.actor' && event.type !== '@xstate.event' && event.type !== '@xstate.snapshot')
+      return;
+    const actor = event.actorRef as AnyActorRef;
+    // XState announces an actor before it has a snapshot: then its first event does it.
+    if (!isReady(actor)) return;
+    const at = this.#epochMs();
+    if (!this.#known.has(actor.sessionId)) this.#tell(actorMessage(actor, event.rootId, at));
+    if (event.type === '@xstate.event') this.#tell(eventMessage(event, at));
+    if (event.type === '@xstate.snapshot') {
+      // Its name has grown by the path.
+      if (event.event.type === 'handshake.accepted') this.#rename(actor, event.rootId, at);
+      this.#tell(snapshotMessage(event, at));
+    }
+  }
+
+  /** What an inspector elsewhere tells; false when it is no inspection event. */
+  receive(sender: Connection, text: Message): boolean {
+    const message = readMessage(text);
+    if (message === undefined) return false;
+    this.#tell(message, sender);
+    return true;
+  }
+
+  #tell(message: WireMessage, sender?: Connection): void {
+    this.#keep(message);
+    if (this.#watchers.size === 0) return;
+    const text = JSON.stringify(message);
+    for (const watcher of this.#watchers) if (watcher !== sender) watcher.send(text);
+  }
+
+  #rename(actor: AnyActorRef, rootId: string, at: number): void {
+    const known = this.#known.get(actor.sessionId);
+    if (known === undefined) return;
+    known.base = { ...known.base, name: nameOf(actor) };
+    const text = JSON.stringify(actorMessage(actor, rootId, at));
+    for (const watcher of this.#watchers) watcher.send(text);
+  }
+
+  #keep(message: WireMessage): void {
+    const { sessionId } = message;
+    if (message.type === '@xstate.actor') {
+      this.#known.set(sessionId, { base: message, kept: 0, ended: hasEnded(message) });
+      return;
+    }
+    this.#kept.push(message);
+    const known = this.#known.get(sessionId);
+    if (known !== undefined) {
+      known.kept++;
+      if (hasEnded(message)) known.ended = true;
+    }
+    if (this.#kept.length > this.#replay) this.#forget(this.#kept.shift() as WireMessage);
+  }
+
+  /** The oldest kept event goes: what it did is part of its actor now. */
+  #forget(message: WireMessage): void {
+    const known = this.#known.get(message.sessionId);
+    if (known === undefined) return;
+    known.kept--;
+    if (message.type === '@xstate.snapshot') known.base = { ...known.base, snapshot: message.snapshot };
+    if (known.ended && known.kept <= 0) this.#known.delete(message.sessionId);
+  }
+}
+
+/** Whether an actor has its first snapshot; XState's development build throws where it has none. */
+function isReady(actor: AnyActorRef): boolean {
+  try {
+    return actor.getSnapshot() !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+function hasEnded(message: WireMessage): boolean {
+  return message.type !== '@xstate.event' && (message.snapshot?.status ?? 'active') !== 'active';
+}
+
+const TYPES = ['@xstate.actor', '@xstate.event', '@xstate.snapshot'];
+
+function readMessage(text: Message): WireMessage | undefined {
+  if (typeof text !== 'string') return undefined;
+  try {
+    const message = JSON.parse(text) as WireMessage | null;
+    const valid = TYPES.includes(message?.type ?? '') && typeof message?.sessionId === 'string';
+    return valid ? (message as WireMessage) : undefined;
+  } catch {
+    return undefined;
+  }
+}
