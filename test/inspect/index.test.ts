@@ -14,7 +14,6 @@ import {
   OPCODE,
   pingFrame,
   RawClient,
-  requestHead,
   textFrame,
 } from '../support/raw-client.ts';
 import { make, serve, until, word } from '../support/serving.ts';
@@ -206,9 +205,8 @@ describe('who may watch', () => {
       'Sec-WebSocket-Version': null,
     };
     for (const [path, more] of Object.entries({ '/': plain, '/inspect': {}, '/live': {} })) {
-      const client = await RawClient.connect(Number(port));
-      const head = requestHead({ path, headers: { Host: host, Origin: `http://${host}`, ...more } });
-      await client.sendBytes(Buffer.from(head));
+      const headers = { Host: host, Origin: `http://${host}`, ...more };
+      const client = await RawClient.connect(Number(port), { path, headers });
       expect((await client.response()).status).toBe(403);
     }
   });
