@@ -198,14 +198,22 @@ describe('stop', () => {
     expect(server.state).toBe('stopped');
   });
 
-  test('while it starts makes that start reject', async () => {
-    const server = named('stopped while starting', { port: 0 });
-    const started = server.start();
-    const stopped = server.stop();
-    await expect(started).rejects.toThrow('the server was stopped before it listened');
-    expect(await stopped).toEqual(NOTHING_TO_STOP);
-    expect([server.state, server.address()]).toEqual(['stopped', null]);
-  });
+  test.each([
+    ['at once', { port: 0 }],
+    ['after a look-up of its host', LOCAL],
+  ])(
+    'while it starts makes that start reject, and leaves no port open: one opened %s',
+    async (how, options) => {
+      const server = named(`stopped while starting ${how}`, options);
+      const started = server.start();
+      const stopped = server.stop();
+      await expect(started).rejects.toThrow('the server was stopped before it listened');
+      expect(await stopped).toEqual(NOTHING_TO_STOP);
+      expect([server.state, server.address()]).toEqual(['stopped', null]);
+      await server.start();
+      expect(server.state).toBe('listening');
+    },
+  );
 
   test.each([
     [
