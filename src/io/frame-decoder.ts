@@ -16,6 +16,7 @@ import type { Fault } from './close-payload.ts';
 import { BINARY, CLOSE, CONTINUATION, MAX_CONTROL_BYTES, PING, PONG, TEXT } from './frame-encoder.ts';
 import { Block, type MaskingKey, rotateKey, SIMD_FROM_BYTES, unmaskInto } from './masking.ts';
 import { MessageBuffer } from './message-buffer.ts';
+import { copyUnmasked } from './message-memory.ts';
 import { toBlock } from './read-buffer.ts';
 import { decodeUtf8 } from './utf8.ts';
 
@@ -44,13 +45,6 @@ const SCRATCH_BYTES = 64 * 1024;
 const scratch = new Block(Buffer.allocUnsafeSlow(SCRATCH_BYTES));
 const EMPTY = new Uint8Array(0);
 const NO_BLOCK = new Block(EMPTY);
-
-/** Messages up to this size share slabs, as Node's own small Buffers do; larger ones own their memory. */
-const POOLED_BYTES = 2048;
-const POOL_BYTES = 8192;
-let pool = new ArrayBuffer(POOL_BYTES);
-let poolBlock = new Block(new Uint8Array(pool));
-let poolUsed = 0;
 
 export class FrameDecoder {
   /** MESSAGE: the text or the bytes. */
@@ -406,25 +400,4 @@ function readUint64(bytes: Uint8Array, at: number): number {
   let value = 0;
   for (let i = at; i < at + 8; i++) value = value * 256 + (bytes[i] as number);
   return value;
-}
-
-/** The one copy of a binary message: from the chunk, unmasked, to memory that the user keeps. */
-function copyUnmasked(chunk: Block, start: number, end: number, key: MaskingKey): Uint8Array {
-  const length = end - start;
-  if (length > POOLED_BYTES) {
-    const own = new Block(new Uint8Array(Buffer.allocUnsafeSlow(length).buffer));
-    unmaskInto(chunk, start, end, key, own, 0);
-    return own.bytes;
-  }
-  if (length === 0) return new Uint8Array(0);
-  // A user may have transferred the pool's memory to elsewhere: then its length is 0.
-  if (poolUsed + length > poolBlock.bytes.length) {
-    pool = new ArrayBuffer(POOL_BYTES);
-    poolBlock = new Block(new Uint8Array(pool));
-    poolUsed = 0;
-  }
-  unmaskInto(chunk, start, end, key, poolBlock, poolUsed);
-  const message = new Uint8Array(pool, poolUsed, length);
-  poolUsed = (poolUsed + length + 7) & ~7;
-  return message;
 }
