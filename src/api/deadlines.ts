@@ -11,7 +11,7 @@ import type { Settings } from './options.ts';
 
 type Timeout = Extract<ConnectionEvent, { type: `timeout.${string}` }>;
 const NEVER = Number.POSITIVE_INFINITY;
-/** Our own event loop stood still for this long: what the peer sent lies unread, so nobody is blamed. */
+/** Our own event loop stood still for this long: what the peer sent lies unread, so nobody is blamed yet. */
 const STALL_MS = 1000;
 /** The heartbeat's silence is spread by this much either way, so that pings do not come in waves. */
 const JITTER = 0.2;
@@ -53,6 +53,7 @@ export class Deadlines implements Waiting {
       else this.#disarm();
       return;
     }
+    this.#stateTick = NEVER;
     this.#silenceTicks = NEVER;
     this.#pingTick = NEVER;
     this.#writeTick = NEVER;
@@ -77,6 +78,7 @@ export class Deadlines implements Waiting {
   }
 
   onDue(tick: number): void {
+    if (this.#ticker.stalledMs >= STALL_MS) this.#forgiveStall(tick);
     if (this.#stateTick <= tick) {
       this.#stateTick = NEVER;
       this.#timed.onTimeout({ type: this.#stateTimeout });
@@ -87,6 +89,14 @@ export class Deadlines implements Waiting {
     }
     if (this.#silenceTicks !== NEVER) this.#checkHeartbeat(tick);
     this.#schedule();
+  }
+
+  /** What fell due while we stood still gets a moment more, in which we read what came. */
+  #forgiveStall(tick: number): void {
+    const grace = this.#ticker.present + Ticker.ticks(STALL_MS);
+    if (this.#stateTick <= tick) this.#stateTick = grace;
+    if (this.#writeTick <= tick) this.#writeTick = grace;
+    if (this.#pingTick !== NEVER) this.#pingTick = this.#ticker.present;
   }
 
   #startHeartbeat(): void {
@@ -103,7 +113,6 @@ export class Deadlines implements Waiting {
     }
     if (this.#pingTick !== NEVER) {
       if (this.lastByteTick >= this.#pingTick) this.#pingTick = NEVER;
-      else if (this.#ticker.stalledMs >= STALL_MS) this.#pingTick = tick;
       else if (tick >= this.#pongTick) this.#timed.onTimeout({ type: 'timeout.pong' });
     }
     if (this.#pingTick === NEVER && tick >= this.lastByteTick + this.#silenceTicks) {
@@ -117,7 +126,7 @@ export class Deadlines implements Waiting {
 
   #arm(timeout: Timeout['type'], ms: number): void {
     this.#stateTimeout = timeout;
-    this.#stateTick = this.#ticker.tick + Ticker.ticks(ms);
+    this.#stateTick = this.#ticker.present + Ticker.ticks(ms);
     this.#schedule();
   }
 

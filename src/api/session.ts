@@ -166,7 +166,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
       this.#report(new LimitError('messageDeadline', 1008, 'a fragmented message took too long'));
     } else if (event.type === 'timeout.pong') {
       this.#report(new ConnectionLostError('no sign of life within pongDeadline after a ping'));
-    } else if (event.type === 'timeout.write') {
+    } else if (event.type === 'timeout.write' && this.state !== 'closing') {
       this.#report(new ConnectionLostError('the peer accepted nothing within writeDeadline'));
     } else if (event.type === 'timeout.handshake') {
       this.#report(new HandshakeError(408, 'handshakeDeadline passed'));

@@ -22,6 +22,8 @@ export interface Waiting {
 export class Ticker {
   /** The present tick. Traffic notes it, so that silence can be told without a timer. */
   tick = 0;
+  /** The tick that the clock says; after a stall, `tick` catches up with it bucket by bucket. */
+  present = 0;
   /** Milliseconds by which the last tick came late: our own event loop stalled. */
   stalledMs = 0;
 
@@ -80,6 +82,7 @@ export class Ticker {
 
   #beat(): void {
     const tick = Math.floor((this.#clock.now() - this.#startMs) / TICK_MS);
+    this.present = tick;
     this.stalledMs = Math.max(0, tick - this.tick - 1) * TICK_MS;
     while (this.tick < tick) {
       this.tick++;
