@@ -4,7 +4,7 @@
 import type { Observable } from 'rxjs';
 import { type CloseKeyword, encodeClosePayload, toCloseCode } from '../io/close-payload.ts';
 import { MAX_CONTROL_BYTES } from '../io/frame-encoder.ts';
-import type { EncodedMessage, SendResult } from '../io/outbox.ts';
+import { type EncodedMessage, isEncoded, kindOf, notSendable, type SendResult } from '../io/outbox.ts';
 import type { ConnectionActor } from '../machines/connection-machine.ts';
 import type { CloseReport, ConnectionState } from '../machines/connection-ports.ts';
 import type { Fragment, Message } from './handlers.ts';
@@ -103,7 +103,7 @@ export class Connection<Data = unknown, P extends Params = Params> implements As
     if (message instanceof Uint8Array) {
       return session.sendable ? session.outbox.binary(message, key) : 'closed';
     }
-    if (!isEncoded(message)) throw new TypeError(`cannot send ${describe(message)}; ${SENDABLE}`);
+    if (!isEncoded(message)) throw notSendable(message);
     return session.sendable ? session.outbox.encoded(message, key) : 'closed';
   }
 
@@ -211,23 +211,9 @@ export class Connection<Data = unknown, P extends Params = Params> implements As
   }
 }
 
-const SENDABLE =
-  'a message is a string, a Uint8Array, or what prepare() made; JSON goes as JSON.stringify(value)';
-
-function isEncoded(message: unknown): message is EncodedMessage {
-  return (
-    typeof message === 'object' && message !== null && (message as EncodedMessage).frame instanceof Uint8Array
-  );
-}
-
-function describe(value: unknown): string {
-  if (value === null || value === undefined) return String(value);
-  return typeof value === 'object' ? `a ${value.constructor?.name ?? 'object'}` : `a ${typeof value}`;
-}
-
 function controlPayload(payload: Message): Uint8Array {
   if (typeof payload !== 'string' && !(payload instanceof Uint8Array)) {
-    throw new TypeError(`a control frame's payload is a string or a Uint8Array, not ${describe(payload)}`);
+    throw new TypeError(`a control frame's payload is a string or a Uint8Array, not ${kindOf(payload)}`);
   }
   const bytes = typeof payload === 'string' ? new TextEncoder().encode(payload) : payload;
   if (bytes.length > MAX_CONTROL_BYTES) {

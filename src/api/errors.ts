@@ -148,7 +148,11 @@ function describe(value: unknown): string {
   }
 }
 
-/** Makes a warning of the process of an error that nobody listens to. */
+/** Makes a warning of the process of an error that nobody handles, with the stack that says where it was thrown. */
 export function warn(error: unknown): void {
-  process.emitWarning(error instanceof Error || typeof error === 'string' ? error : describe(error));
+  const isError = error instanceof Error;
+  const text = isError ? `${error.name}: ${error.message}` : describe(error);
+  const warning = new Error(`unhandled ${text}`, { cause: error });
+  warning.name = 'PortalWarning';
+  process.emitWarning(isError ? Object.assign(warning, { detail: error.stack }) : warning);
 }

@@ -183,7 +183,7 @@ export function readOptions(options: ServerOptions): Settings {
     throw new OptionError('options', options, allowed, `a server is made with ${allowed}`);
   }
   for (const name of Object.keys(options)) {
-    if (!(name in RULES) && !OTHER_NAMES.includes(name) && !isHandlerName(name)) {
+    if (!Object.hasOwn(RULES, name) && !OTHER_NAMES.includes(name) && !isHandlerName(name)) {
       const names = allNames().join(', ');
       const message = `there is no option ${name}; the options are ${names}`;
       throw new OptionError(name, options[name as keyof ServerOptions], names, message);
@@ -207,6 +207,8 @@ export function readOptions(options: ServerOptions): Settings {
   if (options.onRequest !== undefined && typeof options.onRequest !== 'function') {
     throw new OptionError('onRequest', options.onRequest, 'a function');
   }
+  checkPaths(options.paths);
+  checkParts(options);
   return {
     ...limits,
     port,
@@ -221,6 +223,35 @@ export function readOptions(options: ServerOptions): Settings {
     clock: options.clock ?? systemClock,
     listener: options.listener,
   };
+}
+
+function checkPaths(paths: unknown): void {
+  const plain =
+    typeof paths === 'object' && paths !== null && !Array.isArray(paths) && !(paths instanceof Map);
+  if (paths !== undefined && !plain) {
+    throw new OptionError(
+      'paths',
+      paths,
+      "an object such as { '/echo': { onMessage(connection, message) {} } }",
+    );
+  }
+}
+
+/** What Portal calls must be there to be called. */
+function checkParts({ inspect, clock, listener }: ServerOptions): void {
+  const parts: [string, unknown, readonly string[]][] = [
+    ['clock', clock, ['now', 'epochMs', 'random', 'every']],
+    ['listener', listener, ['listen', 'close', 'address']],
+    ['inspect', typeof inspect === 'function' ? undefined : inspect, ['next']],
+  ];
+  for (const [name, value, methods] of parts) {
+    if (value === undefined) continue;
+    const has = (method: string) => typeof (value as Record<string, unknown> | null)?.[method] === 'function';
+    if (!methods.every(has)) {
+      const also = name === 'inspect' ? 'a function, or ' : '';
+      throw new OptionError(name, value, `${also}an object with ${methods.join(', ')}`);
+    }
+  }
 }
 
 /** @throws OptionError when a handler is not a function; `path` says whose it is. */

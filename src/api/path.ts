@@ -2,7 +2,7 @@
  * One path of a server: its handlers, its connections, and their streams.
  */
 import type { Observable } from 'rxjs';
-import { type EncodedMessage, encodeMessage } from '../io/outbox.ts';
+import { type EncodedMessage, encodeMessage, isEncoded } from '../io/outbox.ts';
 import type { ConnectionEvent, ConnectionState } from '../machines/connection-ports.ts';
 import type { Connection } from './connection.ts';
 import { warn } from './errors.ts';
@@ -109,8 +109,7 @@ export class Path<Data = unknown, P extends Params = Params> {
 
   /** Sends a message to every open connection of this path, encoded once. Returns to how many it went. */
   broadcast(message: Message | EncodedMessage): number {
-    const encoded =
-      typeof message === 'string' || message instanceof Uint8Array ? encodeMessage(message) : message;
+    const encoded = isEncoded(message) ? message : encodeMessage(message);
     let sent = 0;
     for (const connection of this.#open) {
       const result = connection.send(encoded);

@@ -72,6 +72,8 @@ export function toCloseCode(code: CloseKeyword | number): number {
  */
 export function encodeClosePayload(code: number, reason = ''): Uint8Array {
   if (code === NO_STATUS) return new Uint8Array(0);
+  if (typeof reason !== 'string')
+    throw new TypeError(`close reason is a ${typeof reason}; allowed is a string`);
   const reasonBytes = Buffer.byteLength(reason);
   if (reasonBytes > MAX_REASON_BYTES) {
     throw new RangeError(`close reason is ${reasonBytes} bytes of UTF-8; allowed are 0-${MAX_REASON_BYTES}`);

@@ -460,8 +460,29 @@ export class Outbox implements Flushable {
   }
 }
 
-/** Encodes a message once, so that many can be sent the same bytes. */
+/**
+ * Encodes a message once, so that many can be sent the same bytes.
+ * @throws TypeError for anything but a string or a Uint8Array.
+ */
 export function encodeMessage(message: string | Uint8Array): EncodedMessage {
-  if (typeof message !== 'string') return { frame: encodeFrame(BINARY, message) };
-  return { frame: encodeFrame(TEXT, Buffer.from(message)) };
+  if (typeof message === 'string') return { frame: encodeFrame(TEXT, Buffer.from(message)) };
+  if (!(message instanceof Uint8Array)) throw notSendable(message);
+  return { frame: encodeFrame(BINARY, message) };
+}
+
+/** Whether a value is what `encodeMessage` made. */
+export function isEncoded(value: unknown): value is EncodedMessage {
+  return typeof value === 'object' && value !== null && (value as EncodedMessage).frame instanceof Uint8Array;
+}
+
+export function notSendable(value: unknown): TypeError {
+  const allowed = 'a message is a string, a Uint8Array, or what prepare() made';
+  return new TypeError(`cannot send ${kindOf(value)}; ${allowed}; JSON goes as JSON.stringify(value)`);
+}
+
+/** What a value is, with its article. */
+export function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  const kind = typeof value === 'object' ? (value.constructor?.name ?? 'object') : typeof value;
+  return /^[AEIOaeio]/.test(kind) ? `an ${kind}` : `a ${kind}`;
 }

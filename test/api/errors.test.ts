@@ -20,6 +20,7 @@ import {
   PeerError,
   type PortalError,
   ProtocolError,
+  prepare,
   UnknownServerError,
   UserError,
 } from '../../src/index.ts';
@@ -180,7 +181,12 @@ describe('a handler that fails', () => {
     await client.handshake();
     await client.sendBytes(textFrame('hello'));
     expect(await client.closeFrame()).toEqual({ code: 1011, reason: 'internal error' });
-    expect((await warning).message).toBe(secret.message);
+    expect(await warning).toMatchObject({
+      name: 'PortalWarning',
+      cause: secret,
+      message: `unhandled Error: ${secret.message}`,
+      detail: secret.stack,
+    });
   });
 
   test('throws in onClose: the connection is closed all the same, and onError hears of it', async () => {
@@ -213,7 +219,7 @@ describe('a handler that fails', () => {
     await client.handshake();
     await client.sendBytes(textFrame('hello'));
     expect((await client.closeFrame()).code).toBe(1011);
-    expect((await warning).message).toBe(second.message);
+    expect((await warning).cause).toBe(second);
   });
 
   test.each([
@@ -365,7 +371,11 @@ describe('what cannot be sent', () => {
     });
   });
 
-  test.fails('by broadcast is a TypeError also when nobody is there to hear it', () => {
+  test('cannot be prepared either', () => {
+    expect(() => prepare({} as never)).toThrow(/^cannot send an Object; a message is a string/);
+  });
+
+  test('by broadcast is a TypeError also when nobody is there to hear it', () => {
     expect(() => server.path('/nobody').broadcast({} as never)).toThrow(TypeError);
   });
 });
@@ -384,6 +394,14 @@ describe('how a connection cannot be closed (RFC 6455 7.4.1)', () => {
       });
     },
   );
+
+  test.each([5, null, ['bye']])('a reason that is no string, %j, is a TypeError', async (reason) => {
+    await withConnection((connection) => {
+      expect(() => connection.close(1000, reason as never)).toThrow(
+        /^close reason is an? \w+; allowed is a string$/,
+      );
+    });
+  });
 
   test('a reason of 123 bytes is sent, one of 124 is a RangeError (RFC 6455 5.5)', async () => {
     const { client } = await withConnection((connection) => {

@@ -197,9 +197,9 @@ describe('a handler that fails', () => {
       const client = await RawClient.connect(server.address()?.port ?? 0);
       await client.handshake();
       const warned = await warning(() => client.sendBytes(textFrame('go')));
-      expect(warned.message).toBe(
-        thrown instanceof Error ? 'unheard' : typeof thrown === 'string' ? 'oops' : '{}',
-      );
+      expect(warned.cause).toBe(thrown);
+      const shown = thrown instanceof Error ? 'Error: unheard' : typeof thrown === 'string' ? '"oops"' : '{}';
+      expect(warned.message).toBe(`unhandled ${shown}`);
       clock.advance(0);
     }
   });
@@ -442,7 +442,7 @@ describe('a subscriber that fails', () => {
       throw new Error('in errors$');
     });
     const warned = await warning(() => client.sendBytes(textFrame('go')));
-    expect(warned.message).toBe('in errors$');
+    expect(warned.message).toBe('unhandled Error: in errors$');
     expect(await word(client)).toBe('close 1011 internal error');
     expect(served.errors.map(({ error }) => messageOf(error))).toEqual(['first']);
   });
