@@ -46,9 +46,8 @@ export interface Acceptance<Data> {
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
-/** What `authorize` says: let in (also `true` and nothing), 403 (`false`), or any HTTP response. */
-// biome-ignore lint/suspicious/noConfusingVoidType: a handler that returns nothing lets the connection in
-export type Verdict<Data> = Acceptance<Data> | HttpResponse | boolean | undefined | void;
+/** What `authorize` says: let in (also `true`), 403 (`false`), or any HTTP response. Nothing said lets nobody in. */
+export type Verdict<Data> = Acceptance<Data> | HttpResponse | boolean;
 
 /**
  * The handlers of a path; the server's own serve those that a path leaves out. A handler that returns a promise holds

@@ -107,11 +107,12 @@ export class Handshaking {
       this.#accept(head, upgrade, match, chosen, acceptance);
     if (authorize === undefined) return accept({});
     const readVerdict = (answer: Verdict<unknown>) => {
-      if (answer === undefined || answer === true) return accept({});
+      if (answer === true) return accept({});
       if (answer === false) return refused(refusal(403, 'You may not connect here.'));
-      // Nobody comes in by a mistake: null is what a search that found no user returns.
+      // Nobody comes in by a mistake: null is what a search that found no user returns, undefined a forgotten return.
       if (typeof answer !== 'object' || answer === null) {
-        throw new TypeError('authorize returned neither a boolean, nor an acceptance, nor an HTTP response');
+        const allowed = 'true, false, { data, subprotocol, headers } or an HTTP response { status }';
+        throw new TypeError(`authorize returned ${String(answer)}; allowed are ${allowed}`);
       }
       if (!('status' in answer)) return accept(answer);
       encodeHttpResponse(answer);

@@ -85,7 +85,7 @@ export async function inspect(server: Server, options: InspectOptions = {}): Pro
     sendLimit: 16 * MIB,
     onRequest: (request) => refuse(request, token) ?? answer(request),
   });
-  const authorize = (request: HandshakeRequest) => refuse(request, token);
+  const authorize = (request: HandshakeRequest) => refuse(request, token) ?? true;
   inspector.path(path, {
     authorize,
     onOpen: (watcher: Connection) => relay.join(watcher),
