@@ -42,7 +42,14 @@ export function parametersAreThoseOfThePattern(server: Server) {
   type Price = { readonly symbol: string; readonly currency: string };
   server.path('/prices/:symbol/:currency', {
     onOpen: ({ params }) => expectTypeOf(params).toEqualTypeOf<Price>(),
-    authorize: ({ params }) => void expectTypeOf(params).toEqualTypeOf<Price>(),
+    authorize: ({ params }) => {
+      expectTypeOf(params).toEqualTypeOf<Price>();
+      return true;
+    },
+  });
+  server.path('/prices/:symbol/:currency', {
+    // @ts-expect-error a verdict is given, not forgotten
+    authorize: () => {},
   });
   server.path('/prices/:symbol/:currency').connections$.subscribe(({ params }) => {
     expectTypeOf(params).toEqualTypeOf<Price>();
