@@ -343,7 +343,7 @@ export class FrameDecoder {
     if (this.first && !this.final) this.#messageOpcode = this.#opcode;
     if (!this.first || !this.final) this.#fragments++;
     this.#messageBytes += this.#missing;
-    this.#buffer?.beginFragment(this.assemble || (this.first && this.final), this.final);
+    this.#buffer?.beginFragment(this.assemble, this.final);
   }
 
   #readControl(): Decoded {

@@ -27,7 +27,8 @@ export function copyUnmasked(source: Block, start: number, end: number, key: Mas
     return own.bytes;
   }
   if (bytes === 0) return new Uint8Array(0);
-  if (used + bytes > SLAB_BYTES) {
+  // A user may have transferred the slab to elsewhere: then its length is 0.
+  if (used + bytes > slabBlock.bytes.length) {
     slab = new ArrayBuffer(SLAB_BYTES);
     slabBlock = new Block(new Uint8Array(slab));
     used = 0;

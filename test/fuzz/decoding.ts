@@ -31,13 +31,14 @@ export interface Run {
 
 export const LIMITS: DecoderLimits = { cap: 1_048_576, maxFragments: 16_384 };
 
-/** Feeds the chunks in order, up to the first fault. */
+/** Feeds the chunks in order, up to the first fault; to a new decoder, unless one is given. */
 export function decode(
   chunks: readonly Uint8Array[],
   limits: Partial<DecoderLimits> = {},
   way: Way = {},
+  decoder = new FrameDecoder({ ...LIMITS, ...limits }),
 ): Run {
-  const feeding = new Feeding({ ...LIMITS, ...limits }, way);
+  const feeding = new Feeding(decoder, way);
   for (const chunk of chunks) if (!feeding.take(chunk)) break;
   feeding.finish();
   return feeding;
@@ -48,8 +49,9 @@ export function answersTo(
   chunks: readonly Uint8Array[],
   limits: Partial<DecoderLimits> = {},
   way: Way = {},
+  decoder?: FrameDecoder,
 ): string[] {
-  return decode(chunks, limits, way).answers;
+  return decode(chunks, limits, way, decoder).answers;
 }
 
 /** How a payload is written in an answer: text as its UTF-8, in hexadecimal. */
@@ -68,9 +70,9 @@ class Feeding implements Run {
   /** Messages as the user keeps them, beside what they held at first: they must never change. */
   readonly #kept: { bytes: Uint8Array; was: string }[] = [];
 
-  constructor(limits: DecoderLimits, way: Way) {
+  constructor(decoder: FrameDecoder, way: Way) {
     this.#way = way;
-    this.decoder = new FrameDecoder(limits);
+    this.decoder = decoder;
   }
 
   /** False after a fault. */

@@ -470,6 +470,14 @@ describe('memory', () => {
     expect(decoders.map(({ decoder }) => decoder.hasMore)).toEqual([false, false, false, false]);
   });
 
+  test('a message that nobody takes is gone when the next one begins', () => {
+    const decoder = new FrameDecoder(LIMITS);
+    decoder.push(bytes(...fragmented(OPCODE.text, 'ab', 1), ...fragmented(OPCODE.text, 'cd', 1)));
+    const kinds = [1, 2, 3, 4].map(() => decoder.next());
+    expect(kinds).toEqual(Array(4).fill(Decoded.FRAGMENT));
+    expect(decoder.takeMessage()).toBe('cd');
+  });
+
   test('discard forgets the rest of the chunk and the message under way', () => {
     const decoder = new FrameDecoder(LIMITS);
     decoder.push(bytes(frame({ opcode: OPCODE.text, fin: false, payload: 'a' }), textFrame('b')));
@@ -477,5 +485,46 @@ describe('memory', () => {
     decoder.discard();
     expect([decoder.hasMore, decoder.heldBytes, decoder.fragmenting]).toEqual([false, 0, false]);
     expect(decoder.next()).toBe(Decoded.NEED_MORE);
+  });
+});
+
+describe('a decoder that goes from one connection to another', () => {
+  test('is idle between frames outside of a message, and only there', () => {
+    const sent = bytes(textFrame('é'), ...fragmented(OPCODE.binary, 'abc', 2), pingFrame('x'), textFrame(''));
+    const ends = [8, 23, 30, 36];
+    const decoder = new FrameDecoder(LIMITS);
+    const idleAt: number[] = [];
+    sent.forEach((_, at) => {
+      decoder.append(sent.subarray(at, at + 1));
+      while (decoder.next() !== Decoded.NEED_MORE);
+      if (decoder.idle) idleAt.push(at + 1);
+    });
+    expect([idleAt, sent.length]).toEqual([ends, 36]);
+    decoder.append(textFrame('a'));
+    expect(decoder.idle).toBe(false);
+  });
+
+  test('has nothing left of the first, whether given back when idle or after a discard at any place', () => {
+    fc.assert(
+      fc.property(sequence, sequence, fc.nat(), fc.boolean(), (first, second, place, fails) => {
+        const limits = { cap: 400, maxFragments: 5 };
+        const decoder = new FrameDecoder(limits);
+        const cut = place % (first.sent.length + 1);
+        decoder.append(bytes(first.sent.subarray(0, cut), fails ? hex('ff') : ''));
+        for (let answer = decoder.next(); answer !== Decoded.NEED_MORE && answer !== Decoded.FAULT; ) {
+          if (answer === Decoded.FRAGMENT && decoder.first) decoder.assemble = false;
+          answer = decoder.next();
+        }
+        if (decoder.idle) decoder.recycle();
+        else decoder.discard();
+        expect([decoder.idle, decoder.heldBytes, decoder.assemble, decoder.message.length]).toEqual([
+          true,
+          0,
+          true,
+          0,
+        ]);
+        expect(answersTo([second.sent], limits, {}, decoder)).toEqual(answersTo([second.sent], limits));
+      }),
+    );
   });
 });

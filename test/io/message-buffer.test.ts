@@ -54,6 +54,13 @@ describe('a message of several pieces', () => {
     expect(buffer.takeMessage(true)).toBe('\ufeff\0é');
   });
 
+  test('of text is UTF-8 to its end, when only its beginning is more than ASCII', () => {
+    const buffer = new MessageBuffer();
+    add(buffer, { payload: 'é', text: true });
+    add(buffer, { payload: 'a', text: true, last: true });
+    expect(buffer.takeMessage(true)).toBe('éa');
+  });
+
   test('of text fails at the first byte that cannot be UTF-8, in whichever fragment it is (RFC 6455 8.1)', () => {
     const buffer = new MessageBuffer();
     expect(add(buffer, { payload: Uint8Array.of(0x61, 0xf4), text: true })).toBe(true);
