@@ -4,11 +4,14 @@
  */
 
 export interface Holder {
-  /** Bytes it was last counted with; kept by the budget. */
+  /** Bytes it was last counted with, or SHED; kept by the budget. */
   countedBytes: number;
   /** It holds the most, and must let go now. */
   shed(): void;
 }
+
+/** It was told to let go: what it still holds leaves soon, and is counted no more. */
+const SHED = -1;
 
 export class MemoryBudget {
   #bytes = 0;
@@ -26,7 +29,7 @@ export class MemoryBudget {
 
   /** Counts what `holder` holds now, and sheds until `limit` is kept. */
   count(holder: Holder, bytes: number, limit: number): void {
-    if (bytes === holder.countedBytes) return;
+    if (bytes === holder.countedBytes || holder.countedBytes === SHED) return;
     const grew = bytes > holder.countedBytes;
     this.#bytes += bytes - holder.countedBytes;
     holder.countedBytes = bytes;
@@ -41,10 +44,9 @@ export class MemoryBudget {
       if (largest === undefined || holder.countedBytes > largest.countedBytes) largest = holder;
     }
     if (largest === undefined) return;
-    // Uncounted first: what it frees now must not be counted twice, and it cannot be shed again.
     this.#holders.delete(largest);
     this.#bytes -= largest.countedBytes;
-    largest.countedBytes = 0;
+    largest.countedBytes = SHED;
     largest.shed();
   }
 }

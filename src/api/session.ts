@@ -402,6 +402,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
       this.#deliverOpen();
     } else if (event.type === 'fragment.begin') {
       this.#deliverFragment();
+      this.#countMemory();
     } else if (event.type === 'fragment.end') {
       this.messagesIn++;
       this.#deliverFragment();
@@ -633,13 +634,16 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   shed(): void {
     const reason = 'server is short of memory';
     this.#closeRequested = true;
-    this.#report(new LimitError('memoryBudget', 1013, 'this connection held the most'));
+    if (this.state !== 'closing') {
+      this.#report(new LimitError('memoryBudget', 1013, 'this connection held the most'));
+    }
     this.#command({ type: 'limit.breached', code: 1013, reason });
   }
 
   #countMemory(): void {
     const held = this.#lent?.heldBytes ?? 0;
-    const bytes = this.report === undefined ? held + this.outbox.queuedBytes : 0;
+    const { waiting, bufferedAmount, queuedBytes } = this.outbox;
+    const bytes = this.report === undefined ? held + (waiting ? bufferedAmount : queuedBytes) : 0;
     processBudget.count(this, bytes, this.#host.settings.memoryBudget);
   }
 
@@ -652,6 +656,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
 
   onWaiting(): void {
     this.#deadlines.writing(true);
+    this.#countMemory();
   }
 
   onQueued(): void {
