@@ -22,8 +22,6 @@ export interface Waiting {
 export class Ticker {
   /** The present tick. Traffic notes it, so that silence can be told without a timer. */
   tick = 0;
-  /** The tick that the clock says; after a stall, `tick` catches up with it bucket by bucket. */
-  present = 0;
   /** Milliseconds by which the last tick came late: our own event loop stalled. */
   stalledMs = 0;
 
@@ -40,6 +38,15 @@ export class Ticker {
   /** Whole ticks for a time in milliseconds, at least one; Infinity stays. */
   static ticks(ms: number): number {
     return ms === Number.POSITIVE_INFINITY ? ms : Math.max(1, Math.ceil(ms / TICK_MS) + 1);
+  }
+
+  /**
+   * The tick that the clock says. While our event loop stands still it runs ahead of `tick`, which catches up bucket
+   * by bucket: a deadline that is set from here is never early.
+   */
+  get present(): number {
+    if (this.#stop === undefined) return this.tick;
+    return Math.max(this.tick, this.#clockTick());
   }
 
   /** How many wait. */
@@ -81,13 +88,16 @@ export class Ticker {
   }
 
   #beat(): void {
-    const tick = Math.floor((this.#clock.now() - this.#startMs) / TICK_MS);
-    this.present = tick;
+    const tick = this.#clockTick();
     this.stalledMs = Math.max(0, tick - this.tick - 1) * TICK_MS;
     while (this.tick < tick) {
       this.tick++;
       this.#open(this.tick);
     }
+  }
+
+  #clockTick(): number {
+    return Math.floor((this.#clock.now() - this.#startMs) / TICK_MS);
   }
 
   #open(tick: number): void {

@@ -233,6 +233,35 @@ describe('the event loop', () => {
     expect(ticker.stalledMs).toBe(0);
   });
 
+  test('that stands still makes no deadline early that is set meanwhile, or while it catches up', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 0, max: 5000 }),
+        fc.nat(3000),
+        fc.boolean(),
+        (stalled, ms, catchingUp) => {
+          const clock = new Hand();
+          const ticker = new Ticker(clock);
+          ticker.start();
+          clock.run(500);
+          let fired = Number.NaN;
+          const entry = new Entry(() => {
+            fired = clock.now();
+          });
+          const set = () => ticker.wait(entry, ticker.present + Ticker.ticks(ms));
+          ticker.wait(new Entry(() => catchingUp && set()), ticker.tick + 1);
+          clock.stall(stalled);
+          if (!catchingUp) set();
+          clock.beatAfter(catchingUp ? TICK_MS : 0);
+          const began = clock.now();
+          clock.run(ms + 3 * TICK_MS);
+          expect(fired - began).toBeGreaterThanOrEqual(ms);
+          expect(fired - began).toBeLessThanOrEqual(ms + 3 * TICK_MS);
+        },
+      ),
+    );
+  });
+
   test('that is a little early has not stalled, and no tick passes', () => {
     clock.beatAfter(49.9);
     expect([ticker.tick, ticker.stalledMs]).toEqual([0, 0]);
@@ -247,6 +276,15 @@ describe('the event loop', () => {
     ticker.stop();
     ticker.stop();
     expect(clock.beats.length).toBe(0);
+  });
+
+  test('that is stopped has no present but its last tick', () => {
+    clock.run(3 * TICK_MS);
+    clock.stall(70);
+    expect(ticker.present).toBe(4);
+    ticker.stop();
+    clock.stall(1000);
+    expect(ticker.present).toBe(3);
   });
 
   test('that was stopped and started again goes on where it was', () => {
