@@ -127,14 +127,14 @@ describe('over the wire', () => {
 
   test('send queues count, what the socket could not take included', async () => {
     const MIB = 1024 * 1024;
-    const { meet, errors } = await serve({}, { memoryBudget: 24 * MIB, sendLimit: 64 * MIB });
+    const { meet, errors } = await serve({}, { memoryBudget: 40 * MIB, sendLimit: 64 * MIB });
     const [slow, slower] = [await meet(), await meet()];
     for (const { client } of [slow, slower]) client.pause();
     slow.connection.send(new Uint8Array(12 * MIB));
     slower.connection.send(new Uint8Array(16 * MIB));
     await until(() => processBudget.bytes > 8 * MIB);
     expect([slow.connection.state, slower.connection.state]).toEqual(['open', 'open']);
-    slow.connection.send(new Uint8Array(16 * MIB));
+    slow.connection.send(new Uint8Array(28 * MIB));
     expect([slow.connection.state, slower.connection.state]).toEqual(['closing', 'open']);
     expect(errors).toMatchObject([{ connection: slow.connection, error: { limit: 'memoryBudget' } }]);
     slower.client.resume();

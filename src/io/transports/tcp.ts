@@ -12,7 +12,8 @@ export interface TcpOptions {
 }
 
 const kListener = Symbol('listener');
-type OwnedSocket = Socket & { [kListener]?: TransportListener };
+const kHeldEnd = Symbol('held end');
+type OwnedSocket = Socket & { [kListener]?: TransportListener; [kHeldEnd]?: boolean };
 const NOTHING = new Uint8Array(0);
 
 export class TcpTransport implements Transport {
@@ -64,6 +65,7 @@ export class TcpTransport implements Transport {
 
   resume(): void {
     this.#socket.resume();
+    if (this.#socket[kHeldEnd]) process.nextTick(tellHeldEnd, this.#socket);
   }
 
   end(): void {
@@ -79,8 +81,16 @@ function onData(this: OwnedSocket, chunk: Uint8Array): void {
   this[kListener]?.onBytes(chunk, false);
 }
 
+/** A paused socket that holds no bytes tells its end all the same: it comes when reading goes on. */
 function onEnd(this: OwnedSocket): void {
-  this[kListener]?.onEnd();
+  if (this.isPaused()) this[kHeldEnd] = true;
+  else this[kListener]?.onEnd();
+}
+
+function tellHeldEnd(socket: OwnedSocket): void {
+  if (!socket[kHeldEnd] || socket.isPaused() || socket.destroyed) return;
+  socket[kHeldEnd] = false;
+  socket[kListener]?.onEnd();
 }
 
 function onError(this: OwnedSocket, error: Error): void {

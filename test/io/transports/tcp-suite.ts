@@ -279,6 +279,26 @@ export function tcpSuite(name: string, makeListener: (options: TcpOptions) => Tc
       expect([ear.told, ear.text]).toEqual([['bytes', 'end'], 'held back']);
     });
 
+    test('pause within the telling of bytes holds back the end that follows them', async () => {
+      const { ear, transport, peer, another } = await connected();
+      const tell = ear.onBytes.bind(ear);
+      ear.onBytes = (chunk, shared) => {
+        tell(chunk, shared);
+        transport.pause();
+      };
+      peer.end('all there is');
+      await ear.heard('bytes');
+      await another();
+      expect(ear.told).toEqual(['bytes']);
+      transport.resume();
+      transport.pause();
+      await another();
+      expect(ear.told).toEqual(['bytes']);
+      transport.resume();
+      await ear.heard('end');
+      expect([ear.told, ear.text]).toEqual([['bytes', 'end'], 'all there is']);
+    });
+
     test('pause within the telling of bytes stops the next ones, and flow control holds the peer', async () => {
       const { ear, transport, peer, another } = await connected();
       const tell = ear.onBytes.bind(ear);
