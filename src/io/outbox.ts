@@ -39,8 +39,11 @@ export interface EncodedMessage {
 
 interface Queued {
   frame: Uint8Array;
-  readonly key: string | undefined;
+  /** What replaces it must bear the same; FRAGMENT is never replaced nor dropped. */
+  readonly key: string | typeof FRAGMENT | undefined;
 }
+/** A frame of a message that others belong to (RFC 6455 5.4). */
+const FRAGMENT = Symbol('fragment');
 
 /** Messages up to this size go through the slab; larger ones through a block of their own, at once. */
 const SMALL_BYTES = 16 * 1024;
@@ -168,7 +171,7 @@ export class Outbox implements Flushable {
   fragment(opcode: number, payload: Uint8Array, final: boolean): SendResult {
     if (this.#sealed) return 'closed';
     this.#behind ??= [];
-    const result = this.#frame({ frame: encodeFrame(opcode, payload, final), key: undefined });
+    const result = this.#frame({ frame: encodeFrame(opcode, payload, final), key: FRAGMENT });
     if (final) {
       this.messages++;
       this.#releaseBehind();
@@ -322,14 +325,30 @@ export class Outbox implements Flushable {
       this.#owner.onOverflow();
       return 'closed';
     }
-    const data = this.#queue?.data;
-    if (overflow === 'drop-oldest' && data !== undefined && bytes <= sendLimit) {
-      while (data.length > 0 && this.bufferedAmount + bytes > sendLimit) {
-        this.#queuedBytes -= (data.shift() as Queued).frame.length;
-      }
-      if (this.bufferedAmount + bytes <= sendLimit) return undefined;
+    if (overflow === 'drop-oldest' && this.#dropOldest(this.bufferedAmount + bytes - sendLimit)) {
+      return undefined;
     }
     return 'dropped';
+  }
+
+  /** Drops the oldest messages of `missing` bytes together; false, and none is dropped, when all would not do. */
+  #dropOldest(missing: number): boolean {
+    const lists = [this.#queue?.data ?? [], this.#behind ?? []];
+    const counts = lists.map((list) => {
+      let count = 0;
+      for (; count < list.length && missing > 0; count++) {
+        const { key, frame } = list[count] as Queued;
+        if (key !== FRAGMENT) missing -= frame.length;
+      }
+      return count;
+    });
+    if (missing > 0) return false;
+    lists.forEach((list, i) => {
+      const oldest = list.slice(0, counts[i]);
+      for (const { key, frame } of oldest) if (key !== FRAGMENT) this.#queuedBytes -= frame.length;
+      list.splice(0, oldest.length, ...oldest.filter(({ key }) => key === FRAGMENT));
+    });
+    return true;
   }
 
   /** Puts a newer message in the place of a waiting one of the same key. */
@@ -353,12 +372,17 @@ export class Outbox implements Flushable {
       return;
     }
     const frame = encodeFrame(opcode, payload);
-    const control = this.#queue?.control;
-    if (opcode === PONG && control !== undefined && control.length >= this.#limits.maxPendingPongs) {
-      // 5.5.3: an endpoint "MAY elect to send a Pong frame for only the most recently processed Ping frame".
-      this.#queuedBytes -= (control.pop() as Queued).frame.length;
-    }
+    const control = this.#queue?.control ?? [];
+    if (opcode === PONG && control.length >= this.#limits.maxPendingPongs) this.#dropNewestPong(control);
     this.#enqueue({ frame, key: undefined }, true);
+  }
+
+  /** 5.5.3: an endpoint "MAY elect to send a Pong frame for only the most recently processed Ping frame". */
+  #dropNewestPong(control: Queued[]): void {
+    const isPong = ({ frame }: Queued): boolean => ((frame[0] as number) & 0x0f) === PONG;
+    if (control.filter(isPong).length < this.#limits.maxPendingPongs) return;
+    const [newest] = control.splice(control.findLastIndex(isPong), 1);
+    this.#queuedBytes -= (newest as Queued).frame.length;
   }
 
   #enqueue(queued: Queued, control: boolean): void {

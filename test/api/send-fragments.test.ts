@@ -158,6 +158,34 @@ describe('one message in fragments', () => {
   });
 });
 
+describe('overflow: drop-oldest', () => {
+  test('drops messages that wait, before or behind, and never a fragment of one that has begun', async () => {
+    const sendLimit = 16 * MIB;
+    const { meet } = await serve({}, { sendLimit, overflow: 'drop-oldest' });
+    const { client, connection } = await meet();
+    client.pause();
+    connection.send(new Uint8Array(12 * MIB));
+    await until(() => connection.bufferedAmount > 0);
+    connection.send('dropped first');
+    const source = tap();
+    const sent = connection.sendFragments(source.pieces);
+    source.give('begun');
+    for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
+    connection.send(new Uint8Array(sendLimit - connection.bufferedAmount - 10));
+    expect(connection.send('makes room')).toBe('queued');
+    expect(connection.send('stay'.repeat(MIB / 2))).toBe('queued');
+    client.resume();
+    expect((await client.nextFrame()).payload.length).toBe(12 * MIB);
+    expect(await word(client)).toBe('text- begun');
+    source.give('ended');
+    source.end();
+    expect(await words(client, 2)).toEqual(['continuation- ended', 'continuation']);
+    expect(await word(client)).toBe('text makes room');
+    expect((await client.nextFrame()).payload.length).toBe(2 * MIB);
+    await sent;
+  });
+});
+
 describe('pieces that fail', () => {
   test('inside the message: it cannot be finished, so 1011, and the promise rejects', async () => {
     for (const break_ of [

@@ -640,4 +640,25 @@ describe('limits of one message', () => {
     expect((await client.nextFrame()).opcode).toBe(OPCODE.binary);
     expect(await words(client, 4)).toEqual(['pong p0', 'pong p1', 'pong p8', 'text behind']);
   });
+
+  test('maxPendingPongs: a ping of ours among them is neither counted nor dropped', async () => {
+    const { meet } = await serve({}, { maxPendingPongs: 2, sendLimit: 16 * 1024 * 1024 });
+    const { client, connection } = await meet();
+    client.pause();
+    connection.send(new Uint8Array(12 * 1024 * 1024));
+    expect(connection.send('behind')).toBe('queued');
+    const pings: unknown[] = [];
+    connection.pings$.subscribe((payload) => pings.push(payload));
+    await client.sendBytes(pingFrame('1'));
+    await until(() => pings.length === 1);
+    connection.sendPing('ours');
+    await client.sendBytes(pingFrame('2'));
+    await until(() => pings.length === 2);
+    connection.sendPing('ours too');
+    await client.sendBytes(pingFrame('3'));
+    await until(() => pings.length === 3);
+    client.resume();
+    await client.nextFrame();
+    expect(await words(client, 5)).toEqual(['pong 1', 'ping ours', 'ping ours too', 'pong 3', 'text behind']);
+  });
 });
