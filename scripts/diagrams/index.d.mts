@@ -1,0 +1,5 @@
+/** All that `npm run diagrams` writes, as text by path from the root of the repository. */
+export function drawDiagrams(machines: {
+  connection: { config: object };
+  server: { config: object };
+}): Promise<Map<string, string>>;
