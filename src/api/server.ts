@@ -12,12 +12,12 @@ import { HandleTcpListener } from '../io/transports/handle-tcp.ts';
 import { TcpListener } from '../io/transports/tcp.ts';
 import type { Listener, Transport } from '../io/transports/transport.ts';
 import { WriteTurn } from '../io/write-turn.ts';
-import { type ConnectionActor, connectionMachine } from '../machines/connection-machine.ts';
+import type { ConnectionActor } from '../machines/connection-machine.ts';
 import type { ConnectionState } from '../machines/connection-ports.ts';
 import { serverMachine } from '../machines/server-machine.ts';
 import type { ServerPort, ServerState } from '../machines/server-ports.ts';
-import { withShortcut } from '../machines/shortcut.ts';
 import type { Connection } from './connection.ts';
+import { startConnectionActor } from './connection-actor.ts';
 import { PeerError, warn } from './errors.ts';
 import type { Handlers } from './handlers.ts';
 import {
@@ -69,8 +69,6 @@ export interface Host {
   unheard(error: unknown): void;
 }
 
-const connectionLogic = withShortcut(connectionMachine);
-const STARTED: ConnectionActor['options'] = Object.freeze({});
 /** Connections over `maxConnections` that may wait for their 503 at a time; more are dropped unanswered. */
 const REFUSALS_AT_A_TIME = 1024;
 const STOPPED_EARLY = 'the server was stopped before it listened';
@@ -398,15 +396,7 @@ class Core implements Host, ServerPort, Watchable {
 
   newActor(session: Session): ConnectionActor {
     this.#counts.handshaking++;
-    // One id for all: XState keeps every event type it has seen, and the end of an actor is told by its id.
-    const actor = createActor(connectionLogic, {
-      id: 'connection',
-      parent: this.actor,
-      input: { port: session },
-    }).start();
-    // A started actor does not look at its options again; one object for all saves some hundred bytes for each.
-    actor.options = STARTED;
-    return actor;
+    return startConnectionActor(session, this.actor);
   }
 
   lendDecoder(): FrameDecoder {
