@@ -14,6 +14,9 @@ interface Source {
   readonly guard: Guard;
 }
 
+/** The stream that is handing out a value: it may reach a subscriber of another, as by `mergeMap`. */
+let speaking: Source | undefined;
+
 /**
  * An Observable whose subscribers' errors, and those of operators piped from it, go to the guard with the value of the
  * source that was being handled. RxJS itself would throw them from a timer and end the process.
@@ -61,19 +64,23 @@ export class GuardedObservable<T> extends Observable<T> {
     const safely =
       <V>(callback: ((value: V) => unknown) | undefined) =>
       (value: V) => {
-        const handling = source.handling ?? value;
+        const { guard, handling = value } = speaking ?? source;
         try {
           const result = callback?.call(observer, value);
           if (!isThenable(result)) return;
-          Promise.resolve(result).then(undefined, (error: unknown) => source.guard(error, handling));
+          Promise.resolve(result).then(undefined, (error: unknown) => guard(error, handling));
         } catch (error) {
-          source.guard(error, handling);
+          guard(error, handling);
         }
       };
+    const operatorFailed = (error: unknown) => {
+      const { guard, handling } = speaking ?? source;
+      guard(error, handling);
+    };
     return {
       next: safely(observer.next),
       // An operator that threw comes here as an error of the stream.
-      error: observer.error ? safely(observer.error) : (error) => source.guard(error, source.handling),
+      error: observer.error ? safely(observer.error) : operatorFailed,
       complete: safely(observer.complete as (() => void) | undefined) as () => void,
     };
   }
@@ -104,11 +111,14 @@ export class Stream<T> implements Source {
   next(value: T): void {
     const subject = this.#subject;
     if (subject === undefined) return;
-    // A subscriber may make this stream speak again.
-    const outer = this.handling;
+    // A subscriber may make this stream speak again, or another.
+    const outer = speaking;
+    const outerValue = this.handling;
+    speaking = this;
     this.handling = value;
     subject.next(value);
-    this.handling = outer;
+    this.handling = outerValue;
+    speaking = outer;
   }
 
   complete(): void {

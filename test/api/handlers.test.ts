@@ -1,7 +1,7 @@
 /** Handlers: which one serves a path, what happens when one fails, and that the peer never learns why. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { map } from 'rxjs';
+import { map, mergeMap } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import type { Connection, Decision, Handlers } from '../../src/index.ts';
 import { bytes, closeFrame, continuationFrame, pingFrame, textFrame } from '../support/raw-client.ts';
@@ -400,6 +400,21 @@ describe('a subscriber that fails', () => {
           .subscribe(fail),
     ],
     ['lifecycle$', ({ server }) => server.lifecycle$.subscribe(fail)],
+    [
+      'connections$ of the server merged into their messages$',
+      ({ server }) => server.connections$.pipe(mergeMap(({ messages$ }) => messages$)).subscribe(fail),
+    ],
+    [
+      'connections$ of the path merged into their messages$, behind map',
+      ({ server }) =>
+        server
+          .path('/echo')
+          .connections$.pipe(
+            mergeMap(({ messages$ }) => messages$),
+            map(fail),
+          )
+          .subscribe(),
+    ],
   ];
   test.each(ways)('of %s: its connection is failed with 1011, once, and no other', async (_, subscribe) => {
     const served = await serve({ onMessage: (connection, message) => void connection.send(message) });
