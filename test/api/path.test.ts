@@ -1,7 +1,7 @@
 /** One path: its handlers, the connections on it, and one message to all of them. */
 import { describe, expect, test } from 'vitest';
 import { prepare } from '../../src/index.ts';
-import { closeFrame, textFrame } from '../support/raw-client.ts';
+import { closeFrame, RawClient, textFrame } from '../support/raw-client.ts';
 import { make, reportOf, serve, until, word } from '../support/serving.ts';
 
 describe('server.path', () => {
@@ -63,7 +63,6 @@ describe('connections of a path', () => {
 
   test('never include one that was refused', async () => {
     const { server, port } = await serve({ authorize: () => false });
-    const { RawClient } = await import('../support/raw-client.ts');
     expect((await (await RawClient.connect(port)).response()).status).toBe(403);
     expect(server.path('/echo').connections.size).toBe(0);
   });
