@@ -1,11 +1,20 @@
 /**
  * Portal: the WebSocket server in which every connection is a statechart.
  */
+export {
+  type AnyCodec,
+  type Codec,
+  json,
+  type SchemaIssue,
+  type StandardSchema,
+  type Typing,
+} from './api/codec.ts';
 export type { Connection } from './api/connection.ts';
 export {
   ConnectionLostError,
   HandshakeError,
   InternalError,
+  InvalidMessageError,
   LimitError,
   NameTakenError,
   NoMessageHandlerError,

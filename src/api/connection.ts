@@ -7,6 +7,7 @@ import { MAX_CONTROL_BYTES } from '../io/frame-encoder.ts';
 import { type EncodedMessage, isEncoded, kindOf, notSendable, type SendResult } from '../io/outbox.ts';
 import type { ConnectionActor } from '../machines/connection-machine.ts';
 import type { CloseReport, ConnectionState } from '../machines/connection-ports.ts';
+import type { Codec } from './codec.ts';
 import type { Fragment, Message } from './handlers.ts';
 import type { ConnectionStats } from './inspection.ts';
 import { MessageIterator } from './message-iterator.ts';
@@ -17,7 +18,9 @@ import type { Session } from './session.ts';
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze(Object.create(null));
 const NO_PARAMS: Params = Object.freeze({});
 
-export class Connection<Data = unknown, P extends Params = Params> implements AsyncIterable<Message> {
+export class Connection<Data = unknown, P extends Params = Params, In = Message, Out = In>
+  implements AsyncIterable<In>
+{
   readonly #session: Session;
 
   /** @internal Connections are made by their server. */
@@ -73,6 +76,11 @@ export class Connection<Data = unknown, P extends Params = Params> implements As
     return this.#session.accepted?.data as Data;
   }
 
+  /** What its messages mean; undefined for plain ones. @internal */
+  get codec(): Codec | undefined {
+    return this.#session.codec;
+  }
+
   /** The XState actor that runs this connection, for `subscribe` and inspection. */
   get actor(): ConnectionActor {
     return this.#session.actor;
@@ -89,16 +97,18 @@ export class Connection<Data = unknown, P extends Params = Params> implements As
   }
 
   /**
-   * Sends one message: a string as text, bytes as binary, or what `prepare` made. The bytes are copied: they are yours
-   * again when it returns. With `key`, it takes the place of a waiting message of the same key.
+   * Sends one message: a string as text, bytes as binary, or what `prepare` made; on a path with a codec, a value for it
+   * to encode. The bytes are copied: they are yours again when it returns. With `key`, it takes the place of a waiting
+   * message of the same key.
    *
    * `sent`: on its way. `queued`: behind what the peer has not read. `dropped`: `sendLimit` was reached. `closed`: the
    * connection takes no more messages. Never throws for a closed connection.
-   * @throws TypeError for anything but a string, a Uint8Array or a prepared message.
+   * @throws TypeError for anything but a string, a Uint8Array or a prepared message; what the codec throws.
    */
-  send(message: Message | EncodedMessage, options?: { readonly key?: string }): SendResult {
+  send(value: Out | EncodedMessage, options?: { readonly key?: string }): SendResult {
     const session = this.#session;
     const key = options?.key;
+    const message = session.codec === undefined ? value : encode(session, value);
     if (typeof message === 'string') return session.sendable ? session.outbox.text(message, key) : 'closed';
     if (message instanceof Uint8Array) {
       return session.sendable ? session.outbox.binary(message, key) : 'closed';
@@ -170,9 +180,9 @@ export class Connection<Data = unknown, P extends Params = Params> implements As
     return this.#session.drained();
   }
 
-  /** Each message. Hot; completes when the connection has ended, and never errors. */
-  get messages$(): Observable<Message> {
-    return this.#session.stream('messages').observable;
+  /** Each message, or what the path's codec made of it. Hot; completes when the connection has ended, and never errors. */
+  get messages$(): Observable<In> {
+    return this.#session.stream('messages').observable as Observable<unknown> as Observable<In>;
   }
 
   /** Each data frame as it arrives. */
@@ -206,9 +216,23 @@ export class Connection<Data = unknown, P extends Params = Params> implements As
   }
 
   /** Messages one at a time: the next one is read when the loop asks for it. Ends with the connection. */
-  [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
-    return new MessageIterator(this.#session);
+  [Symbol.asyncIterator](): AsyncIterator<In, undefined> {
+    return new MessageIterator(this.#session) as AsyncIterator<unknown, undefined> as AsyncIterator<
+      In,
+      undefined
+    >;
   }
+}
+
+/** A value as its path's codec writes it. A connection that takes no more has no need of that. */
+function encode({ codec, sendable }: Session, value: unknown): Message | EncodedMessage {
+  if (codec === undefined || isEncoded(value)) return value as Message | EncodedMessage;
+  if (!sendable) return '';
+  const message: unknown = codec.encode(value);
+  if (typeof message === 'string' || message instanceof Uint8Array) return message;
+  throw new TypeError(
+    `the codec encoded a value as ${kindOf(message)}; allowed are a string or a Uint8Array`,
+  );
 }
 
 function controlPayload(payload: Message): Uint8Array {

@@ -4,6 +4,7 @@
  *   PortalError                  has a stable `code`, and says whose `fault` it is
  *   ├─ PeerError                 the other side broke a rule or a limit
  *   │  ├─ ProtocolError          1002, 1003, 1007: RFC 6455 was violated
+ *   │  ├─ InvalidMessageError    1007: a message does not fit the path's codec
  *   │  ├─ LimitError             1008, 1009, 1013: a limit of yours was passed
  *   │  ├─ HandshakeError         the handshake was answered with an HTTP error
  *   │  └─ ConnectionLostError    the stream broke
@@ -17,6 +18,7 @@
  * it sees a close code and a fixed reason. A code that may not be sent, or a value that cannot be, is a plain
  * `RangeError` or `TypeError` at the call.
  */
+import type { SchemaIssue } from './codec.ts';
 
 /** Base of all errors that Portal makes. */
 export abstract class PortalError extends Error {
@@ -45,6 +47,22 @@ export class ProtocolError extends PeerError {
   constructor(closeCode: number, message: string) {
     super(message);
     this.closeCode = closeCode;
+  }
+}
+
+/** A message does not fit the path's codec; unless `onError` may decide otherwise, the connection is failed with 1007. */
+export class InvalidMessageError extends PeerError {
+  readonly code = 'ERR_INVALID_MESSAGE';
+  readonly closeCode = 1007;
+  /** What the schema says, where there is one. */
+  readonly issues: readonly SchemaIssue[];
+  /** A codec of your own may throw it, to say why. */
+  constructor(
+    why: string,
+    { issues = [], ...options }: { readonly issues?: readonly SchemaIssue[]; readonly cause?: unknown } = {},
+  ) {
+    super(`a message does not fit: ${why}`, options);
+    this.issues = issues;
   }
 }
 

@@ -53,20 +53,20 @@ export type Verdict<Data> = Acceptance<Data> | HttpResponse | boolean;
  * The handlers of a path; the server's own serve those that a path leaves out. A handler that returns a promise holds
  * back its own connection until that settles; one that throws or rejects is put to `onError`.
  */
-export interface Handlers<Data = unknown, P extends Params = Params> {
-  onOpen?: ((connection: Connection<Data, P>) => unknown) | undefined;
-  onMessage?: ((connection: Connection<Data, P>, message: Message) => unknown) | undefined;
+export interface Handlers<Data = unknown, P extends Params = Params, In = Message, Out = In> {
+  onOpen?: ((connection: Connection<Data, P, In, Out>) => unknown) | undefined;
+  onMessage?: ((connection: Connection<Data, P, In, Out>, message: In) => unknown) | undefined;
   /** Each data frame as it arrives. A path with this alone never assembles a message. */
-  onFragment?: ((connection: Connection<Data, P>, fragment: Fragment) => unknown) | undefined;
+  onFragment?: ((connection: Connection<Data, P, In, Out>, fragment: Fragment) => unknown) | undefined;
   /** Once for each connection that was open, and last. */
-  onClose?: ((connection: Connection<Data, P>, report: CloseReport) => unknown) | undefined;
+  onClose?: ((connection: Connection<Data, P, In, Out>, report: CloseReport) => unknown) | undefined;
   /**
    * What went wrong. After a handler's own failure the answer decides: `'close'` (1011, also when nothing is
    * returned), `'continue'`, or `'retry'` (the handler again, at most three times in a row). Faults of the peer
    * are told too; there the answer changes nothing.
    */
   // biome-ignore lint/suspicious/noConfusingVoidType: nothing returned means 'close'
-  onError?: ((connection: Connection<Data, P>, error: unknown) => Decision | void) | undefined;
+  onError?: ((connection: Connection<Data, P, In, Out>, error: unknown) => Decision | void) | undefined;
   /** Whom to let in; `signal` aborts when the peer hangs up or the handshake's deadline passes. */
   authorize?:
     | ((request: HandshakeRequest<P>, signal: AbortSignal) => Verdict<Data> | Promise<Verdict<Data>>)

@@ -140,6 +140,12 @@ export class Handshaking {
         `authorize chose the subprotocol ${JSON.stringify(subprotocol)}, which was not offered`,
       );
     }
+    if (route.codecs?.refuses(subprotocol ?? '')) {
+      const names = route.codecs.subprotocols.join(', ');
+      return refused(
+        refusal(400, `Messages here are of a subprotocol: offer ${names} (Sec-WebSocket-Protocol).`),
+      );
+    }
     const answer = upgradeResponse({ key, subprotocol, headers });
     return { kind: 'accepted', head, path: route, params, subprotocol: subprotocol ?? '', data, answer };
   }

@@ -8,8 +8,10 @@ import { compileOrigins } from '../io/origin.ts';
 import type { Overflow } from '../io/outbox.ts';
 import { isToken } from '../io/request-head.ts';
 import type { Listener } from '../io/transports/transport.ts';
+import type { AnyCodec, Typing } from './codec.ts';
 import { OptionError } from './errors.ts';
 import type { Handlers, PlainRequest } from './handlers.ts';
+import type { Params } from './router.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -48,6 +50,12 @@ export interface Limits {
   readonly maxConnectionsPerAddress: number;
 }
 
+/** A path among the options: with a codec its messages are `unknown` here, and typed where `server.path` makes it. */
+type PlainHandlers = Handlers & { readonly codec?: undefined; readonly codecs?: undefined };
+type TypedHandlers = Handlers<unknown, Params, unknown> &
+  Typing &
+  ({ readonly codec: AnyCodec } | { readonly codecs: Readonly<Record<string, AnyCodec>> });
+
 /** The options of `createServer` and `newServer`. All but `port` have a default. */
 export interface ServerOptions
   extends Handlers,
@@ -57,7 +65,7 @@ export interface ServerOptions
   /** Address to listen on. Default: all. */
   readonly host?: string | undefined;
   /** Handlers by path; the same as calling `server.path` for each. */
-  readonly paths?: Readonly<Record<string, Handlers>> | undefined;
+  readonly paths?: Readonly<Record<string, PlainHandlers | TypedHandlers>> | undefined;
   /**
    * Which origins browsers may come from: `'*'`, or a list of exact origins and `https://*.example.com`.
    * Default: the server's own host, or loopback to loopback.
@@ -156,6 +164,8 @@ const RULES: { readonly [Name in keyof Limits]: Rule } = {
 export const defaults: { tcp: 'handle' | 'socket' } = { tcp: 'handle' };
 
 const HANDLER_NAMES = ['onOpen', 'onMessage', 'onClose', 'onError', 'onFragment', 'authorize'] as const;
+/** How a path's messages are typed; not for a whole server. */
+const TYPING_NAMES = ['codec', 'codecs', 'onInvalid'];
 const OTHER_NAMES = [
   'port',
   'host',
@@ -264,19 +274,20 @@ export function checkHandlers(handlers: Handlers, path?: string): void {
 }
 
 /** @throws OptionError when a handler has a name that there is not. */
-export function checkHandlerNames(path: string, handlers: Handlers): void {
+export function checkHandlerNames(path: string, handlers: Handlers & Typing): void {
   if (typeof handlers !== 'object' || handlers === null) {
     throw new OptionError(`paths[${JSON.stringify(path)}]`, handlers, PATH_VALUE);
   }
   for (const name of Object.keys(handlers)) {
-    if (!isHandlerName(name)) {
-      const names = [...HANDLER_NAMES, 'subprotocols'].join(', ');
+    if (!isHandlerName(name) && !TYPING_NAMES.includes(name)) {
+      const names = [...HANDLER_NAMES, 'subprotocols', ...TYPING_NAMES].join(', ');
       const message = `there is no handler ${name}, as for ${path}; a path has ${names}`;
       throw new OptionError(`${name} of ${path}`, handlers[name as keyof Handlers], names, message);
     }
   }
   checkHandlers(handlers, path);
   if (handlers.subprotocols !== undefined) readSubprotocols(handlers.subprotocols);
+  if (handlers.codecs !== undefined) readSubprotocols(Object.keys(handlers.codecs ?? {}));
 }
 
 function readLimits(options: ServerOptions): Limits {

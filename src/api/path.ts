@@ -4,6 +4,7 @@
 import type { Observable } from 'rxjs';
 import { type EncodedMessage, encodeMessage, isEncoded } from '../io/outbox.ts';
 import type { ConnectionEvent, ConnectionState } from '../machines/connection-ports.ts';
+import { type Codec, Codecs, type Typing } from './codec.ts';
 import type { Connection } from './connection.ts';
 import { warn } from './errors.ts';
 import type { Handlers, Message } from './handlers.ts';
@@ -11,15 +12,15 @@ import { checkHandlerNames } from './options.ts';
 import type { Params } from './router.ts';
 import { Stream } from './streams.ts';
 
-/** A message and the connection it came on. */
-export interface Received<Data = unknown, P extends Params = Params> {
-  readonly connection: Connection<Data, P>;
-  readonly message: Message;
+/** A message, or what the path's codec made of it, and the connection it came on. */
+export interface Received<Data = unknown, P extends Params = Params, In = Message, Out = In> {
+  readonly connection: Connection<Data, P, In, Out>;
+  readonly message: In;
 }
 
 /** A change of state of one connection. */
-export interface Lifecycle<Data = unknown, P extends Params = Params> {
-  readonly connection: Connection<Data, P>;
+export interface Lifecycle<Data = unknown, P extends Params = Params, In = Message, Out = In> {
+  readonly connection: Connection<Data, P, In, Out>;
   readonly from: ConnectionState;
   readonly to: ConnectionState;
   /** The event that led there. */
@@ -29,8 +30,8 @@ export interface Lifecycle<Data = unknown, P extends Params = Params> {
 }
 
 /** Something that went wrong; without a connection when it happened before there was one. */
-export interface Failure<Data = unknown, P extends Params = Params> {
-  readonly connection: Connection<Data, P> | undefined;
+export interface Failure<Data = unknown, P extends Params = Params, In = Message, Out = In> {
+  readonly connection: Connection<Data, P, In, Out> | undefined;
   readonly error: unknown;
 }
 
@@ -53,15 +54,17 @@ export class Streams<Data = unknown, P extends Params = Params> {
 }
 
 /** A path of a server, as `server.path` returns it. */
-export class Path<Data = unknown, P extends Params = Params> {
+export class Path<Data = unknown, P extends Params = Params, In = Message, Out = In> {
   readonly pattern: string;
   /** What serves this path: its own handlers, and the server's for those it leaves out. @internal */
   handlers: Handlers;
   /** @internal */
   readonly streams: Streams;
-  readonly #own: Handlers = {};
+  /** What its messages mean; undefined for plain ones. @internal */
+  codecs: Codecs | undefined;
+  readonly #own: Handlers & Typing = {};
   readonly #defaults: Handlers;
-  readonly #open = new Set<Connection<Data, P>>();
+  readonly #open = new Set<Connection<Data, P, In, Out>>();
 
   /** @internal */
   constructor(pattern: string, defaults: Handlers, streams: Streams) {
@@ -72,47 +75,53 @@ export class Path<Data = unknown, P extends Params = Params> {
   }
 
   /** Sets handlers, in place of those of the same name; open connections use them from their next event on. */
-  handle(handlers: Handlers<Data, P>): this {
-    checkHandlerNames(this.pattern, handlers as Handlers);
+  handle(handlers: Handlers<Data, P, In, Out>): this {
+    checkHandlerNames(this.pattern, handlers as unknown as Handlers);
+    const { codec, codecs, onInvalid, ...own } = { ...this.#own, ...handlers } as Handlers & Typing;
+    const typed = codec !== undefined || codecs !== undefined;
+    this.codecs = typed
+      ? new Codecs(this.pattern, { codec, codecs, onInvalid }, own.subprotocols)
+      : undefined;
     Object.assign(this.#own, handlers);
     this.handlers = { ...this.#defaults };
-    for (const [name, handler] of Object.entries(this.#own)) {
+    if (codecs !== undefined) this.handlers.subprotocols = this.codecs?.subprotocols;
+    for (const [name, handler] of Object.entries(own)) {
       if (handler !== undefined) (this.handlers as Record<string, unknown>)[name] = handler;
     }
     return this;
   }
 
   /** The connections that are open now. */
-  get connections(): ReadonlySet<Connection<Data, P>> {
+  get connections(): ReadonlySet<Connection<Data, P, In, Out>> {
     return this.#open;
   }
 
   /** Each connection as it opens, before its first message is read. Hot. */
-  get connections$(): Observable<Connection<Data, P>> {
-    return this.streams.connections.observable as Observable<Connection<Data, P>>;
+  get connections$(): Observable<Connection<Data, P, In, Out>> {
+    return this.streams.connections.observable as unknown as Observable<Connection<Data, P, In, Out>>;
   }
 
   /** Each message of each connection. Hot. */
-  get messages$(): Observable<Received<Data, P>> {
-    return this.streams.messages.observable as Observable<Received<Data, P>>;
+  get messages$(): Observable<Received<Data, P, In, Out>> {
+    return this.streams.messages.observable as unknown as Observable<Received<Data, P, In, Out>>;
   }
 
   /** Each change of state of each connection. Hot. */
-  get lifecycle$(): Observable<Lifecycle<Data, P>> {
-    return this.streams.lifecycle.observable as Observable<Lifecycle<Data, P>>;
+  get lifecycle$(): Observable<Lifecycle<Data, P, In, Out>> {
+    return this.streams.lifecycle.observable as unknown as Observable<Lifecycle<Data, P, In, Out>>;
   }
 
   /** All that goes wrong on this path. Hot, and never an error itself. */
-  get errors$(): Observable<Failure<Data, P>> {
-    return this.streams.errors.observable as Observable<Failure<Data, P>>;
+  get errors$(): Observable<Failure<Data, P, In, Out>> {
+    return this.streams.errors.observable as unknown as Observable<Failure<Data, P, In, Out>>;
   }
 
   /** Sends a message to every open connection of this path, encoded once. Returns to how many it went. */
-  broadcast(message: Message | EncodedMessage): number {
-    const encoded = isEncoded(message) ? message : encodeMessage(message);
+  broadcast(message: Out | EncodedMessage): number {
+    const encode = this.codecs === undefined || isEncoded(message) ? plainly(message) : byCodec(message);
     let sent = 0;
     for (const connection of this.#open) {
-      const result = connection.send(encoded);
+      const result = connection.send(encode(connection));
       if (result === 'sent' || result === 'queued') sent++;
     }
     return sent;
@@ -120,11 +129,32 @@ export class Path<Data = unknown, P extends Params = Params> {
 
   /** @internal */
   opened(connection: Connection): void {
-    this.#open.add(connection as Connection<Data, P>);
+    this.#open.add(connection as unknown as Connection<Data, P, In, Out>);
   }
 
   /** @internal */
   left(connection: Connection): void {
-    this.#open.delete(connection as Connection<Data, P>);
+    this.#open.delete(connection as unknown as Connection<Data, P, In, Out>);
   }
+}
+
+type Encode = (connection: { readonly codec: Codec | undefined }) => EncodedMessage;
+
+/** One frame for all. */
+function plainly(message: unknown): Encode {
+  const encoded = isEncoded(message) ? message : encodeMessage(message as Message);
+  return () => encoded;
+}
+
+/** One frame for all of a codec. */
+function byCodec(value: unknown): Encode {
+  const encoded = new Map<Codec | undefined, EncodedMessage>();
+  return ({ codec }) => {
+    let frame = encoded.get(codec);
+    if (frame === undefined) {
+      frame = encodeMessage(codec === undefined ? (value as Message) : codec.encode(value));
+      encoded.set(codec, frame);
+    }
+    return frame;
+  };
 }

@@ -16,6 +16,7 @@ import type { ConnectionActor } from '../machines/connection-machine.ts';
 import type { ConnectionState } from '../machines/connection-ports.ts';
 import { serverMachine } from '../machines/server-machine.ts';
 import type { ServerPort, ServerState } from '../machines/server-ports.ts';
+import type { AnyCodec, Incoming, Outgoing, Typing } from './codec.ts';
 import type { Connection } from './connection.ts';
 import { startConnectionActor } from './connection-actor.ts';
 import { PeerError, warn } from './errors.ts';
@@ -85,7 +86,8 @@ export class Server {
   constructor(options: ServerOptions) {
     this.#core = new Core(options, this);
     watchables.set(this, this.#core);
-    for (const [pattern, handlers] of Object.entries(options.paths ?? {})) this.path(pattern, handlers);
+    for (const [pattern, handlers] of Object.entries(options.paths ?? {}))
+      this.path(pattern, handlers as Handlers);
   }
 
   /** `stopped`, `starting`, `listening`, `draining` or `failed`. */
@@ -96,13 +98,21 @@ export class Server {
   /**
    * The path of a pattern: `/echo`, `/prices/:symbol`, `/files/*`, or `*`. Exact segments come before parameters, and
    * those before `*`. The first call makes it; handlers given later take the place of those of the same name.
-   * @throws OptionError for a malformed pattern or handler.
+   * With a `codec`, or `codecs` by subprotocol, messages are typed: keep what that call returns.
+   * @throws OptionError for a malformed pattern, handler or codec.
    */
-  path<Data = undefined, Pattern extends string = string>(
+  path<
+    Data = undefined,
+    Pattern extends string = string,
+    One extends AnyCodec = never,
+    Many extends AnyCodec = never,
+  >(
     pattern: Pattern,
-    handlers: Handlers<Data, ParamsOf<Pattern>> = {},
-  ): Path<Data, ParamsOf<Pattern>> {
-    return this.#core.path(pattern, handlers as Handlers) as unknown as Path<Data, ParamsOf<Pattern>>;
+    handlers: Typing<One, Many> &
+      Handlers<Data, ParamsOf<Pattern>, Incoming<One | Many>, Outgoing<One | Many>> = {},
+  ): Path<Data, ParamsOf<Pattern>, Incoming<One | Many>, Outgoing<One | Many>> {
+    const path: unknown = this.#core.path(pattern, handlers as unknown as Handlers);
+    return path as Path<Data, ParamsOf<Pattern>, Incoming<One | Many>, Outgoing<One | Many>>;
   }
 
   /**
@@ -136,7 +146,7 @@ export class Server {
     return this.#core.streams.connections.observable;
   }
 
-  /** Each message of each connection. Hot. */
+  /** Each message of each connection; on a path with a codec, what that made of it. Hot. */
   get messages$(): Observable<Received> {
     return this.#core.streams.messages.observable;
   }

@@ -21,12 +21,14 @@ import type {
   Decision,
   FrameName,
 } from '../machines/connection-ports.ts';
+import type { Codec } from './codec.ts';
 import { Connection } from './connection.ts';
 import { Deadlines, type Timed } from './deadlines.ts';
 import {
   ConnectionLostError,
   HandshakeError,
   InternalError,
+  InvalidMessageError,
   LimitError,
   NoMessageHandlerError,
   ProtocolError,
@@ -64,6 +66,8 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   state: ConnectionState = 'handshaking';
   accepted: Accepted | undefined;
   path: Path | undefined;
+  /** What its messages mean; undefined for plain ones. */
+  codec: Codec | undefined;
   report: CloseReport | undefined;
   /** Round-trip time of the last heartbeat in milliseconds. */
   rtt: number | undefined;
@@ -86,6 +90,8 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   #pendingHandlers = 0;
   #iterators = 0;
   #pulls = 0;
+  /** A codec has not yet said what a message means. */
+  #decoding = false;
   #transportPaused = false;
   /** A command waits in the mailbox: it comes before the next frame. */
   #commanded = false;
@@ -211,6 +217,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     if (outcome.kind === 'accepted') {
       this.accepted = outcome;
       this.path = outcome.path;
+      this.codec = outcome.path.codecs?.for(outcome.subprotocol);
       this.tell({ type: 'handshake.accepted' });
       return;
     }
@@ -256,7 +263,9 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
 
   /** Reading stands still: by `pause`, for a handler's promise, or for an iterator that was not asked for more. */
   get held(): boolean {
-    return this.#paused || (this.#iterators > 0 ? this.#pulls < this.#iterators : this.#pendingHandlers > 0);
+    if (this.#paused) return true;
+    if (this.#iterators > 0) return this.#pulls < this.#iterators || this.#decoding;
+    return this.#pendingHandlers > 0;
   }
 
   read(chunk: Uint8Array, _shared: boolean): void {
@@ -439,6 +448,61 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   }
 
   #deliverMessage(message: Message): void {
+    if (this.codec === undefined) this.#giveMessage(message);
+    else this.#decode(this.codec, message);
+  }
+
+  /** A codec says what a message means; while it thinks, reading waits as for a handler. */
+  #decode(codec: Codec, message: Message): void {
+    const give = (value: unknown): void => this.#giveMessage(value as Message); // of the type that the codec says
+    try {
+      const value = codec.decode(message);
+      if (isThenable(value)) this.#awaitDecoded(value, give);
+      else give(value);
+    } catch (error) {
+      this.#doesNotFit(error);
+    }
+  }
+
+  #awaitDecoded(decoded: PromiseLike<unknown>, give: (value: unknown) => void): void {
+    this.#decoding = true;
+    this.#pendingHandlers++;
+    this.#host.handlerPending(1);
+    // The peer's end comes after this message, too.
+    this.#pauseTransport();
+    const settled =
+      (act: (value: unknown) => void) =>
+      (value: unknown): void => {
+        this.#decoding = false;
+        this.#pendingHandlers--;
+        if (this.#listens) act(value);
+        this.#host.handlerPending(-1);
+        this.#readAgain();
+      };
+    Promise.resolve(decoded).then(
+      settled(give),
+      settled((error) => this.#doesNotFit(error)),
+    );
+  }
+
+  /** Messages are still taken: the connection has neither failed nor ended. */
+  get #listens(): boolean {
+    const { state } = this;
+    if (state === 'open' || state === 'fragmenting') return true;
+    return state === 'closing' && this.actor.getSnapshot().matches({ closing: 'local' });
+  }
+
+  /** 7.4.1: 1007 is for "data within a message that was not consistent with the type of the message". */
+  #doesNotFit(cause: unknown): void {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const error = cause instanceof InvalidMessageError ? cause : new InvalidMessageError(why, { cause });
+    const decision = this.#report(error);
+    const goesOn = this.path?.codecs?.asks === true && decision !== 'close';
+    if (goesOn || !this.sendable) return;
+    this.#command({ type: 'protocol.failed', code: 1007, reason: 'message does not fit' });
+  }
+
+  #giveMessage(message: Message): void {
     const path = this.path as Path; // open only after it was accepted
     let taken = path.handlers.onMessage !== undefined;
     if (taken) this.#callMessage(message);
