@@ -1,6 +1,8 @@
-// What `npm start` runs: one port that serves a page and the two paths the page talks to.
+// What `npm start` runs: one port that serves a page and the two paths the page talks to, and beside it, on this
+// computer alone, the page that shows the server's machines.
 import { readFileSync } from 'node:fs';
 import { createServer } from 'portal-ws';
+import { inspect } from 'portal-ws/inspect';
 
 const { PORT = 5005, HOST = '127.0.0.1' } = process.env;
 
@@ -41,10 +43,14 @@ const pages = new Map(
   ]),
 );
 
+let inspector;
+/** Where the page's link to the machines leads. */
+const toInspector = () => ({ status: 302, headers: { ...safety, Location: inspector.url }, body: '' });
+
 const server = createServer({
   port: Number(PORT),
   host: HOST,
-  onRequest: (request) => pages.get(request.path),
+  onRequest: ({ path }) => (path === '/machines' && inspector ? toInspector() : pages.get(path)),
 });
 
 server.path('/echo', {
@@ -61,6 +67,7 @@ const chat = server.path('/chat', {
 
 try {
   await server.start();
+  inspector = await inspect(server, { port: PORT === '0' ? 0 : Number(PORT) + 1 });
 } catch (error) {
   console.error(error.message);
   process.exit(1);
@@ -68,5 +75,7 @@ try {
 
 const { address, port, family } = server.address();
 console.log(`Portal playground: http://${family === 'IPv6' ? `[${address}]` : address}:${port}/`);
+console.log(`Its machines, live: ${inspector.url}`);
 
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => server.stop());
+for (const signal of ['SIGINT', 'SIGTERM'])
+  process.on(signal, () => server.stop().then(() => inspector.stop()));

@@ -11,7 +11,7 @@ import type { Message } from '../api/handlers.ts';
 import type { Watchable } from '../api/inspection.ts';
 import type { Session } from '../api/session.ts';
 import type { Clock } from '../io/clock.ts';
-import { pathOf } from './wire.ts';
+import { pathOf, snapshotOf } from './wire.ts';
 
 /** Milliseconds between two samples. */
 export const SAMPLE_MS = 200;
@@ -71,8 +71,13 @@ export class Live {
 
   /** What the adapter tells: each snapshot is an event done. */
   hear(inspected: InspectionEvent): void {
-    if (inspected.type !== '@xstate.snapshot') return;
     const actor = inspected.actorRef as AnyActorRef;
+    if (inspected.type === '@xstate.actor') {
+      // One that lived before: the state it is in now is where its first event finds it.
+      const present = snapshotOf(actor);
+      if (present !== undefined) this.#values.set(actor, pathOf(present.value));
+    }
+    if (inspected.type !== '@xstate.snapshot') return;
     const snapshot = inspected.snapshot as AnyMachineSnapshot;
     const to = pathOf(snapshot.value);
     const from = this.#values.get(actor) ?? to;

@@ -15,6 +15,7 @@ import {
   eventMessage,
   nameOf,
   snapshotMessage,
+  snapshotOf,
   type WireMessage,
 } from './wire.ts';
 
@@ -66,7 +67,7 @@ export class Relay {
       return;
     const actor = event.actorRef as AnyActorRef;
     // XState announces an actor before it has a snapshot: then its first event does it.
-    if (!isReady(actor)) return;
+    if (snapshotOf(actor) === undefined) return;
     const at = this.#epochMs();
     if (!this.#known.has(actor.sessionId)) this.#tell(actorMessage(actor, event.rootId, at));
     if (event.type === '@xstate.event') this.#tell(eventMessage(event, at));
@@ -122,15 +123,6 @@ export class Relay {
     known.kept--;
     if (message.type === '@xstate.snapshot') known.base = { ...known.base, snapshot: message.snapshot };
     if (known.ended && known.kept <= 0) this.#known.delete(message.sessionId);
-  }
-}
-
-/** Whether an actor has its first snapshot; XState's development build throws where it has none. */
-function isReady(actor: AnyActorRef): boolean {
-  try {
-    return actor.getSnapshot() !== undefined;
-  } catch {
-    return false;
   }
 }
 

@@ -104,6 +104,15 @@ export function nameOf(actor: AnyActorRef): string {
     .join(' · ');
 }
 
+/** An actor's snapshot; undefined while it has none, which XState's development build says by an error. */
+export function snapshotOf(actor: AnyActorRef): AnyMachineSnapshot | undefined {
+  try {
+    return actor.getSnapshot() as AnyMachineSnapshot | undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** A state value as a path: `closing.local.idle`. */
 export function pathOf(value: unknown): string {
   if (typeof value === 'string') return value;

@@ -287,11 +287,15 @@ function light({ value, entries }) {
     group.classList.toggle('lit', group.dataset.state === states[0]);
     group.classList.toggle('within', states.indexOf(group.dataset.state) > 0);
   }
-  // A change of state says more than what came after it in place.
-  const last = entries.findLast(({ from, to }) => from !== to) ?? entries.at(-1);
+  const last = entries.at(-1);
   if (last === undefined) return;
-  setText(byId('last'), last.from === last.to ? last.event : `${last.from} → ${last.to}  ·  ${last.event}`);
-  fire(last);
+  // The arrow of the last change stays lit; what was answered in place since then is lit beside it.
+  const change = entries.findLast(({ from, to }) => from !== to);
+  if (change !== undefined) {
+    setText(byId('last'), `${change.from} → ${change.to}  ·  ${change.event}`);
+    fireArrow(change);
+  }
+  fireInside(last);
   keepInSight(states[0]);
 }
 
@@ -303,16 +307,14 @@ function unlight() {
   for (const dot of chart().querySelectorAll('.traveller')) dot.remove();
 }
 
-/** Shows the way that an event took: along its arrow, or at its name where it was answered in place. */
-function fire({ event, from, to }) {
-  for (const old of chart().querySelectorAll('.fired')) old.classList.remove('fired');
+function quench(selector) {
+  for (const old of chart().querySelectorAll(selector)) old.classList.remove('fired');
+}
+
+/** Lights the way that a change of state took. */
+function fireArrow({ event, from, to }) {
+  quench('.line.fired, .label .fired');
   for (const source of around(from)) {
-    if (from === to) {
-      const name = chart().querySelector(`[data-state="${source}"] > .inside[data-event="${event}"]`);
-      if (name === null) continue;
-      name.classList.add('fired');
-      return;
-    }
     const arrow = [...chart().querySelectorAll('path[data-arrow]')].find(({ dataset }) => {
       const [begin, end] = dataset.arrow.split('>');
       return begin === source && around(to).includes(end) && dataset.events.split(' ').includes(event);
@@ -324,6 +326,16 @@ function fire({ event, from, to }) {
     travel(arrow);
     return;
   }
+}
+
+/** Lights the name of an event that was answered in place. */
+function fireInside({ event, from, to }) {
+  quench('.inside.fired');
+  if (from !== to) return;
+  const name = around(from)
+    .map((state) => chart().querySelector(`[data-state="${state}"] > .inside[data-event="${event}"]`))
+    .find((found) => found !== null);
+  name?.classList.add('fired');
 }
 
 /** A dot goes along the arrow. */
