@@ -21,6 +21,14 @@ export default defineConfig({
       },
       {
         extends: true,
+        test: {
+          name: 'TCP by net.Socket',
+          include: ['test/conformance/**/*.test.ts', 'test/api/**/*.test.ts'],
+          setupFiles: ['test/support/tcp-by-socket.ts'],
+        },
+      },
+      {
+        extends: true,
         resolve: { alias: [production('xstate'), production('xstate/graph')] },
         test: {
           name: 'production XState',

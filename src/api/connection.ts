@@ -130,7 +130,7 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
   }
 
   /**
-   * Sends a Ping (RFC 6455 5.5.2); false when the connection takes no more.
+   * Sends a Ping (RFC 6455 5.5.2); false when the connection takes no more, or many wait that the peer has not read.
    * @throws RangeError when the payload is longer than 125 bytes.
    */
   sendPing(payload: Message = ''): boolean {

@@ -123,7 +123,8 @@ export class Handshaking {
       origin: upgrade.origin,
       subprotocols: upgrade.protocols,
     });
-    const { signal } = (this.#abort = new AbortController());
+    this.#abort = new AbortController();
+    const { signal } = this.#abort;
     return guarded(() => authorize(request, signal), readVerdict, match.route);
   }
 

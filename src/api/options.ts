@@ -1,6 +1,7 @@
 /**
  * What a server is made with: every option, its default, what is allowed, and the check that says so.
  */
+import { constants } from 'node:buffer';
 import type { InspectionEvent, Observer } from 'xstate';
 import { type Clock, systemClock } from '../io/clock.ts';
 import type { HttpResponse } from '../io/http-response.ts';
@@ -142,8 +143,8 @@ const time = (value: number, unlimited = false): Rule => ({
 });
 
 const RULES: { readonly [Name in keyof Limits]: Rule } = {
-  // A string or typed array in Node cannot be much larger.
-  cap: bytes(MIB, 0, 512 * MIB),
+  // A longer message would not fit into a string.
+  cap: bytes(MIB, 0, constants.MAX_STRING_LENGTH),
   maxFragments: count(16_384),
   messageDeadline: time(30_000, true),
   maxHeadBytes: bytes(8 * KIB, 64, MIB),

@@ -4,6 +4,7 @@
  * Small messages share slabs, as Node's own small Buffers do: one that is kept keeps up to 32 KiB. Larger ones get a block each.
  */
 import { Buffer } from 'node:buffer';
+import { markAsUntransferable } from 'node:worker_threads';
 import { Block, type MaskingKey, unmaskInto } from './masking.ts';
 
 /** Messages up to this size share slabs. */
@@ -12,7 +13,7 @@ const SLAB_BYTES = 32 * 1024;
 /** More than glibc's highest threshold for returning memory; never touched, so it costs no page. */
 const HINT_BYTES = 31 * 1024 * 1024;
 
-let slab = new ArrayBuffer(SLAB_BYTES);
+let slab = newSlab();
 let slabBlock = new Block(new Uint8Array(slab));
 let used = 0;
 
@@ -27,9 +28,8 @@ export function copyUnmasked(source: Block, start: number, end: number, key: Mas
     return own.bytes;
   }
   if (bytes === 0) return new Uint8Array(0);
-  // A user may have transferred the slab to elsewhere: then its length is 0.
-  if (used + bytes > slabBlock.bytes.length) {
-    slab = new ArrayBuffer(SLAB_BYTES);
+  if (used + bytes > SLAB_BYTES) {
+    slab = newSlab();
     slabBlock = new Block(new Uint8Array(slab));
     used = 0;
   }
@@ -37,6 +37,13 @@ export function copyUnmasked(source: Block, start: number, end: number, key: Mas
   const message = new Uint8Array(slab, used, bytes);
   used = (used + bytes + 7) & ~7;
   return message;
+}
+
+/** A slab holds messages of several connections: a worker that is given one must not take the others away. */
+function newSlab(): ArrayBuffer {
+  const memory = new ArrayBuffer(SLAB_BYTES);
+  markAsUntransferable(memory);
+  return memory;
 }
 
 /**

@@ -11,6 +11,7 @@ import {
   CLOSE,
   encodeFrame,
   headerBytes,
+  PING,
   PONG,
   TEXT,
   writeHeader,
@@ -160,9 +161,11 @@ export class Outbox implements Flushable {
     this.#block(bytes);
   }
 
-  /** A Ping or Pong; `false` after our Close. */
+  /** A Ping or Pong; `false` after our Close, and for a Ping behind many that the peer has not read. */
   control(opcode: number, payload: Uint8Array): boolean {
     if (this.#sealed) return false;
+    const waiting = this.#queue?.control.length ?? 0;
+    if (opcode === PING && waiting >= 2 * this.#limits.maxPendingPongs) return false;
     this.#controlFrame(opcode, payload);
     return true;
   }

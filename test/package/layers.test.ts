@@ -15,7 +15,7 @@ type Law = {
 
 const laws: Record<string, Law> = {
   'io/transports': { values: ['io', 'io/transports'], types: [], packages: [], node: ['*'] },
-  io: { values: ['io'], types: ['io/transports'], packages: [], node: ['node:buffer', 'node:crypto'] },
+  io: { values: ['io'], types: ['io/transports'], packages: [], node: ['node:buffer', 'node:crypto', 'node:worker_threads'] },
   machines: { values: ['machines'], types: ['io', 'io/transports'], packages: ['xstate'], node: [] },
   api: {
     values: ['api', 'machines', 'io', 'io/transports'],
