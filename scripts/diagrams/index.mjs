@@ -4,7 +4,7 @@ import { readChart } from './chart.mjs';
 import { drawMermaid } from './mermaid.mjs';
 import { buildPage } from './page.mjs';
 import { writeScxml } from './scxml.mjs';
-import { drawSvg } from './svg.mjs';
+import { drawSvg, layOut } from './svg.mjs';
 
 const PAGE_FOLDER = new URL('./page/', import.meta.url);
 
@@ -14,8 +14,9 @@ export async function drawDiagrams(machines) {
   const inline = {};
   for (const [name, { config }] of Object.entries(machines)) {
     const chart = readChart(config);
-    files.set(`docs/diagrams/${name}.svg`, await drawSvg(chart));
-    inline[name] = await drawSvg(chart, { style: '' });
+    const laid = await layOut(chart);
+    files.set(`docs/diagrams/${name}.svg`, drawSvg(chart, laid));
+    inline[name] = drawSvg(chart, laid, '');
     files.set(`docs/diagrams/${name}.mmd`, drawMermaid(chart));
     files.set(`docs/diagrams/${name}.scxml`, writeScxml(config, chart));
     const json = name === 'connection' ? 'machine' : `${name}-machine`;

@@ -74,8 +74,8 @@ function toElk(chart, state) {
   };
 }
 
-/** The drawing of a chart. `style` is left out where a page brings its own. */
-export async function drawSvg(chart, { style = STYLE } = {}) {
+/** A chart's layout: the calmest of several. */
+export async function layOut(chart) {
   const graph = toElk(chart, chart.root);
   const initials = [...chart.states.values()]
     .filter(({ initial, children }) => initial !== undefined && !children.some(begins))
@@ -113,7 +113,7 @@ export async function drawSvg(chart, { style = STYLE } = {}) {
     const cost = costOf(laid);
     if (best === undefined || cost < best.cost) best = { cost, laid };
   }
-  return render(chart, best.laid, style);
+  return best.laid;
 }
 
 /** ELK breaks ties by chance: the calmest of these many drawings is taken. */
@@ -168,7 +168,8 @@ function touches({ from, to }, { left, right, top, bottom }) {
   );
 }
 
-function render(chart, laid, style) {
+/** The drawing of a chart, with its own style, or with none for a page that brings one. */
+export function drawSvg(chart, laid, style = STYLE) {
   const boxes = [];
   const segments = segmentsOf(laid);
   const place = (node, x, y) => {
