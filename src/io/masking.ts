@@ -18,7 +18,7 @@ export function rotateKey(key: MaskingKey, phase: number): MaskingKey {
 const WORDS_FROM_BYTES = 32;
 
 /** From this many bytes on, SIMD in place and a copy are faster than words. */
-export const SIMD_FROM_BYTES = 192;
+export const SIMD_FROM_BYTES = 320;
 
 /** A block of memory, and a view for reading it in words, made when it is first needed. */
 export class Block {
