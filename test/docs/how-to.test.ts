@@ -1,0 +1,225 @@
+// The how-tos are true: the code of each page passes the type checker and does what the page says.
+
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { root } from '../package/source.ts';
+import { compile, endAll, heard, open, refused, run, serve } from './pages.ts';
+
+const howTo = (name: string) => `docs/how-to/${name}.md`;
+const pages = [
+  'echo',
+  'chat-with-rxjs',
+  'live-prices',
+  'authorisation',
+  'upload-by-fragments',
+  'backpressure',
+  'graceful-shutdown',
+].map(howTo);
+
+let compiled: Awaited<ReturnType<typeof compile>>;
+beforeAll(async () => {
+  compiled = await compile(...pages);
+}, 60_000);
+afterEach(endAll);
+
+/** The n-th block of a page as JavaScript; from 0. */
+const block = (name: string, n = 0) => {
+  const code = compiled.programs.get(howTo(name))?.[n];
+  if (code === undefined) throw new Error(`${name} has no block ${n}`);
+  return code;
+};
+
+test('their code passes the type checker', () => {
+  expect(compiled.complaints).toBe('');
+});
+
+describe('echo', () => {
+  test.each([0, 1])('block %i sends back text and bytes', async (n) => {
+    const { url } = await serve(block('echo', n));
+    const { client, next } = await open(`${url}/echo`);
+    client.send('hello');
+    expect(await next()).toBe('hello');
+    client.send(Uint8Array.of(1, 2));
+    const [data, isBinary] = await once(client, 'message');
+    expect([...data, isBinary]).toEqual([1, 2, true]);
+  });
+
+  test('a message over the cap closes with 1009', async () => {
+    const { url } = await serve(block('echo'));
+    const { client, closed } = await open(`${url}/echo`);
+    client.send(new Uint8Array(2 ** 20 + 1));
+    expect((await closed).code).toBe(1009);
+  });
+
+  test('the block for a client hears its hello, and ends', async () => {
+    const { port } = await serve(block('echo'));
+    const client = run(
+      `import { WebSocket } from 'undici'; globalThis.WebSocket = WebSocket; ${block('echo', 2).replace('5005', `${port}`)}`,
+    );
+    expect(await heard(client, '\n')).toBe('hello\n');
+    expect((await once(client.child, 'close'))[0]).toBe(0);
+  });
+});
+
+test('chat: lines are cleaned, repeats left out, and who comes later hears the past', async () => {
+  const { url } = await serve(block('chat-with-rxjs'));
+  const ada = await open(`${url}/chat`);
+  for (const said of ['  hello ', '', 'hello', 'bye']) ada.client.send(said);
+  ada.client.send(Buffer.from('bytes'));
+  const lines = [await ada.next(), await ada.next()];
+  expect(lines).toEqual([expect.stringMatching(/^\d+: hello$/), expect.stringMatching(/^\d+: bye$/)]);
+  const grace = await open(`${url}/chat`);
+  expect([await grace.next(), await grace.next()]).toEqual(lines);
+  ada.client.close();
+  await ada.closed;
+  grace.client.send('anybody?');
+  expect(await grace.next()).toMatch(/: anybody\?$/);
+});
+
+describe('live prices', () => {
+  test('one feed serves all listeners of a symbol, and a message of theirs is ignored', async () => {
+    const { url } = await serve(block('live-prices'));
+    const [one, two] = [await open(`${url}/prices/GOLD`), await open(`${url}/prices/GOLD`)];
+    one.client.send('ignored');
+    const quote = await one.next();
+    expect(quote).toMatch(/^GOLD \d+\.\d\d$/);
+    expect(await two.next()).toBe(quote);
+    expect(await one.next()).toMatch(/^GOLD/);
+  });
+
+  test('broadcast reaches every connection of the path', async () => {
+    const { url } = await serve(block('live-prices', 1));
+    const [one, two] = [await open(`${url}/clock`), await open(`${url}/clock`)];
+    const times = [await one.next(), await two.next()];
+    expect(times[0]).toMatch(/^\d{4}-.*Z$/);
+    expect(times[1]).toBe(times[0]);
+  });
+});
+
+describe('authorisation', () => {
+  test('lets in who has the session, with data; 401 for others, 403 for other pages', async () => {
+    const { url } = await serve(block('authorisation'));
+    const client = new WebSocket(`${url}/private`, { headers: { cookie: 'a=b; session=s3cret' } });
+    expect(String((await once(client, 'message'))[0])).toBe('hello, Ada');
+    client.send('hi');
+    expect(String((await once(client, 'message'))[0])).toBe('Ada: hi');
+    client.terminate();
+    expect(await refused(`${url}/private`)).toEqual({ status: 401, text: 'Log in first.\n' });
+    const elsewhere = await refused(`${url}/private`, { origin: 'https://evil.example' });
+    expect(elsewhere.status).toBe(403);
+    expect(elsewhere.text).toContain('"https://evil.example"');
+  });
+
+  test('nothing returned lets nobody in', async () => {
+    const forgetful = block('authorisation').replace('return user === undefined', 'user === undefined');
+    const program = await serve(forgetful);
+    expect((await refused(`${program.url}/private`)).status).toBe(500);
+    await heard(program, 'authorize returned undefined', 'err');
+  });
+
+  test('a token as the first message', async () => {
+    const { url } = await serve(block('authorisation', 1).replace('5000', '50'));
+    const right = await open(`${url}/late`);
+    right.client.send('s3cret');
+    expect(await right.next()).toBe('welcome');
+    right.client.send('echo?');
+    expect(await right.next()).toBe('echo?');
+    const wrong = await open(`${url}/late`);
+    wrong.client.send('guess');
+    expect(await wrong.closed).toEqual({ code: 1008, reason: 'wrong token' });
+    const silent = await open(`${url}/late`);
+    expect(await silent.closed).toEqual({ code: 1008, reason: 'no token' });
+  });
+});
+
+describe('upload by fragments', () => {
+  let folder: string;
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+  const start = async () => {
+    folder = await mkdtemp(join(tmpdir(), 'portal-upload-'));
+    const code = block('upload-by-fragments').replace("'uploads'", JSON.stringify(join(folder, 'uploads')));
+    return serve(code);
+  };
+  const stored = () => readdir(join(folder, 'uploads'));
+
+  test('fragments and whole messages make one file', async () => {
+    const { url } = await start();
+    const { client, next, closed } = await open(`${url}/upload`);
+    client.send(Buffer.from('one '), { fin: false });
+    client.send(Buffer.from('two '), { fin: true });
+    client.send(Buffer.from('three'));
+    client.send('end');
+    expect(await next()).toBe('stored 13 bytes');
+    expect((await closed).code).toBe(1000);
+    const [name = ''] = await stored();
+    expect(await readFile(join(folder, 'uploads', name), 'utf8')).toBe('one two three');
+  });
+
+  test('one that breaks off leaves nothing', async () => {
+    const { url } = await start();
+    const { client } = await open(`${url}/upload`);
+    client.send(Buffer.from('half'), { fin: false });
+    await expect.poll(stored).toEqual([expect.stringMatching(/\.part$/)]);
+    client.terminate();
+    await expect.poll(stored).toEqual([]);
+  });
+
+  test('the function for a page uploads a file and hears how much was stored', async () => {
+    const { url } = await start();
+    const page = run(`
+      import { WebSocket } from 'undici'; globalThis.WebSocket = WebSocket;
+      ${block('upload-by-fragments', 1)}
+      console.log(await upload(new Blob([new Uint8Array(3_000_000)]), '${url}/upload'));`);
+    expect(await heard(page, '\n')).toBe('stored 3000000 bytes\n');
+  });
+});
+
+describe('backpressure', () => {
+  test('a hundred thousand numbers arrive in order, though the reader stops for a while', async () => {
+    const { url } = await serve(block('backpressure'));
+    const client = new WebSocket(`${url}/numbers`);
+    let count = 0;
+    let inOrder = true;
+    client.on('message', (data) => {
+      inOrder &&= String(data) === `number ${++count}`;
+      if (count === 1000) {
+        client.pause();
+        setImmediate(() => client.resume());
+      }
+    });
+    expect((await once(client, 'close'))[0]).toBe(1000);
+    expect([count, inOrder]).toEqual([100_000, true]);
+  });
+
+  test('the loop takes jobs one after the other', async () => {
+    const { url } = await serve(block('backpressure', 1));
+    const { client, next } = await open(`${url}/jobs`);
+    for (const job of ['a', 'b', 'c']) client.send(job);
+    expect([await next(), await next(), await next()]).toEqual(['done a', 'done b', 'done c']);
+  });
+});
+
+describe('graceful shutdown', () => {
+  test('SIGTERM closes with 1012, says what it did, and ends with 0', async () => {
+    const program = await serve(block('graceful-shutdown'));
+    const health = await fetch(`http://127.0.0.1:${program.port}/health`, {
+      headers: { connection: 'close' },
+    });
+    expect([health.status, await health.text()]).toEqual([200, 'listening\n']);
+    const { closed } = await open(`${program.url}/echo`);
+    const exitCode = program.stop();
+    expect(await closed).toEqual({ code: 1012, reason: 'restarting' });
+    expect(await exitCode).toBe(0);
+    expect(program.said.out).toBe('listening\nstopped; 1 connections, 0 by force\n');
+  });
+});
+
+test('every how-to is under test here, or elsewhere', async () => {
+  const elsewhere = ['behind-nginx.md', 'stately-inspector.md', 'typed-messages.md', 'testing-handlers.md'];
+  const names = (await readdir(`${root}docs/how-to`)).filter((name) => !elsewhere.includes(name));
+  expect(names.map((name) => `docs/how-to/${name}`).sort()).toEqual([...pages].sort());
+});
