@@ -1,0 +1,54 @@
+// The explanations say what is so: the table of arcs is the machine's, and the run-to-completion page prints what it says.
+
+import { afterEach, beforeAll, expect, test } from 'vitest';
+import { connectionMachine } from '../../src/machines/connection-machine.ts';
+import { blocksOf, compile, endAll, heard, open, readPage, serve } from './pages.ts';
+
+const runToCompletion = 'docs/explanation/run-to-completion.md';
+let compiled: Awaited<ReturnType<typeof compile>>;
+beforeAll(async () => {
+  compiled = await compile(runToCompletion);
+}, 60_000);
+afterEach(endAll);
+
+interface Node {
+  readonly states?: Record<string, Node>;
+  readonly on?: Record<string, Arc | readonly Arc[]>;
+}
+type Arc = { readonly target?: string };
+
+/** Every arc that leads somewhere, as `from event to`, with dotted paths. */
+function arcsOf(node: Node, path: readonly string[] = []): string[] {
+  const own = Object.entries(node.on ?? {}).flatMap(([event, arcs]) =>
+    [arcs].flat().flatMap(({ target }: Arc) => {
+      if (target === undefined) return [];
+      const to = target.startsWith('#connection.')
+        ? target.slice('#connection.'.length)
+        : [...path.slice(0, -1), target].join('.');
+      return [`${path.join('.')} ${event} ${to}`];
+    }),
+  );
+  const inner = Object.entries(node.states ?? {}).flatMap(([name, state]) => arcsOf(state, [...path, name]));
+  return [...own, ...inner];
+}
+
+test('the table of arcs has each arc of the machine once, and no other', () => {
+  const rows = readPage('docs/explanation/statechart.md').matchAll(
+    /^\| (`.*?) \| (`.*?) \| (`.*?) \| \S.* \|$/gm,
+  );
+  const names = (cell = '') => Array.from(cell.matchAll(/`([^`]+)`/g), ([, name]) => name);
+  const told = Array.from(rows, ([, froms, events, to]) =>
+    names(froms).flatMap((from) => names(events).map((event) => `${from} ${event} ${names(to)[0]}`)),
+  ).flat();
+  expect(told.sort()).toEqual(arcsOf(connectionMachine.config as Node).sort());
+});
+
+test('run to completion: the program passes the type checker and prints what the page says', async () => {
+  expect(compiled.complaints).toBe('');
+  const printed = blocksOf(runToCompletion)[1]?.code ?? 'missing';
+  const program = await serve(compiled.programs.get(runToCompletion)?.[0]);
+  const { client, closed } = await open(program.url);
+  client.send('hello');
+  expect((await closed).code).toBe(1000);
+  expect(await heard(program, '1000')).toBe(printed);
+});
