@@ -22,3 +22,9 @@ export const systemClock: Clock = {
     return () => clearInterval(timer);
   },
 };
+
+/** Taken at load: a test that puts fake timers in their place still has its turns. */
+const { setImmediate: soon } = globalThis;
+
+/** Resolves when all that is ready now has been done, and what that made ready at once. */
+export const eventLoopTurn = (): Promise<void> => new Promise((resolve) => soon(resolve));

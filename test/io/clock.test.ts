@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { systemClock } from '../../src/io/clock.ts';
+import { eventLoopTurn, systemClock } from '../../src/io/clock.ts';
 
 test('time never goes back, and is in milliseconds', async () => {
   const before = systemClock.now();
@@ -56,4 +56,12 @@ test('a beat keeps no process alive', () => {
   const stop = systemClock.every(1000, () => {});
   expect(timers()).toBe(before);
   stop();
+});
+
+test('a turn of the event loop ends when what was ready, and what that made ready at once, is done', async () => {
+  const done: string[] = [];
+  setImmediate(() => done.push('immediate'));
+  process.nextTick(() => Promise.resolve().then(() => process.nextTick(() => done.push('tick'))));
+  await eventLoopTurn();
+  expect(done).toEqual(['tick', 'immediate']);
 });
