@@ -15,10 +15,14 @@ const NEVER = Number.POSITIVE_INFINITY;
 const STALL_MS = 1000;
 /** The heartbeat's silence is spread by this much either way, so that pings do not come in waves. */
 const JITTER = 0.2;
+/** The greatest age is spread by this much either way, so that those who came together do not go together. */
+const AGE_JITTER = 0.1;
 
 /** What a deadline needs to know of its connection. */
 export interface Timed {
   onTimeout(timeout: Timeout): void;
+  /** It has been open for `maxAge`. */
+  onAged(): void;
   /** Reading is held back by us: silence is our own doing. */
   readonly held: boolean;
 }
@@ -36,6 +40,8 @@ export class Deadlines implements Waiting {
   #silenceTicks = NEVER;
   #pingTick = NEVER;
   #writeTick = NEVER;
+  /** 0 when there is none: most connections have none, and a small number costs no memory. */
+  #ageTick = 0;
 
   constructor(ticker: Ticker, settings: Settings, timed: Timed) {
     this.#ticker = ticker;
@@ -48,7 +54,7 @@ export class Deadlines implements Waiting {
   /** The connection is in a new state. */
   enter(state: ConnectionState): void {
     if (state === 'open' || state === 'fragmenting') {
-      if (this.#silenceTicks === NEVER) this.#startHeartbeat();
+      if (this.#silenceTicks === NEVER) this.#start();
       if (state === 'fragmenting') this.#arm('timeout.message', this.#settings.messageDeadline);
       else this.#disarm();
       return;
@@ -57,6 +63,7 @@ export class Deadlines implements Waiting {
     this.#silenceTicks = NEVER;
     this.#pingTick = NEVER;
     this.#writeTick = NEVER;
+    this.#ageTick = 0;
     if (state === 'closing') this.enterClosing();
     else if (state === 'closed') this.#ticker.forget(this);
   }
@@ -88,6 +95,10 @@ export class Deadlines implements Waiting {
       this.#timed.onTimeout({ type: 'timeout.write' });
     }
     if (this.#silenceTicks !== NEVER) this.#checkHeartbeat(tick);
+    if (this.#ageTick !== 0 && this.#ageTick <= tick) {
+      this.#ageTick = 0;
+      this.#timed.onAged();
+    }
     this.#schedule();
   }
 
@@ -99,9 +110,14 @@ export class Deadlines implements Waiting {
     if (this.#pingTick !== NEVER) this.#pingTick = this.#ticker.present;
   }
 
-  #startHeartbeat(): void {
-    const { heartbeatInterval, clock } = this.#settings;
-    this.#silenceTicks = Ticker.ticks(heartbeatInterval * (1 - JITTER + 2 * JITTER * clock.random()));
+  /** The connection has opened. */
+  #start(): void {
+    const { heartbeatInterval, maxAge, clock } = this.#settings;
+    const spread = (jitter: number) => 1 - jitter + 2 * jitter * clock.random();
+    this.#silenceTicks = Ticker.ticks(heartbeatInterval * spread(JITTER));
+    // Without a heartbeat this is asked again with every message of several frames.
+    if (maxAge !== NEVER && this.#ageTick === 0)
+      this.#ageTick = this.#ticker.present + Ticker.ticks(maxAge * spread(AGE_JITTER));
     this.#schedule();
   }
 
@@ -142,7 +158,7 @@ export class Deadlines implements Waiting {
       this.#pingTick === NEVER
         ? this.lastByteTick + this.#silenceTicks
         : Math.min(this.#pongTick, this.#pingTick + this.#silenceTicks);
-    const next = Math.min(this.#stateTick, this.#writeTick, heartbeat);
+    const next = Math.min(this.#stateTick, this.#writeTick, heartbeat, this.#ageTick || NEVER);
     if (this.dueTick >= 0 && this.dueTick <= next) return;
     this.#ticker.wait(this, next);
   }

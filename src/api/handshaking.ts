@@ -4,6 +4,7 @@
  * The order of the questions is the order of the answers a peer may get: 400 and 431 for the head, 405, 426 and 400
  * for the handshake (RFC 6455 4.2.1), 404 for the path, 403 for the origin, then `authorize`.
  */
+import { clientAddress } from '../io/forwarded.ts';
 import {
   chooseSubprotocol,
   readHandshake,
@@ -42,10 +43,19 @@ export interface Refused {
 
 export type Outcome = Accepted | Refused;
 
+/** Who knows whether there is room for one more. */
+export interface Admission {
+  /** The answer that says no to a client of this address, or undefined. */
+  admit(remoteAddress: string): HttpResponse | undefined;
+}
+
+const CONTRADICTION = 'Forwarded and X-Forwarded-For name different clients.';
+
 export class Handshaking {
   readonly #settings: Settings;
   readonly #match: (path: string) => Match<Path> | undefined;
-  readonly #remoteAddress: string;
+  /** Of the socket; of the client behind a named proxy once the head is read. */
+  #remoteAddress: string;
   readonly #parser: RequestHeadParser;
   /** Made when there is somebody to tell. */
   #abort: AbortController | undefined;
@@ -65,16 +75,20 @@ export class Handshaking {
   }
 
   /** Takes the next bytes; undefined while the head is not whole, a promise while a callback decides. */
-  push(chunk: Uint8Array, full: HttpResponse | undefined): Outcome | Promise<Outcome> | undefined {
+  push(chunk: Uint8Array, admission: Admission): Outcome | Promise<Outcome> | undefined {
     const result = this.#parser.push(chunk);
     if (result.kind === 'need-more') return undefined;
     if (result.kind === 'error') return refused(refusal(result.status, result.message));
     this.rest = result.rest;
     const { head } = result;
     this.omitBody = head.method === 'HEAD';
+    const client = this.#clientOf(head);
+    if (client === undefined) return refused(refusal(400, CONTRADICTION));
+    this.#remoteAddress = client;
     const handshake = readHandshake(head);
     if (handshake.kind === 'refusal') return refused(handshake.response);
     if (handshake.kind === 'request') return this.#answerRequest(head);
+    const full = admission.admit(client);
     if (full !== undefined) return refused(full);
     return this.#judge(head, handshake);
   }
@@ -82,6 +96,13 @@ export class Handshaking {
   /** The peer is gone or the deadline has passed: tells `authorize`. */
   abort(): void {
     this.#abort?.abort();
+  }
+
+  #clientOf(head: RequestHead): string | undefined {
+    const { trustProxy } = this.#settings;
+    if (trustProxy === undefined) return this.#remoteAddress;
+    const [forwarded, xForwardedFor] = [head.header('forwarded'), head.header('x-forwarded-for')];
+    return clientAddress(this.#remoteAddress, { forwarded, xForwardedFor }, trustProxy);
   }
 
   #answerRequest(head: RequestHead): Outcome | Promise<Outcome> {

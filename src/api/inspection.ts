@@ -168,18 +168,24 @@ export interface ServerStats {
   readonly refused: number;
   readonly messagesIn: number;
   readonly messagesOut: number;
+  /** Messages that `send` or the policy `drop-oldest` dropped at `sendLimit`. */
+  readonly dropped: number;
   /** Bytes from the sockets, headers and handshakes included. */
   readonly bytesIn: number;
   /** Bytes given to the sockets, headers and handshakes included. */
   readonly bytesOut: number;
   /** Bytes that wait to be sent. */
   readonly buffered: number;
+  /** How often each limit or deadline was passed, by the name of its option; those that never were are left out. */
+  readonly limits: Readonly<Record<string, number>>;
 }
 
 /** What one connection has done: `connection.stats()`. */
 export interface ConnectionStats {
   readonly messagesIn: number;
   readonly messagesOut: number;
+  /** Messages that `send` or the policy `drop-oldest` dropped at `sendLimit`. */
+  readonly dropped: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
   /** Bytes that wait to be sent. */

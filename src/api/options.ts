@@ -4,6 +4,7 @@
 import { constants } from 'node:buffer';
 import type { InspectionEvent, Observer } from 'xstate';
 import { type Clock, systemClock } from '../io/clock.ts';
+import { compileProxies, type Proxies } from '../io/forwarded.ts';
 import type { HttpResponse } from '../io/http-response.ts';
 import { compileOrigins } from '../io/origin.ts';
 import type { Overflow } from '../io/outbox.ts';
@@ -47,8 +48,21 @@ export interface Limits {
   readonly memoryBudget: number;
   /** Connections at a time; over it 503. Default 65,536. */
   readonly maxConnections: number;
-  /** Connections at a time from one address; over it 503. Default Infinity. */
+  /** Connections at a time from one address, see `trustProxy`; over it 503. Default Infinity. */
   readonly maxConnectionsPerAddress: number;
+  /**
+   * Handshakes under way at a time, `authorize` included; over it 503 to the one that has been sending its head for
+   * the longest time. Default 8,192.
+   */
+  readonly maxHandshakes: number;
+  /** Messages, Pings and Pongs of one peer per second; over it 1008. Default Infinity. */
+  readonly maxMessagesPerSecond: number;
+  /** Bytes of one peer per second, frame headers included; over it 1008. Default Infinity. */
+  readonly maxBytesPerSecond: number;
+  /** What the two rates bring in this time may come at once, after a silence. Default 1 s. */
+  readonly rateBurst: number;
+  /** Time that a connection may be open, spread by ±10 %; then it is closed with 1001. Default Infinity. */
+  readonly maxAge: number;
 }
 
 /** A path among the options: with a codec its messages are `unknown` here, and typed where `server.path` makes it. */
@@ -74,6 +88,11 @@ export interface ServerOptions
   readonly origins?: '*' | readonly string[] | undefined;
   /** Subprotocols spoken here, best first (RFC 6455 1.9). */
   readonly subprotocols?: readonly string[] | undefined;
+  /**
+   * Proxies whose Forwarded (RFC 7239) and X-Forwarded-For are believed: addresses and ranges, such as `10.0.0.0/8`.
+   * `remoteAddress` and `maxConnectionsPerAddress` are then of the client behind them. Default: none.
+   */
+  readonly trustProxy?: readonly string[] | undefined;
   /** What happens to a message over `sendLimit`. Default `'close'`, with 1013. */
   readonly overflow?: Overflow | undefined;
   /** Stop at a `debugger` statement and rethrow when a handler fails. Default false. */
@@ -101,6 +120,8 @@ export interface Settings extends Limits {
   readonly host: string | undefined;
   readonly origins: ReturnType<typeof compileOrigins>;
   readonly subprotocols: readonly string[];
+  /** Undefined when no proxy is named. */
+  readonly trustProxy: Proxies | undefined;
   readonly overflow: Overflow;
   readonly debugOnError: boolean;
   readonly tcp: 'handle' | 'socket';
@@ -159,6 +180,11 @@ const RULES: { readonly [Name in keyof Limits]: Rule } = {
   memoryBudget: { ...bytes(128 * MIB, 1, 2 ** 40), unlimited: true },
   maxConnections: count(65_536, true),
   maxConnectionsPerAddress: count(Number.POSITIVE_INFINITY, true),
+  maxHandshakes: count(8_192, true),
+  maxMessagesPerSecond: count(Number.POSITIVE_INFINITY, true),
+  maxBytesPerSecond: { ...bytes(Number.POSITIVE_INFINITY, 1, 2 ** 40), unlimited: true },
+  rateBurst: time(1_000),
+  maxAge: time(Number.POSITIVE_INFINITY, true),
 };
 
 /** Defaults that the test suite changes, to run over both transports. @internal */
@@ -173,6 +199,7 @@ const OTHER_NAMES = [
   'paths',
   'origins',
   'subprotocols',
+  'trustProxy',
   'overflow',
   'debugOnError',
   'tcp',
@@ -226,6 +253,7 @@ export function readOptions(options: ServerOptions): Settings {
     host,
     origins: readOrigins(options.origins),
     subprotocols: readSubprotocols(options.subprotocols),
+    trustProxy: readProxies(options.trustProxy),
     overflow,
     debugOnError,
     tcp,
@@ -316,6 +344,18 @@ function readOrigins(origins: ServerOptions['origins']): Settings['origins'] {
     // It says which entry is wrong, and what the likeliest mistakes mean.
     const allowed = "'*', or a list of origins such as 'https://example.com' and 'https://*.example.com'";
     throw new OptionError('origins', origins, allowed, `option ${(error as Error).message}`);
+  }
+}
+
+function readProxies(list: readonly string[] | undefined): Proxies | undefined {
+  if (list === undefined) return undefined;
+  const allowed = "a list of addresses and ranges, such as ['127.0.0.1', '10.0.0.0/8', 'fd00::/8']";
+  if (!Array.isArray(list)) throw new OptionError('trustProxy', list, allowed);
+  try {
+    return list.length === 0 ? undefined : compileProxies(list);
+  } catch (error) {
+    const message = `option trustProxy: ${(error as Error).message}`;
+    throw new OptionError('trustProxy', list, allowed, message);
   }
 }
 

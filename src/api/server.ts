@@ -30,6 +30,7 @@ import {
   watchables,
 } from './inspection.ts';
 import { readOptions, type ServerOptions, type Settings } from './options.ts';
+import { Pacing } from './pacing.ts';
 import { type Failure, type Lifecycle, Path, type Received, Streams } from './path.ts';
 import { type Match, type Params, type ParamsOf, Router } from './router.ts';
 import { Session } from './session.ts';
@@ -41,6 +42,11 @@ export interface StopOptions {
   readonly reason?: string | undefined;
   /** Milliseconds for their closing; what is left then is destroyed. Default: the option `closeDeadline`. */
   readonly deadline?: number | undefined;
+  /**
+   * Connections asked to close every 50 ms, spread by ±50 %, so that their clients do not all come back at once; more
+   * where half of the deadline would not suffice. 1 to Infinity, all at once. Default 500.
+   */
+  readonly batch?: number | undefined;
 }
 
 /** What a stop did. */
@@ -49,6 +55,10 @@ export interface StopReport {
   readonly connections: number;
   /** Of those, the ones that had to be destroyed at the deadline. */
   readonly terminated: number;
+  /** Handshakes answered with 503 meanwhile. */
+  readonly refused: number;
+  /** Handlers that were still under way at the deadline, and are waited for no longer. */
+  readonly handlers: number;
 }
 
 /** What a session needs of its server. @internal */
@@ -63,6 +73,14 @@ export interface Host {
   lendDecoder(): FrameDecoder;
   takeBack(decoder: FrameDecoder): void;
   full(session: Session): HttpResponse | undefined;
+  /** The head of this one is read; `authorize` decides. */
+  deciding(session: Session): void;
+  /** The handshake was answered, or is over. */
+  handshaken(session: Session): void;
+  /** The client of this one is at another address than its socket. */
+  moveTo(session: Session, remoteAddress: string): void;
+  /** A limit or a deadline was passed. */
+  breached(limit: string): void;
   opened(connection: Connection): void;
   closed(session: Session): void;
   moved(from: ConnectionState, to: ConnectionState): void;
@@ -74,6 +92,9 @@ export interface Host {
 const REFUSALS_AT_A_TIME = 1024;
 const STOPPED_EARLY = 'the server was stopped before it listened';
 const RETRY_AFTER = { 'Retry-After': '5' };
+const NOTHING_STOPPED: StopReport = Object.freeze({ connections: 0, terminated: 0, refused: 0, handlers: 0 });
+/** Connections that a stop asks to close in a tick. */
+const STOP_BATCH = 500;
 let nextConnectionId = 1;
 
 /**
@@ -124,7 +145,8 @@ export class Server {
   }
 
   /**
-   * Refuses new connections, closes all with `code`, waits for them up to `deadline`, and destroys what is left.
+   * Answers new handshakes with 503, closes all connections with `code`, in batches, waits for them and for handlers
+   * under way up to `deadline`, and destroys what is left. The port is closed when the last of them has gone.
    * A second call while it stops is the same promise; a server that is stopped resolves at once.
    */
   stop(options: StopOptions = {}): Promise<StopReport> {
@@ -199,6 +221,10 @@ class Core implements Host, ServerPort, Watchable {
   readonly #paths = new Map<string, Path>();
   readonly #sessions = new Set<Session>();
   readonly #byAddress = new Map<string, number>();
+  /** Handshakes whose head is being read, the oldest first, and those that `authorize` decides about. */
+  readonly #heads = new Set<Session>();
+  readonly #deciding = new Set<Session>();
+  readonly #limits: Record<string, number> = {};
   #listener: Listener | undefined;
   #opening: Promise<void> = Promise.resolve();
   /** Calls of `stop`. */
@@ -207,7 +233,13 @@ class Core implements Host, ServerPort, Watchable {
   #pendingHandlers = 0;
   #starting: { promise: Promise<void>; settle: (error?: Error) => void } | undefined;
   #stopping: { promise: Promise<StopReport>; settle: (report: StopReport) => void } | undefined;
-  #stopReport = { connections: 0, terminated: 0 };
+  #stopReport = { ...NOTHING_STOPPED };
+  /** How a stop closes, the first connection that is none of its own, and how many of its own are left. */
+  #batch = STOP_BATCH;
+  #endTick = 0;
+  #pacing: Pacing<Session> | undefined;
+  #firstLate = 0;
+  #leaving = 0;
   /** Connections by state. */
   readonly #counts = { handshaking: 0, open: 0, fragmenting: 0, closing: 0, closed: 0 };
   readonly #totals = {
@@ -216,6 +248,7 @@ class Core implements Host, ServerPort, Watchable {
     refused: 0,
     messagesIn: 0,
     messagesOut: 0,
+    dropped: 0,
     bytesIn: 0,
     bytesOut: 0,
   };
@@ -270,28 +303,34 @@ class Core implements Host, ServerPort, Watchable {
     code = 1001,
     reason = '',
     deadline = this.settings.closeDeadline,
+    batch = STOP_BATCH,
   }: StopOptions): Promise<StopReport> {
     const number = toCloseCode(code);
     encodeClosePayload(number, reason);
     if (!(deadline >= 0))
       throw new RangeError(`deadline is ${String(deadline)}; allowed are 0 or more milliseconds`);
+    if (!(batch >= 1)) throw new RangeError(`batch is ${String(batch)}; allowed are 1 or more connections`);
     this.#stops++;
     if (this.#stopping !== undefined) return this.#stopping.promise;
-    if (this.state === 'stopped') return Promise.resolve({ connections: 0, terminated: 0 });
+    if (this.state === 'stopped') return Promise.resolve(NOTHING_STOPPED);
     if (this.state === 'failed') {
       this.actor.send({ type: 'server.stop', code: number, reason });
-      return Promise.resolve({ connections: 0, terminated: 0 });
+      return Promise.resolve(NOTHING_STOPPED);
     }
     const stopping = deferred<StopReport>();
     this.#stopping = stopping;
-    this.#stopReport = { connections: this.#sessions.size, terminated: 0 };
+    this.#leaving = this.#sessions.size;
+    this.#firstLate = nextConnectionId;
+    this.#stopReport = { ...NOTHING_STOPPED, connections: this.#leaving };
+    this.#batch = batch;
+    this.#endTick = this.ticker.tick + Math.floor(Ticker.ticks(deadline) / 2);
     this.#armDrain(deadline);
     this.actor.send({ type: 'server.stop', code: number, reason });
     return stopping.promise;
   }
 
   address() {
-    return this.#listener?.address() ?? null;
+    return this.#stopping === undefined ? (this.#listener?.address() ?? null) : null;
   }
 
   listen(): void {
@@ -312,7 +351,13 @@ class Core implements Host, ServerPort, Watchable {
   }
 
   closeListener(): void {
+    // While connections leave, those who come are told so with a 503; a port that is lost tells nobody anything.
+    if (this.#stopping === undefined || this.#leaving === 0) this.#closePort();
+  }
+
+  #closePort(): void {
     const listener = this.#listener;
+    if (listener === undefined) return;
     this.#listener = undefined;
     const closed = () => {
       this.#portOpen = false;
@@ -323,11 +368,25 @@ class Core implements Host, ServerPort, Watchable {
   }
 
   closeConnections(code: number, reason: string): void {
-    for (const session of [...this.#sessions]) session.requestClose(code, reason);
+    const close = (session: Session): boolean => {
+      if (session.report !== undefined) return false;
+      session.requestClose(code, reason);
+      return true;
+    };
+    const isOpen = ({ state }: Session) => state !== 'handshaking';
+    const sessions = [...this.#sessions];
+    for (const session of sessions) if (!isOpen(session)) close(session);
+    const { ticker, settings } = this;
+    const pace = { batch: this.#batch, endTick: this.#endTick, items: sessions.filter(isOpen) };
+    this.#pacing = new Pacing({ ticker, clock: settings.clock }, pace, close);
+    this.#pacing.start();
   }
 
   terminateConnections(): void {
-    this.#stopReport.terminated = this.#sessions.size;
+    this.#pacing?.stop();
+    this.#closePort();
+    this.#stopReport.terminated = this.#leaving;
+    this.#stopReport.handlers = this.#pendingHandlers;
     this.#pendingHandlers = 0;
     for (const session of [...this.#sessions]) session.requestTerminate();
     this.#checkGone();
@@ -376,8 +435,14 @@ class Core implements Host, ServerPort, Watchable {
   }
 
   #checkGone(): void {
-    if (this.state !== 'draining' || this.#portOpen) return;
-    if (this.#sessions.size > 0 || this.#pendingHandlers > 0) return;
+    if (this.state !== 'draining' || this.#leaving > 0 || this.#pendingHandlers > 0) return;
+    this.#closePort();
+    // Who came meanwhile is told so, and not waited for.
+    for (const session of [...this.#sessions]) {
+      session.requestClose(1001, '');
+      session.requestTerminate();
+    }
+    if (this.#portOpen || this.#sessions.size > 0) return;
     this.actor.send({ type: 'connections.gone' });
   }
 
@@ -392,16 +457,61 @@ class Core implements Host, ServerPort, Watchable {
 
   #accept(transport: Transport): void {
     const most = this.settings.maxConnections + REFUSALS_AT_A_TIME;
-    if (this.state !== 'listening' || this.#sessions.size >= most) {
+    const isOpen = this.state === 'listening' || (this.state === 'draining' && this.#listener !== undefined);
+    if (!isOpen || this.#sessions.size >= most) {
+      if (isOpen) this.breached('maxConnections');
       transport.destroy();
       return;
     }
     const session = new Session(this, transport, nextConnectionId++);
     this.#sessions.add(session);
-    const { remoteAddress } = session;
-    if (this.settings.maxConnectionsPerAddress !== Number.POSITIVE_INFINITY) {
-      this.#byAddress.set(remoteAddress, (this.#byAddress.get(remoteAddress) ?? 0) + 1);
-    }
+    this.#heads.add(session);
+    if (this.#countsAddresses) this.#countAddress(session.remoteAddress, 1);
+    if (this.#heads.size + this.#deciding.size > this.settings.maxHandshakes) this.#crowdOut();
+  }
+
+  /**
+   * Too many handshakes: the one that has been sending its head for the longest time makes room. Who shakes hands in
+   * earnest is done soon, so under a flood of slow ones newcomers still come through.
+   */
+  #crowdOut(): void {
+    this.breached('maxHandshakes');
+    const [oldest] = this.#heads;
+    if (oldest === undefined) return;
+    const { maxHandshakes } = this.settings;
+    const text = `The server has its ${maxHandshakes} handshakes under way (maxHandshakes).`;
+    oldest.crowdOut(refusal(503, text, RETRY_AFTER));
+    const answered = this.#counts.handshaking - this.#heads.size - this.#deciding.size;
+    if (answered > REFUSALS_AT_A_TIME) oldest.requestTerminate();
+  }
+
+  deciding(session: Session): void {
+    this.#heads.delete(session);
+    this.#deciding.add(session);
+  }
+
+  handshaken(session: Session): void {
+    if (!this.#heads.delete(session)) this.#deciding.delete(session);
+  }
+
+  moveTo(session: Session, remoteAddress: string): void {
+    if (this.#countsAddresses) this.#countAddress(session.remoteAddress, -1);
+    session.remoteAddress = remoteAddress;
+    if (this.#countsAddresses) this.#countAddress(remoteAddress, 1);
+  }
+
+  get #countsAddresses(): boolean {
+    return this.settings.maxConnectionsPerAddress !== Number.POSITIVE_INFINITY;
+  }
+
+  #countAddress(address: string, change: 1 | -1): void {
+    const count = (this.#byAddress.get(address) ?? 0) + change;
+    if (count > 0) this.#byAddress.set(address, count);
+    else this.#byAddress.delete(address);
+  }
+
+  breached(limit: string): void {
+    this.#limits[limit] = (this.#limits[limit] ?? 0) + 1;
   }
 
   newActor(session: Session): ConnectionActor {
@@ -420,10 +530,13 @@ class Core implements Host, ServerPort, Watchable {
 
   full(session: Session): HttpResponse | undefined {
     const { maxConnections, maxConnectionsPerAddress } = this.settings;
+    if (this.#stopping !== undefined) return refusal(503, 'The server is stopping.', RETRY_AFTER);
     if (this.open.size >= maxConnections) {
+      this.breached('maxConnections');
       return refusal(503, `The server has its ${maxConnections} connections (maxConnections).`, RETRY_AFTER);
     }
     if ((this.#byAddress.get(session.remoteAddress) ?? 0) > maxConnectionsPerAddress) {
+      this.breached('maxConnectionsPerAddress');
       const limit = `${maxConnectionsPerAddress} connections (maxConnectionsPerAddress)`;
       return refusal(503, `Your address has its ${limit}.`, RETRY_AFTER);
     }
@@ -444,14 +557,16 @@ class Core implements Host, ServerPort, Watchable {
     this.#sessions.delete(session);
     if (this.open.delete(session.connection)) this.#totals.closed++;
     else this.#totals.refused++;
+    if (this.#stopping !== undefined) {
+      if (session.id < this.#firstLate) this.#leaving--;
+      if (session.accepted === undefined) this.#stopReport.refused++;
+    }
     this.#totals.messagesIn += session.messagesIn;
     this.#totals.messagesOut += session.outbox.messages;
+    this.#totals.dropped += session.outbox.dropped;
     this.#totals.bytesIn += session.bytesIn;
     this.#totals.bytesOut += session.outbox.bytes;
-    const { remoteAddress } = session;
-    const others = (this.#byAddress.get(remoteAddress) ?? 1) - 1;
-    if (others > 0) this.#byAddress.set(remoteAddress, others);
-    else this.#byAddress.delete(remoteAddress);
+    if (this.#countsAddresses) this.#countAddress(session.remoteAddress, -1);
   }
 
   handlerPending(change: 1 | -1): void {
@@ -473,13 +588,19 @@ class Core implements Host, ServerPort, Watchable {
     const { handshaking, open, fragmenting, closing } = this.#counts;
     const stats = { ...this.#totals, buffered: 0 };
     for (const { messagesIn, bytesIn, outbox } of this.#sessions) {
+      stats.dropped += outbox.dropped;
       stats.messagesIn += messagesIn;
       stats.messagesOut += outbox.messages;
       stats.bytesIn += bytesIn;
       stats.bytesOut += outbox.bytes;
       stats.buffered += outbox.bufferedAmount;
     }
-    return { state: this.state, connections: { handshaking, open, fragmenting, closing }, ...stats };
+    return {
+      state: this.state,
+      connections: { handshaking, open, fragmenting, closing },
+      ...stats,
+      limits: { ...this.#limits },
+    };
   }
 
   listenIn(hear: (event: InspectionEvent) => void): () => void {

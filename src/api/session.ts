@@ -34,10 +34,11 @@ import {
   ProtocolError,
 } from './errors.ts';
 import type { Fragment, Message } from './handlers.ts';
-import { type Accepted, Handshaking, isThenable, type Outcome } from './handshaking.ts';
+import { type Accepted, type Admission, Handshaking, isThenable, type Outcome } from './handshaking.ts';
 import { type ConnectionStats, connectionChannels } from './inspection.ts';
 import { type Holder, processBudget } from './memory-budget.ts';
 import type { Path } from './path.ts';
+import { Rates } from './rate-limit.ts';
 import type { Host } from './server.ts';
 import { Stream } from './streams.ts';
 
@@ -57,11 +58,12 @@ interface SessionStreams {
   closed?: Stream<CloseReport>;
 }
 
-export class Session implements ConnectionPort, TransportListener, OutboxOwner, Timed, Holder {
+export class Session implements ConnectionPort, TransportListener, OutboxOwner, Timed, Holder, Admission {
   readonly id: number;
   readonly actor: ConnectionActor;
   readonly connection: Connection;
-  readonly remoteAddress: string;
+  /** Of the socket; of the client behind a named proxy once the head is read. */
+  remoteAddress: string;
   readonly outbox: Outbox;
   state: ConnectionState = 'handshaking';
   accepted: Accepted | undefined;
@@ -98,6 +100,8 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   #closeRequested = false;
   /** Failed handlers that `onError` wants to be called again. */
   #retries: (() => void)[] | undefined;
+  /** Only where an option limits how fast the peer may send. */
+  #rates: Rates | undefined;
   #drainWaiters: (() => void)[] | undefined;
   readonly #bornTick: number;
   #pingNumber = 0;
@@ -139,6 +143,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     const { turn, ticker } = this.#host;
     this.#deadlines.lastByteTick = ticker.tick;
     this.bytesIn += chunk.length;
+    if (this.#rates !== undefined && !this.#countBytes(chunk.length)) return;
     turn.begin();
     this.actor.send({ type: 'socket.bytes', chunk, shared });
     if (shared && this.#lent?.hasMore) this.#lent.keepRest();
@@ -167,15 +172,25 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     this.tell({ type: 'socket.closed' });
   }
 
+  onAged(): void {
+    this.#host.breached('maxAge');
+    this.requestClose(1001, 'connection reached its age limit');
+  }
+
   onTimeout(event: Extract<ConnectionEvent, { type: `timeout.${string}` }>): void {
     if (event.type === 'timeout.message') {
       this.#report(new LimitError('messageDeadline', 1008, 'a fragmented message took too long'));
     } else if (event.type === 'timeout.pong') {
+      this.#host.breached('pongDeadline');
       this.#report(new ConnectionLostError('no sign of life within pongDeadline after a ping'));
     } else if (event.type === 'timeout.write' && this.state !== 'closing') {
+      this.#host.breached('writeDeadline');
       this.#report(new ConnectionLostError('the peer accepted nothing within writeDeadline'));
     } else if (event.type === 'timeout.handshake') {
+      this.#host.breached('handshakeDeadline');
       this.#report(new HandshakeError(408, 'handshakeDeadline passed'));
+    } else if (event.type === 'timeout.close') {
+      this.#host.breached('closeDeadline');
     }
     this.tell(event);
   }
@@ -195,7 +210,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
 
   readHead(chunk: Uint8Array, shared: boolean): void {
     const handshaking = this.#handshaking as Handshaking; // lives while the state is handshaking
-    const outcome = handshaking.push(chunk, this.#host.full(this));
+    const outcome = handshaking.push(chunk, this);
     if (outcome === undefined) return;
     if (handshaking.rest.length > 0) {
       this.#decoder.push(shared ? handshaking.rest.slice() : handshaking.rest);
@@ -204,6 +219,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
       this.#settleHandshake(outcome);
       return;
     }
+    this.#host.deciding(this);
     this.actor.send({ type: 'handshake.pending' });
     outcome.then((settled) => {
       // A verdict that comes too late, behind a 408, a 503 or the peer's end, is void.
@@ -232,6 +248,16 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     this.tell({ type: 'handshake.refused', response });
   }
 
+  admit(remoteAddress: string): HttpResponse | undefined {
+    if (remoteAddress !== this.remoteAddress) this.#host.moveTo(this, remoteAddress);
+    return this.#host.full(this);
+  }
+
+  /** There is no room for this handshake any more. */
+  crowdOut(response: HttpResponse): void {
+    this.#settleHandshake({ kind: 'refused', response });
+  }
+
   holdBytes(chunk: Uint8Array, shared: boolean): void {
     const handshaking = this.#handshaking as Handshaking; // lives while a callback decides
     this.#decoder.append(shared ? chunk.slice() : chunk);
@@ -243,7 +269,9 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   acceptHandshake(): void {
     const accepted = this.accepted as Accepted; // set before handshake.accepted is sent
     const { path } = accepted;
-    this.#handshaking = undefined;
+    this.#endHandshake();
+    const { settings, ticker } = this.#host;
+    this.#rates = Rates.of(settings, ticker);
     this.outbox.raw(accepted.answer);
     accepted.answer = NOTHING;
     path.opened(this.connection);
@@ -253,10 +281,16 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   refuseHandshake(response: HttpResponse): void {
     this.#handshaking?.abort();
     this.outbox.raw(encodeHttpResponse(response, { omitBody: this.#handshaking?.omitBody ?? false }));
-    this.#handshaking = undefined;
+    this.#endHandshake();
     this.#lent?.discard();
     this.endSocket();
     this.#deadlines.enterClosing();
+  }
+
+  #endHandshake(): void {
+    if (this.#handshaking === undefined) return;
+    this.#handshaking = undefined;
+    this.#host.handshaken(this);
   }
 
   // ------------------------------------------------------------------ reading
@@ -299,11 +333,13 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
           if (decoder.heldBytes !== this.countedBytes) this.#countMemory();
           return;
         case Decoded.MESSAGE:
+          if (this.#rates !== undefined && !this.#countMessage()) return;
           this.messagesIn++;
           this.#deliverWhole(decoder.message);
           break;
         case Decoded.FRAGMENT:
           if (decoder.first || decoder.final) {
+            if (this.#rates !== undefined && decoder.final && !this.#countMessage()) return;
             const type = decoder.first ? 'fragment.begin' : 'fragment.end';
             const opcode = decoder.first ? (decoder.text ? 'text' : 'binary') : 'continuation';
             this.actor.send({ type, byteLength: decoder.payloadBytes, opcode });
@@ -312,9 +348,11 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
           this.#deliverFragment();
           break;
         case Decoded.PING:
+          if (this.#rates !== undefined && !this.#countMessage()) return;
           this.#deliverPing(decoder.control);
           break;
         case Decoded.PONG:
+          if (this.#rates !== undefined && !this.#countMessage()) return;
           this.#deliverPong(decoder.control);
           break;
         case Decoded.CLOSE:
@@ -334,6 +372,26 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
         return;
       }
     }
+  }
+
+  /** Counts one message, Ping or Pong; false when it is one too many, and the connection fails. */
+  #countMessage(): boolean {
+    if (this.#rates?.message(this.#host.ticker) !== false) return true;
+    return this.#tooFast('maxMessagesPerSecond', 'too many messages a second');
+  }
+
+  #countBytes(bytes: number): boolean {
+    if (this.#rates?.bytes(bytes, this.#host.ticker) !== false) return true;
+    return this.#tooFast('maxBytesPerSecond', 'too many bytes a second');
+  }
+
+  /** True when that changes nothing any more: what comes before the peer's Close is read up to the deadline. */
+  #tooFast(limit: string, reason: string): boolean {
+    if (this.state === 'closing' || this.state === 'closed') return true;
+    this.#closeRequested = true;
+    this.#report(new LimitError(limit, 1008, reason));
+    this.tell({ type: 'limit.breached', code: 1008, reason });
+    return false;
   }
 
   #readClose(control: Uint8Array): void {
@@ -394,6 +452,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   #pauseTransport(): void {
     if (this.#transportPaused) return;
     this.#transportPaused = true;
+    this.#rates?.paused(this.#host.ticker);
     this.#transport.pause();
   }
 
@@ -401,6 +460,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     if (!this.#transportPaused || this.held) return;
     this.#transportPaused = false;
     this.#deadlines.lastByteTick = this.#host.ticker.tick;
+    this.#rates?.resumed(this.#host.ticker);
     this.#transport.resume();
   }
 
@@ -647,6 +707,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
 
   /** Tells an error to `onError` and to `errors$`; the answer is `onError`'s, or `'close'`. */
   #report(error: unknown, path = this.path): Decision {
+    if (error instanceof LimitError) this.#host.breached(error.limit);
     const heard = this.#publish(error, path);
     const onError = this.path?.handlers.onError;
     if (onError === undefined) {
@@ -805,7 +866,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     if (this.report !== undefined) return;
     this.report = report;
     this.#handshaking?.abort();
-    this.#handshaking = undefined;
+    this.#endHandshake();
     this.#transport.destroy();
     this.outbox.release();
     this.#lent?.discard();
@@ -846,6 +907,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     return {
       messagesIn: this.messagesIn,
       messagesOut: this.outbox.messages,
+      dropped: this.outbox.dropped,
       bytesIn: this.bytesIn,
       bytesOut: this.outbox.bytes,
       buffered: this.outbox.bufferedAmount,

@@ -69,6 +69,8 @@ export class Outbox implements Flushable {
   /** Messages taken to be sent, and bytes given to the transport. */
   messages = 0;
   bytes = 0;
+  /** Messages dropped at `sendLimit`. */
+  dropped = 0;
 
   readonly #transport: Transport;
   readonly #limits: OutboxLimits;
@@ -331,6 +333,7 @@ export class Outbox implements Flushable {
     if (overflow === 'drop-oldest' && this.#dropOldest(this.bufferedAmount + bytes - sendLimit)) {
       return undefined;
     }
+    this.dropped++;
     return 'dropped';
   }
 
@@ -348,7 +351,12 @@ export class Outbox implements Flushable {
     if (missing > 0) return false;
     lists.forEach((list, i) => {
       const oldest = list.slice(0, counts[i]);
-      for (const { key, frame } of oldest) if (key !== FRAGMENT) this.#queuedBytes -= frame.length;
+      for (const { key, frame } of oldest) {
+        if (key === FRAGMENT) continue;
+        this.#queuedBytes -= frame.length;
+        this.messages--;
+        this.dropped++;
+      }
       list.splice(0, oldest.length, ...oldest.filter(({ key }) => key === FRAGMENT));
     });
     return true;

@@ -39,6 +39,10 @@ function alone(options: Record<string, number> = {}) {
   const timed = {
     held: false,
     state: 'handshaking' as ConnectionState,
+    onAged() {
+      said.push(`age at ${nowMs}`);
+      deadlines.enter('closing');
+    },
     onTimeout({ type }: { type: string }) {
       said.push(`${type.slice('timeout.'.length)} at ${nowMs}`);
       if (type === 'timeout.silence') deadlines.pinged();

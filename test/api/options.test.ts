@@ -35,6 +35,11 @@ const limits: Record<keyof Limits, [standard: number, least: number, most: numbe
   memoryBudget: [128 * MIB, 1, 2 ** 40, true],
   maxConnections: [65_536, 1, 2 ** 31, true],
   maxConnectionsPerAddress: [Number.POSITIVE_INFINITY, 1, 2 ** 31, true],
+  maxHandshakes: [8_192, 1, 2 ** 31, true],
+  maxMessagesPerSecond: [Number.POSITIVE_INFINITY, 1, 2 ** 31, true],
+  maxBytesPerSecond: [Number.POSITIVE_INFINITY, 1, 2 ** 40, true],
+  rateBurst: [1_000, 1, DAY, false],
+  maxAge: [Number.POSITIVE_INFINITY, 1, DAY, true],
 };
 
 /** Options as a program without types may pass them. */
@@ -60,6 +65,7 @@ test('all defaults', () => {
     host: undefined,
     origins: { kind: 'own' },
     subprotocols: [],
+    trustProxy: undefined,
     overflow: 'close',
     debugOnError: false,
     // True for users; the suite runs over both transports.
@@ -160,6 +166,18 @@ describe.each([
     const { option, message } = refusal(() => read({ [name]: value }));
     expect(option).toBe(name);
     expect(message).toMatch(new RegExp(`^option ${name} is .+; allowed is .+`));
+  });
+});
+
+describe('trustProxy', () => {
+  test('may be a list of addresses and ranges; an empty one names nobody', () => {
+    expect(read({ trustProxy: ['10.0.0.0/8', '::1'] }).trustProxy?.('10.1.2.3')).toBe(true);
+    expect(read({ trustProxy: [] }).trustProxy).toBeUndefined();
+  });
+
+  test.each(['127.0.0.1', true, [true], ['nginx'], ['10.0.0.0/33'], null, {}])('may not be %j', (wrong) => {
+    const error = refusal(() => read({ trustProxy: wrong }));
+    expect([error.option, error.message]).toEqual(['trustProxy', expect.stringContaining('trustProxy')]);
   });
 });
 
