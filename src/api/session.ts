@@ -97,6 +97,9 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   #transportPaused = false;
   /** A command waits in the mailbox: it comes before the next frame. */
   #commanded = false;
+  /** A frame's own event waits in the mailbox, and words to read on: nothing is decoded before those are handled. */
+  #raised = false;
+  #continues = 0;
   #closeRequested = false;
   /** Failed handlers that `onError` wants to be called again. */
   #retries: (() => void)[] | undefined;
@@ -308,7 +311,10 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     else this.#loop();
   }
 
-  readOn(): void {
+  readOn(by: ConnectionEvent['type']): void {
+    if (by === 'read.continue') this.#continues = Math.max(0, this.#continues - 1);
+    else if (by === 'fragment.begin' || by === 'fragment.end') this.#raised = false;
+    if (this.#raised || this.#continues > 0) return;
     if (this.#lent?.hasMore || this.#commanded) this.#loop();
   }
 
@@ -319,7 +325,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     for (;;) {
       if (this.#commanded) {
         this.#commanded = false;
-        this.actor.send(CONTINUE);
+        this.#continue(CONTINUE);
         return;
       }
       if (this.held) {
@@ -342,6 +348,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
             if (this.#rates !== undefined && decoder.final && !this.#countMessage()) return;
             const type = decoder.first ? 'fragment.begin' : 'fragment.end';
             const opcode = decoder.first ? (decoder.text ? 'text' : 'binary') : 'continuation';
+            this.#raised = true;
             this.actor.send({ type, byteLength: decoder.payloadBytes, opcode });
             return;
           }
@@ -356,15 +363,17 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
           this.#deliverPong(decoder.control);
           break;
         case Decoded.CLOSE:
+          this.#raised = true;
           this.#readClose(decoder.control);
           return;
         case Decoded.FAULT:
+          this.#raised = true;
           this.#fail();
           return;
       }
       if (this.inspected) {
         this.#commanded = false;
-        this.actor.send({
+        this.#continue({
           type: 'read.continue',
           opcode: frameName(decoded, decoder.text),
           byteLength: decoder.payloadBytes,
@@ -392,6 +401,12 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     this.#report(new LimitError(limit, 1008, reason));
     this.tell({ type: 'limit.breached', code: 1008, reason });
     return false;
+  }
+
+  /** Puts the word to read on behind what waits in the mailbox. */
+  #continue(event: ConnectionEvent): void {
+    this.#continues++;
+    this.actor.send(event);
   }
 
   #readClose(control: Uint8Array): void {
@@ -442,7 +457,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     if (this.held || this.report !== undefined) return;
     if (this.#lent?.hasMore) {
       this.#host.turn.begin();
-      this.actor.send(CONTINUE);
+      this.#continue(CONTINUE);
       this.#returnDecoder();
       this.#host.turn.end();
     }

@@ -70,7 +70,7 @@ const machineSetup = setup({
       const { chunk, shared } = as(event, 'socket.bytes');
       context.port.read(chunk, shared);
     },
-    readOn: ({ context }) => context.port.readOn(),
+    readOn: ({ context, event }) => context.port.readOn(event.type),
     deliver: ({ context, event }) => context.port.deliver(event),
     retryCallback: ({ context }) => context.port.retryCallback(),
     pauseReading: ({ context }) => context.port.pauseReading(),

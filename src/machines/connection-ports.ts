@@ -77,8 +77,8 @@ export interface ConnectionPort {
 
   /** Decodes a chunk and delivers what changes no state; sends an event for what does. */
   read(chunk: Uint8Array, shared: boolean): void;
-  /** Goes on with what the last chunk left. */
-  readOn(): void;
+  /** Goes on with what the last chunk left; `by` is the event that says so. */
+  readOn(by: ConnectionEvent['type']): void;
   /** Delivers what the event brought: the open connection, a fragment, the message that it ends. */
   deliver(event: ConnectionEvent): void;
   /** Calls the handler that failed once more. */

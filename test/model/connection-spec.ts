@@ -103,7 +103,7 @@ const DROPPED: Line = { to: 'closed', report: '1006 "" lost, server' };
 const entering = (state: ConnectionState, event: string): string[] => [
   `announce ${state} by ${event}`,
   `deliver ${event}`,
-  'readOn',
+  `readOn by ${event}`,
 ];
 
 /** What `handshaking` does before it has an answer (4.2). */
@@ -131,7 +131,7 @@ function fails(code: number, reason: string, event: string): Line {
 /** `open` and `fragmenting` differ in fragments, in where our Close leads, and in the message's deadline. */
 const RUNNING: Record<string, Line> = {
   'socket.bytes': { does: [`read ${CHUNK}`] },
-  'read.continue': { does: ['readOn'] },
+  'read.continue': { does: ['readOn by read.continue'] },
   // 5.5.1: a Close is answered with its code; both have passed, so the end is clean.
   'close.received': {
     to: 'closing.remote',
@@ -146,7 +146,7 @@ const RUNNING: Record<string, Line> = {
   'callback.failed (retry)': { does: ['retryCallback'] },
   'connection.terminate': DROPPED,
   'connection.pause': { does: ['pauseReading'] },
-  'connection.resume': { does: ['resumeReading', 'readOn'] },
+  'connection.resume': { does: ['resumeReading', 'readOn by connection.resume'] },
   'timeout.silence': { does: ['sendHeartbeat'] },
   'timeout.pong': { to: 'closed', report: '1006 "pong deadline passed" lost, server' },
   'timeout.write': { to: 'closed', report: '1006 "write deadline passed" lost, server' },
@@ -163,7 +163,7 @@ function closesFrom(to: Leaf): Line {
       'sendClose 3002 "ours"',
       'announce closing by connection.close',
       'deliver connection.close',
-      'readOn',
+      'readOn by connection.close',
     ],
     report: '1006 "" lost, server',
   };
@@ -172,7 +172,7 @@ function closesFrom(to: Leaf): Line {
 /** What comes in between our Close and theirs is read and delivered; a fault then ends it without a second Close. */
 const CLOSING_LOCAL: Record<string, Line> = {
   'socket.bytes': { does: [`read ${CHUNK}`] },
-  'read.continue': { does: ['readOn'] },
+  'read.continue': { does: ['readOn by read.continue'] },
   'close.received': { to: 'closing.remote', does: ['endSocket'], report: '3001 "theirs" clean, server' },
   'protocol.failed': {
     to: 'closing.failing',
@@ -182,7 +182,7 @@ const CLOSING_LOCAL: Record<string, Line> = {
   'limit.breached': { to: 'closing.failing', does: ['endSocket'], report: `1009 "${OVER_CAP}" lost, server` },
   'callback.failed (retry)': { does: ['retryCallback'] },
   'connection.pause': { does: ['pauseReading'] },
-  'connection.resume': { does: ['resumeReading', 'readOn'] },
+  'connection.resume': { does: ['resumeReading', 'readOn by connection.resume'] },
   'timeout.close': { to: 'closed', report: '1006 "close deadline passed" lost, server' },
   'connection.terminate': { to: 'closed' },
   'socket.end': { to: 'closed' },
@@ -225,11 +225,14 @@ export const connectionSpec: { readonly [Name in Leaf]: Readonly<Record<string, 
   },
   'closing.local.idle': {
     ...CLOSING_LOCAL,
-    'fragment.begin': { to: 'closing.local.fragmenting', does: ['deliver fragment.begin', 'readOn'] },
+    'fragment.begin': {
+      to: 'closing.local.fragmenting',
+      does: ['deliver fragment.begin', 'readOn by fragment.begin'],
+    },
   },
   'closing.local.fragmenting': {
     ...CLOSING_LOCAL,
-    'fragment.end': { to: 'closing.local.idle', does: ['deliver fragment.end', 'readOn'] },
+    'fragment.end': { to: 'closing.local.idle', does: ['deliver fragment.end', 'readOn by fragment.end'] },
   },
   'closing.remote': ENDED,
   'closing.failing': ENDED,

@@ -47,8 +47,8 @@ export class RecordingConnectionPort implements ConnectionPort {
   read(chunk: Uint8Array, shared: boolean): void {
     this.#calls.push(`read ${words(chunk, shared)}`);
   }
-  readOn(): void {
-    this.#calls.push('readOn');
+  readOn(by: ConnectionEvent['type']): void {
+    this.#calls.push(`readOn by ${by}`);
   }
   deliver(event: ConnectionEvent): void {
     this.#calls.push(`deliver ${event.type}`);
