@@ -29,11 +29,13 @@ export class Tap implements Transport, TransportListener {
   isPaused = false;
 
   readonly #inner: Transport;
+  readonly #onWrite: ((block: Uint8Array) => void) | undefined;
   #session: SessionView | undefined;
   #wakers: (() => void)[] = [];
 
-  constructor(inner: Transport) {
+  constructor(inner: Transport, onWrite?: (block: Uint8Array) => void) {
     this.#inner = inner;
+    this.#onWrite = onWrite;
   }
 
   get session(): SessionView {
@@ -74,7 +76,10 @@ export class Tap implements Transport, TransportListener {
     this.#inner.attach(this);
   }
   write(blocks: readonly Uint8Array[]): boolean {
-    for (const block of blocks) this.writtenBytes += block.length;
+    for (const block of blocks) {
+      this.writtenBytes += block.length;
+      this.#onWrite?.(block);
+    }
     return this.#inner.write(blocks);
   }
   pause(): void {
@@ -126,6 +131,8 @@ export class Tap implements Transport, TransportListener {
 
 export class TappedListener implements Listener {
   readonly taps: Tap[] = [];
+  /** Is shown every block that a session writes. */
+  onWrite: ((block: Uint8Array) => void) | undefined;
   readonly #inner: Listener;
   #waiting: ((tap: Tap) => void)[] = [];
 
@@ -140,7 +147,7 @@ export class TappedListener implements Listener {
 
   listen(accept: (transport: Transport) => void, failed: (error: Error) => void): Promise<void> {
     return this.#inner.listen((transport) => {
-      const tap = new Tap(transport);
+      const tap = new Tap(transport, this.onWrite);
       this.taps.push(tap);
       accept(tap);
       this.#waiting.shift()?.(tap);

@@ -7,6 +7,7 @@
  * nothing is ever told within a call. What `write` could not take stays in the writer's memory, not in a copy, so
  * that a writer who touches it too early is found out; with `shared`, so is a reader who keeps what was only lent.
  */
+import { Buffer } from 'node:buffer';
 import type { Listener, Transport, TransportListener } from './transport.ts';
 
 export interface MemoryOptions {
@@ -38,7 +39,7 @@ class Lane {
     while (this.waitingBytes > 0 && this.takenBytes < capacity) {
       const block = this.waiting[0] as Uint8Array;
       const bytes = Math.min(block.length, capacity - this.takenBytes);
-      this.taken.push(block.slice(0, bytes));
+      this.taken.push(new Uint8Array(block.subarray(0, bytes))); // not slice: a Buffer's is a view
       this.takenBytes += bytes;
       this.waitingBytes -= bytes;
       if (bytes === block.length) this.waiting.shift();
@@ -46,9 +47,9 @@ class Lane {
     }
   }
 
-  /** The next bytes, at most `most`, in one piece. */
-  read(most: number): Uint8Array {
-    const piece = new Uint8Array(Math.min(this.takenBytes, most));
+  /** The next bytes, at most `most`, in one piece; a Buffer, as sockets give them. */
+  read(most: number): Buffer {
+    const piece = Buffer.alloc(Math.min(this.takenBytes, most));
     for (let used = 0; used < piece.length; ) {
       const block = this.taken[0] as Uint8Array;
       const bytes = Math.min(block.length, piece.length - used);

@@ -55,7 +55,7 @@ test('bytes arrive in order, both ways, and never within a call', () => {
 
 test('the memory of a write that was taken at once may be used again', () => {
   const { client, atServer, run } = pair();
-  const memory = block('abc');
+  const memory = Buffer.from('abc');
   expect(client.write([memory])).toBe(true);
   memory.fill(0);
   run();
@@ -112,7 +112,7 @@ test('bytes that are only lent are overwritten when the call returns, at the ser
   expect(atServer.told).toEqual(['lent abc']);
   expect([...(atServer.lent[0] as Uint8Array)]).toEqual([0xee, 0xee, 0xee]);
   expect(atClient.told).toEqual(['xyz']);
-  expect(atClient.lent[0]).toEqual(block('xyz'));
+  expect(atClient.lent[0]).toEqual(Buffer.from('xyz'));
 });
 
 test('each side ends by itself; the other may go on, and both are closed when both have ended', () => {
