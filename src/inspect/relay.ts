@@ -33,7 +33,9 @@ export class Relay {
   readonly #epochMs: () => number;
   readonly #watchers = new Set<Connection>();
   readonly #known = new Map<string, Known>();
-  readonly #kept: WireMessage[] = [];
+  /** Of the known ones, those of inspectors elsewhere: their ids may be the same as ours, and their end may never come. */
+  readonly #foreign = new Set<string>();
+  readonly #kept: { readonly key: string; readonly message: WireMessage }[] = [];
 
   constructor(replay: number, epochMs: () => number) {
     this.#replay = replay;
@@ -54,7 +56,7 @@ export class Relay {
     actors.forEach(({ base, kept }, index) => {
       if (index === 0 || index >= spare || kept > 0) watcher.send(JSON.stringify(base));
     });
-    for (const message of this.#kept) watcher.send(JSON.stringify(message));
+    for (const { message } of this.#kept) watcher.send(JSON.stringify(message));
   }
 
   leave(watcher: Connection): void {
@@ -87,7 +89,7 @@ export class Relay {
   }
 
   #tell(message: WireMessage, sender?: Connection): void {
-    this.#keep(message);
+    this.#keep(message, sender);
     if (this.#watchers.size === 0) return;
     const text = JSON.stringify(message);
     for (const watcher of this.#watchers) if (watcher !== sender) watcher.send(text);
@@ -101,28 +103,41 @@ export class Relay {
     for (const watcher of this.#watchers) watcher.send(text);
   }
 
-  #keep(message: WireMessage): void {
-    const { sessionId } = message;
+  #keep(message: WireMessage, sender: Connection | undefined): void {
+    const key = sender === undefined ? message.sessionId : `${sender.id} ${message.sessionId}`;
     if (message.type === '@xstate.actor') {
-      this.#known.set(sessionId, { base: message, kept: 0, ended: hasEnded(message) });
+      this.#known.set(key, { base: message, kept: 0, ended: hasEnded(message) });
+      if (sender !== undefined) this.#keepForeign(key);
       return;
     }
-    this.#kept.push(message);
-    const known = this.#known.get(sessionId);
+    this.#kept.push({ key, message });
+    const known = this.#known.get(key);
     if (known !== undefined) {
       known.kept++;
       if (hasEnded(message)) known.ended = true;
     }
-    if (this.#kept.length > this.#replay) this.#forget(this.#kept.shift() as WireMessage);
+    if (this.#kept.length > this.#replay) this.#forgetOldest();
+  }
+
+  #keepForeign(key: string): void {
+    this.#foreign.delete(key);
+    this.#foreign.add(key);
+    if (this.#foreign.size <= this.#replay) return;
+    const [oldest = ''] = this.#foreign;
+    this.#foreign.delete(oldest);
+    this.#known.delete(oldest);
   }
 
   /** The oldest kept event goes: what it did is part of its actor now. */
-  #forget(message: WireMessage): void {
-    const known = this.#known.get(message.sessionId);
+  #forgetOldest(): void {
+    const oldest = this.#kept.shift();
+    if (oldest === undefined) return;
+    const { key, message } = oldest;
+    const known = this.#known.get(key);
     if (known === undefined) return;
     known.kept--;
     if (message.type === '@xstate.snapshot') known.base = { ...known.base, snapshot: message.snapshot };
-    if (known.ended && known.kept <= 0) this.#known.delete(message.sessionId);
+    if (known.ended && known.kept <= 0) this.#known.delete(key);
   }
 }
 
