@@ -78,7 +78,7 @@ export class Path<Data = unknown, P extends Params = Params, In = Message, Out =
   handle(handlers: Handlers<Data, P, In, Out>): this {
     checkHandlerNames(this.pattern, handlers as unknown as Handlers);
     const { codec, codecs, onInvalid, ...own } = { ...this.#own, ...handlers } as Handlers & Typing;
-    const typed = codec !== undefined || codecs !== undefined;
+    const typed = [codec, codecs, onInvalid].some((option) => option !== undefined);
     this.codecs = typed
       ? new Codecs(this.pattern, { codec, codecs, onInvalid }, own.subprotocols)
       : undefined;
