@@ -285,6 +285,8 @@ async function httpAnswers() {
   for (const [, status, , text] of files.map(source).join('\n').matchAll(calls))
     found.set(inBraces(text), status);
   const origin = checkOrigin('https://example.com', 'localhost', '127.0.0.1', { kind: 'own' });
+  const { NOT_TLS } = await built('io/request-head.js');
+  found.set(NOT_TLS, 400);
   found.set(origin.message, 403);
   found.set(upgradeRequired().body.trim(), 426);
   const rows = [...found].map(([text, status]) => [`${status}`, text]).sort(([a], [b]) => a - b);

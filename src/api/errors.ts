@@ -83,9 +83,12 @@ export class LimitError extends PeerError {
 export class HandshakeError extends PeerError {
   readonly code = 'ERR_HANDSHAKE';
   readonly status: number;
-  constructor(status: number, message: string) {
-    super(message);
+  /** What to do if it was a mistake of this program's, such as a path that was forgotten. */
+  readonly advice: string | undefined;
+  constructor(status: number, message: string, advice?: string) {
+    super(advice === undefined ? message : `${message} ${advice}`);
     this.status = status;
+    this.advice = advice;
   }
 }
 
@@ -115,7 +118,8 @@ export class NoMessageHandlerError extends UserError {
   constructor(path: string) {
     super(
       `a message came on ${path}, which has no onMessage, and nobody is subscribed; ` +
-        'give the path an onMessage, subscribe to messages$, or let onError return "continue" to ignore it',
+        'give the path an onMessage, subscribe to messages$ as soon as the connection opens and not after an await, ' +
+        'or let onError return "continue" to ignore it',
     );
   }
 }
@@ -125,7 +129,8 @@ export class NameTakenError extends UserError {
   readonly code = 'ERR_NAME_TAKEN';
   constructor(name: string) {
     super(
-      `a server named ${JSON.stringify(name)} exists already; getServer(${JSON.stringify(name)}) returns it`,
+      `a server named ${JSON.stringify(name)} exists already; getServer(${JSON.stringify(name)}) returns it, ` +
+        'and another one needs another name',
     );
   }
 }
@@ -166,11 +171,13 @@ function describe(value: unknown): string {
   }
 }
 
+const WHERE = 'give the path an onError or subscribe to errors$ of the server';
+
 /** Makes a warning of the process of an error that nobody handles, with the stack that says where it was thrown. */
 export function warn(error: unknown): void {
   const isError = error instanceof Error;
   const text = isError ? `${error.name}: ${error.message}` : describe(error);
-  const warning = new Error(`unhandled ${text}`, { cause: error });
+  const warning = new Error(`unhandled ${text}; to handle it, ${WHERE}`, { cause: error });
   warning.name = 'PortalWarning';
   process.emitWarning(isError ? Object.assign(warning, { detail: error.stack }) : warning);
 }

@@ -14,11 +14,15 @@ import {
 } from '../io/handshake.ts';
 import { encodeHttpResponse, type HttpResponse, refusal } from '../io/http-response.ts';
 import { checkOrigin } from '../io/origin.ts';
-import { type RequestHead, RequestHeadParser } from '../io/request-head.ts';
+import { NOT_TLS, type RequestHead, RequestHeadParser } from '../io/request-head.ts';
 import type { Acceptance, HandshakeRequest, PlainRequest, Verdict } from './handlers.ts';
 import type { Settings } from './options.ts';
 import type { Path } from './path.ts';
 import type { Match, Params } from './router.ts';
+
+/** How much of a request an error repeats, in characters. */
+const SHOWN_LENGTH = 200;
+const TLS_ADVICE = 'Connect with ws://, or put a proxy that speaks TLS in front.';
 
 /** A connection that may open, with the 101 answer that opens it. */
 export interface Accepted {
@@ -39,6 +43,8 @@ export interface Refused {
   readonly cause?: unknown;
   /** The path whose `authorize` it was. */
   readonly path?: Path;
+  /** What to do if it was a mistake of this program's; the peer never sees it. */
+  readonly advice?: string;
 }
 
 export type Outcome = Accepted | Refused;
@@ -78,7 +84,10 @@ export class Handshaking {
   push(chunk: Uint8Array, admission: Admission): Outcome | Promise<Outcome> | undefined {
     const result = this.#parser.push(chunk);
     if (result.kind === 'need-more') return undefined;
-    if (result.kind === 'error') return refused(refusal(result.status, result.message));
+    if (result.kind === 'error') {
+      const advice = result.message === NOT_TLS ? TLS_ADVICE : undefined;
+      return refused(refusal(result.status, result.message), advice);
+    }
     this.rest = result.rest;
     const { head } = result;
     this.omitBody = head.method === 'HEAD';
@@ -119,9 +128,16 @@ export class Handshaking {
 
   #judge(head: RequestHead, upgrade: Upgrade): Outcome | Promise<Outcome> {
     const match = this.#match(head.path);
-    if (match === undefined) return refused(refusal(404, `There is nothing at ${head.path.slice(0, 200)}.`));
+    if (match === undefined) {
+      const path = head.path.slice(0, SHOWN_LENGTH);
+      const advice = `server.path(${JSON.stringify(path)}, { onMessage }) would make it.`;
+      return refused(refusal(404, `There is nothing at ${path}.`), advice);
+    }
     const verdict = checkOrigin(upgrade.origin, head.host, this.#remoteAddress, this.#settings.origins);
-    if (!verdict.allowed) return refused(refusal(403, verdict.message));
+    if (!verdict.allowed) {
+      const origin = JSON.stringify(upgrade.origin?.slice(0, SHOWN_LENGTH));
+      return refused(refusal(403, verdict.message), `Write origins: [${origin}].`);
+    }
     const { authorize, subprotocols = this.#settings.subprotocols } = match.route.handlers;
     const chosen = chooseSubprotocol(upgrade.protocols, subprotocols);
     const accept = (acceptance: Acceptance<unknown>) =>
@@ -183,8 +199,8 @@ export class Handshaking {
   }
 }
 
-function refused(response: HttpResponse): Refused {
-  return { kind: 'refused', response };
+function refused(response: HttpResponse, advice?: string): Refused {
+  return { kind: 'refused', response, ...(advice === undefined ? {} : { advice }) };
 }
 
 /** Calls a callback of the user's and reads its answer; a throw or a rejection of either is a 500. */

@@ -19,7 +19,7 @@ import type { ServerPort, ServerState } from '../machines/server-ports.ts';
 import type { AnyCodec, Incoming, Outgoing, Typing } from './codec.ts';
 import type { Connection } from './connection.ts';
 import { startConnectionActor } from './connection-actor.ts';
-import { PeerError, warn } from './errors.ts';
+import { HandshakeError, PeerError, warn } from './errors.ts';
 import type { Handlers } from './handlers.ts';
 import {
   Inspection,
@@ -253,6 +253,8 @@ class Core implements Host, ServerPort, Watchable {
     bytesOut: 0,
   };
   readonly #server: Server;
+  /** Statuses of refusals that were told as a warning. */
+  readonly #advised = new Set<number>();
 
   constructor(options: ServerOptions, server: Server) {
     this.#server = server;
@@ -637,8 +639,17 @@ class Core implements Host, ServerPort, Watchable {
 
   /** Nobody listens to errors: this program's own faults are not swallowed, the peers' are. */
   unheard(error: unknown): void {
+    if (error instanceof HandshakeError && error.advice !== undefined) this.#advise(error);
     if (error instanceof PeerError) return;
     warn(error);
+  }
+
+  /** A refusal that a first user is likely to meet: said once for each status, since strangers can cause it too. */
+  #advise(error: HandshakeError): void {
+    if (this.#advised.has(error.status)) return;
+    this.#advised.add(error.status);
+    const text = `a handshake was refused with ${error.status}: ${error.message} (Said once; errors$ tells of each.)`;
+    process.emitWarning(text, 'PortalWarning');
   }
 }
 

@@ -240,13 +240,13 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
       this.tell({ type: 'handshake.accepted' });
       return;
     }
-    const { response, cause, path } = outcome;
+    const { response, cause, path, advice } = outcome;
     if (cause !== undefined) {
       this.#stopToDebug(cause);
       this.#report(cause, path);
     } else if (response.status >= 400) {
       const why = typeof response.body === 'string' ? response.body.trim() : `status ${response.status}`;
-      this.#report(new HandshakeError(response.status, why));
+      this.#report(new HandshakeError(response.status, why, advice));
     }
     this.tell({ type: 'handshake.refused', response });
   }

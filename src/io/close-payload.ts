@@ -59,12 +59,16 @@ export function toCloseCode(code: CloseKeyword | number): number {
   const number = typeof code === 'string' ? closeKeywords[code] : code;
   if (number === undefined || !isWireCloseCode(number)) {
     throw new RangeError(
-      `close code ${typeof code === 'string' ? JSON.stringify(code) : String(code)} may not be sent; allowed are 1000-1003, 1007-1014, 3000-4999, ` +
+      `close code ${typeof code === 'string' ? JSON.stringify(code) : String(code)} may not be sent` +
+        `${isReported(code) ? ', it only reports that none came' : ''}; allowed are 1000-1003, 1007-1014, 3000-4999, ` +
         `or one of ${Object.keys(closeKeywords).join(', ')}`,
     );
   }
   return number;
 }
+
+/** Codes that stand for the want of a Close frame, or of a code in it (RFC 6455 7.4.1). */
+const isReported = (code: unknown) => code === NO_STATUS || code === ABNORMAL;
 
 /**
  * The payload of a Close frame that we send.

@@ -38,6 +38,8 @@ const FIRST_KEPT_BYTES = 512;
 /** Longest method, in bytes. The longest registered one has 17 (RFC 9110 16.1.1); a longer one gets 501 (RFC 9112 3). */
 const LONGEST_METHOD = 32;
 const VERSION = 'HTTP/1.1';
+/** To a client that came with wss://. */
+export const NOT_TLS = 'This port speaks ws://, not TLS (wss://).';
 
 const TAB = 0x09;
 const LF = 0x0a;
@@ -170,7 +172,7 @@ export class RequestHeadParser {
         if (is(byte, TOKEN)) return IN_METHOD;
         // One empty line before the request line is forgiven (RFC 9112 2.2).
         if (byte === CR && at === 0) return AT_EMPTY_LINE;
-        if (byte === TLS_HANDSHAKE) return this.#fail(400, 'This port speaks ws://, not TLS (wss://).');
+        if (byte === TLS_HANDSHAKE) return this.#fail(400, NOT_TLS);
         return this.#fail(400, 'A request begins with a method.');
       case AT_EMPTY_LINE:
         return byte === LF ? AT_START : this.#badLineEnd();

@@ -31,6 +31,7 @@ describe('the classes', () => {
     [new ProtocolError(1002, 'why'), PeerError, 'ERR_PROTOCOL', 'why'],
     [new LimitError('cap', 1009, 'why'), PeerError, 'ERR_LIMIT', 'cap: why'],
     [new HandshakeError(404, 'why'), PeerError, 'ERR_HANDSHAKE', 'why'],
+    [new HandshakeError(404, 'why', 'so'), PeerError, 'ERR_HANDSHAKE', 'why so'],
     [new ConnectionLostError('why'), PeerError, 'ERR_CONNECTION_LOST', 'why'],
     [new OptionError('cap', -1, 'more'), UserError, 'ERR_OPTION', 'option cap is -1; allowed is more'],
     [new OptionError('cap', -1, 'more', 'said better'), UserError, 'ERR_OPTION', 'said better'],
@@ -39,13 +40,13 @@ describe('the classes', () => {
       UserError,
       'ERR_NO_MESSAGE_HANDLER',
       'a message came on /a, which has no onMessage, and nobody is subscribed; give the path an onMessage, ' +
-        'subscribe to messages$, or let onError return "continue" to ignore it',
+        'subscribe to messages$ as soon as the connection opens and not after an await, or let onError return "continue" to ignore it',
     ],
     [
       new NameTakenError('a'),
       UserError,
       'ERR_NAME_TAKEN',
-      'a server named "a" exists already; getServer("a") returns it',
+      'a server named "a" exists already; getServer("a") returns it, and another one needs another name',
     ],
     [
       new UnknownServerError('a', []),
@@ -184,7 +185,7 @@ describe('a handler that fails', () => {
     expect(await warning).toMatchObject({
       name: 'PortalWarning',
       cause: secret,
-      message: `unhandled Error: ${secret.message}`,
+      message: `unhandled Error: ${secret.message}; to handle it, give the path an onError or subscribe to errors$ of the server`,
       detail: secret.stack,
     });
   });
@@ -386,9 +387,10 @@ describe('how a connection cannot be closed (RFC 6455 7.4.1)', () => {
     async (code) => {
       await withConnection((connection) => {
         const attempt = () => connection.close(code as number);
+        const why = code === 1005 || code === 1006 ? ', it only reports that none came' : '';
         expect(attempt).toThrow(RangeError);
         expect(attempt).toThrow(
-          `close code ${JSON.stringify(code)} may not be sent; allowed are 1000-1003, 1007-1014, 3000-4999, or one of normal, going-away,`,
+          `close code ${JSON.stringify(code)} may not be sent${why}; allowed are 1000-1003, 1007-1014, 3000-4999, or one of normal, going-away,`,
         );
         expect(connection.state).toBe('open');
       });
@@ -581,5 +583,47 @@ describe('traffic that is no WebSocket', () => {
     await last.response();
     subscription.unsubscribe();
     expect(failures.map(({ error }) => (error as HandshakeError).status)).toEqual([404]);
+  });
+});
+
+describe('a refusal that a first user is likely to meet, with nobody listening to errors', () => {
+  test('is a warning with what to do, once for each status', async () => {
+    const quiet = createServer({ port: 0, host: '127.0.0.1', paths: { '/': { authorize: () => false } } });
+    await quiet.start();
+    const said: string[] = [];
+    vi.spyOn(process, 'emitWarning').mockImplementation((text) => void said.push(String(text)));
+    const refused = async (path: string, origin?: string) => {
+      const client = await RawClient.connect(quiet.address()?.port ?? 0, {
+        path,
+        ...(origin === undefined ? {} : { headers: { Origin: origin } }),
+      });
+      return (await client.response()).status;
+    };
+    expect(await refused('/ecko')).toBe(404);
+    expect(await refused('/elsewhere')).toBe(404);
+    expect(await refused('/', 'https://example.com')).toBe(403);
+    // What `authorize` refused is meant so.
+    expect(await refused('/')).toBe(403);
+    await quiet.stop({ deadline: 0 });
+    expect(said).toEqual([
+      'a handshake was refused with 404: There is nothing at /ecko. server.path("/ecko", { onMessage }) would ' +
+        'make it. (Said once; errors$ tells of each.)',
+      expect.stringMatching(
+        /^a handshake was refused with 403: Pages from the origin "https:\/\/example.com" .* Write origins: \["https:\/\/example.com"\]\. \(Said once/,
+      ),
+    ]);
+  });
+
+  test('is quiet where errors$ is heard, and tells it what to do', async () => {
+    const emitWarning = vi.spyOn(process, 'emitWarning');
+    const failure = nextFailure();
+    const client = await RawClient.connect(port(), { path: '/ecko' });
+    expect((await client.response()).body).toBe('There is nothing at /ecko.\n');
+    const { error } = await failure;
+    expect(error).toMatchObject({
+      status: 404,
+      advice: 'server.path("/ecko", { onMessage }) would make it.',
+    });
+    expect(emitWarning).not.toHaveBeenCalled();
   });
 });

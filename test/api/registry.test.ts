@@ -218,7 +218,7 @@ describe('stop', () => {
   test.each([
     [
       { code: 1005 },
-      /^close code 1005 may not be sent; allowed are 1000-1003, 1007-1014, 3000-4999, or one of/,
+      /^close code 1005 may not be sent, it only reports that none came; allowed are 1000-1003, 1007-1014, 3000-4999, or one of/,
     ],
     [{ code: 'bye' }, /^close code "bye" may not be sent/],
     [{ reason: 'x'.repeat(124) }, /^close reason is 124 bytes of UTF-8; allowed are 0-123$/],
