@@ -445,6 +445,7 @@ main {
 
 .name {
   fill: var(--ink);
+  transition: fill 0.25s;
   font-size: 14px;
   font-weight: 600;
 }
@@ -463,6 +464,7 @@ main {
 .inside,
 .event {
   fill: var(--soft);
+  transition: fill 0.25s;
   font: 11px var(--mono);
 }
 
@@ -684,7 +686,10 @@ main {
 }
 
 @media (prefers-reduced-motion: reduce) {
-  .box {
+  .box,
+  .name,
+  .inside,
+  .event {
     transition: none;
   }
 }
@@ -1057,7 +1062,7 @@ function fillRow(item, { id, path, remoteAddress, state, messagesIn, messagesOut
   item.firstChild.setAttribute('aria-label', \`connection \${id} on \${path || 'no path yet'}, \${state}\`);
   setText(idPlace, \`#\${id}\`);
   setText(pathPlace, path || remoteAddress);
-  setText(traffic, \`\${number.format(messagesIn)} in  \${number.format(messagesOut)} out\`);
+  setText(traffic, \`\${number.format(messagesIn)} in · \${number.format(messagesOut)} out\`);
   markCurrent(item);
 }
 
@@ -1301,4 +1306,4 @@ connect();
 `;
 
 /** The Content-Security-Policy under which it runs: its own style and script, and the feed. */
-export const PAGE_POLICY = `default-src 'none'; style-src 'sha256-+QuVjZfJWiUfjy0hP0MiJVkvUbOzfBnoEecMTxsvavI='; script-src 'sha256-ROxRxprdFKSANIoLAUvWw3ZgMaaAAqdml6ePFPorEc4='; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+export const PAGE_POLICY = `default-src 'none'; style-src 'sha256-mrTROl3Uyb2JyrRwnyvkN0+cR6DaXHzbxqFYV7QC7IM='; script-src 'sha256-MvRmZYjrjr9BzQBGesjgEBigzV7K0nMFFcCmCoDWqnQ='; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;

@@ -179,7 +179,7 @@ function fillRow(item, { id, path, remoteAddress, state, messagesIn, messagesOut
   item.firstChild.setAttribute('aria-label', `connection ${id} on ${path || 'no path yet'}, ${state}`);
   setText(idPlace, `#${id}`);
   setText(pathPlace, path || remoteAddress);
-  setText(traffic, `${number.format(messagesIn)} in  ${number.format(messagesOut)} out`);
+  setText(traffic, `${number.format(messagesIn)} in · ${number.format(messagesOut)} out`);
   markCurrent(item);
 }
 
