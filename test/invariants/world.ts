@@ -9,6 +9,7 @@ import {
   type CloseReport,
   type Connection,
   createServer,
+  InternalError,
   LimitError,
   ProtocolError,
   type Server,
@@ -33,6 +34,8 @@ export interface Setting {
   readonly chunkBytes: number;
   readonly shared: boolean;
   readonly overflow: 'close' | 'drop' | 'drop-oldest';
+  /** Somebody inspects: then every frame is an event. */
+  readonly inspected: boolean;
   /** The client answers our Close with its own (5.5.1). */
   readonly answers: boolean;
   /** How it ends when it has not ended by then. */
@@ -77,6 +80,8 @@ export class World {
   readonly reports: CloseReport[] = [];
   /** Every text that `send` was given. */
   readonly texts = new Set<string>();
+  /** Impossible states that were reached. */
+  readonly breaks: string[] = [];
   /** Faults that the server blames on the client. */
   readonly blames: string[] = [];
   /** Numbers of the messages that `send` took, and of those begun by `sendFragments`. */
@@ -86,6 +91,8 @@ export class World {
   readonly promises: { readonly name: string; settled: boolean }[] = [];
   readonly doings: Doing[] = [];
   decision: Decision = 'close';
+  /** How often onError asked for another try. */
+  retries = 0;
   isPaused = false;
   isPeerPaused = false;
   isIterated = false;
@@ -102,6 +109,7 @@ export class World {
   #fragmented = 0;
   #sentBytes = 0;
   #isPeerGone = false;
+  #isRetry = false;
 
   private constructor(setting: Setting, listener: Listener) {
     this.setting = setting;
@@ -113,14 +121,18 @@ export class World {
       maxFragments: MAX_FRAGMENTS,
       sendLimit: SEND_LIMIT,
       overflow: setting.overflow,
+      ...(setting.inspected ? { inspect: () => undefined } : {}),
       ...DEADLINES,
     });
     this.#server.path('/', {
       onMessage: (_, message) => this.#handle(message),
       onError: (_, error) => {
+        if (error instanceof InternalError) this.breaks.push(String(error.cause));
         if (error instanceof ProtocolError) this.blames.push(error.message);
         if (error instanceof LimitError && /^(cap|maxFragments)$/.test(error.limit))
           this.blames.push(error.limit);
+        this.#isRetry = this.decision === 'retry';
+        if (this.#isRetry) this.retries += 1;
         return this.decision;
       },
       onClose: (_, report) => void this.reports.push(report),
@@ -307,7 +319,8 @@ export class World {
   #handle(message: string | Uint8Array): unknown {
     const name = nameOfMessage(message);
     // A handler that is called again has its message already.
-    if (!this.reads && this.handled.at(-1) !== name) this.intruders.push(name);
+    if (!this.reads && !this.#isRetry) this.intruders.push(name);
+    this.#isRetry = false;
     this.handled.push(name);
     const doing = this.doings.shift() ?? 'nothing';
     if (doing === 'send') this.send(3);

@@ -19,8 +19,8 @@ import {
 import { wordsOfReport } from '../support/recording-port.ts';
 import { type Tap, TappedListener } from '../support/tapped-listener.ts';
 
-/** The transports that a server can listen with. */
-export const TRANSPORTS = ['handle', 'socket'] as const;
+/** The transports that a server can listen with, and one of them with somebody who inspects. */
+export const TRANSPORTS = ['handle', 'socket', 'handle, inspected'] as const;
 export type TransportName = (typeof TRANSPORTS)[number];
 
 /** Deadlines far enough apart that the clock can pass one and not another; milliseconds. */
@@ -59,7 +59,7 @@ export class RealLife {
   private constructor(transport: TransportName) {
     const at = { port: 0, host: '127.0.0.1' };
     this.listener = new TappedListener(
-      transport === 'handle' ? new HandleTcpListener(at) : new TcpListener(at),
+      transport === 'socket' ? new TcpListener(at) : new HandleTcpListener(at),
     );
     this.server = createServer({
       port: 0,
@@ -67,6 +67,8 @@ export class RealLife {
       clock: this.clock,
       cap: CAP,
       sendLimit: 2 * FLOOD_BYTES,
+      // Who inspects sees every frame as an event; what a connection does stays the same.
+      ...(transport === 'handle, inspected' ? { inspect: () => undefined } : {}),
       ...DEADLINES,
     });
   }
