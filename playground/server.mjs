@@ -67,15 +67,18 @@ const chat = server.path('/chat', {
 
 try {
   await server.start();
-  inspector = await inspect(server, { port: PORT === '0' ? 0 : Number(PORT) + 1 });
+  // On the next port, or on any where that one is taken.
+  const onPort = (port) => inspect(server, { port });
+  inspector = await (PORT === '0' ? onPort(0) : onPort(Number(PORT) + 1).catch(() => onPort(0)));
 } catch (error) {
   console.error(error.message);
   process.exit(1);
 }
 
-const { address, port, family } = server.address();
-console.log(`Portal playground: http://${family === 'IPv6' ? `[${address}]` : address}:${port}/`);
-console.log(`Its machines, live: ${inspector.url}`);
-
 for (const signal of ['SIGINT', 'SIGTERM'])
   process.on(signal, () => server.stop().then(() => inspector.stop()));
+
+const { address, port, family } = server.address();
+export const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}/`;
+console.log(`Portal playground: ${url}`);
+console.log(`Its machines, live: ${inspector.url}`);

@@ -1,7 +1,8 @@
 // The package as a user gets it: packed, installed into an empty folder, imported, and type-checked against.
 // `npm test` has built dist/ before; nothing is built here, because other test files are running from dist/.
 
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,6 +34,25 @@ for await (const chunk of socket) {
 }
 console.log('heard hi');
 await server.stop();
+`;
+
+/** A user's first test of a handler. */
+const tested = `
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { testServer } from 'portal-ws/testing';
+
+test('echoes, and pings a quiet client', async () => {
+  const echo = { onMessage: (connection, message) => void connection.send(message) };
+  const { connect, advance, stop } = await testServer({ paths: { '/echo': echo } });
+  const client = await connect('/echo');
+  client.send('hello');
+  assert.equal(await client.message(), 'hello');
+  await advance(60_000);
+  assert.equal(client.pings.length, 2);
+  assert.deepEqual(await client.close(4000), { code: 4000, reason: '', wasClean: true });
+  await stop();
+});
 `;
 
 /** A user's first TypeScript: the types that an editor would show. \`@ts-expect-error\` marks what must not compile. */
@@ -102,17 +122,50 @@ describe('the packed package', () => {
 
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  test('holds dist, the licence, the readme and package.json, and nothing else', async () => {
+  test('holds what is built, the playground and its command, and nothing else', async () => {
     const { stdout } = await run('tar', ['-tzf', tarball]);
     const files = stdout.trim().split('\n').sort();
-    const built = /^package\/dist\/.+\.(?:js|d\.ts)$/;
-    expect(files.filter((file) => !built.test(file))).toEqual([
+    const parts = [
+      /^package\/dist\/.+\.(?:js|d\.ts)$/,
+      /^package\/playground\/[\w-]+\.(?:js|mjs|html|css|svg)$/,
+    ];
+    expect(files.filter((file) => !parts.some((part) => part.test(file)))).toEqual([
+      'package/CHANGELOG.md',
       'package/LICENSE',
       'package/README.md',
+      'package/bin/portal-ws.mjs',
       'package/package.json',
     ]);
-    expect(files).toEqual(expect.arrayContaining(['package/dist/index.js', 'package/dist/index.d.ts']));
+    const needed = ['dist/index.js', 'dist/index.d.ts', 'dist/inspect/index.js', 'dist/testing/index.d.ts'];
+    expect(files).toEqual(expect.arrayContaining(needed.map((file) => `package/${file}`)));
   });
+
+  test('publint finds nothing to say of it', async () => {
+    const publint = join(root, 'node_modules/publint/src/cli.js');
+    const { stdout } = await run(process.execPath, [publint, tarball, '--strict'], { cwd: root });
+    expect(stdout).toMatch(/All good!/);
+  }, 60_000);
+
+  test('arethetypeswrong finds nothing wrong, for ES modules and bundlers', async () => {
+    const attw = join(root, 'node_modules/@arethetypeswrong/cli/dist/index.js');
+    // The profile stands in .attw.json: this package is ES modules alone, which Node 20.19 can also require().
+    const { stdout } = await run(process.execPath, [attw, tarball, '--format', 'json'], { cwd: root });
+    const { analysis, problems } = JSON.parse(stdout);
+    expect(Object.keys(analysis.entrypoints)).toEqual(['.', './inspect', './testing', './package.json']);
+    const cjsAlone = ['NoResolution', 'CJSResolvesToESM'];
+    expect(Object.keys(problems).filter((kind) => !cjsAlone.includes(kind))).toEqual([]);
+  }, 60_000);
+
+  test('its command runs where it is installed', async () => {
+    const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+    const command = join(folder, 'user/node_modules/.bin/portal-ws');
+    expect((await run(command, ['--version'])).stdout).toBe(`${version}\n`);
+    const child = spawn(command, ['--port', '0'], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
+    const [line] = await once(child.stdout, 'data');
+    expect(String(line)).toMatch(/^Portal playground: http:/);
+    child.kill('SIGTERM');
+    expect((await once(child, 'close'))[0]).toBe(0);
+  }, 20_000);
 
   test('depends on xstate and rxjs, and on nothing else', async () => {
     const installed = join(folder, 'user/node_modules/portal-ws/package.json');
@@ -122,6 +175,14 @@ describe('the packed package', () => {
     expect(Object.keys(dependencies).sort()).toEqual(['rxjs', 'xstate']);
     expect({ peerDependencies, optionalDependencies, type }).toEqual({ type: 'module' });
   });
+
+  test('a handler is tested with portal-ws/testing alone', async () => {
+    await writeFile(join(folder, 'user/handler.test.mjs'), tested);
+    const { stdout } = await run(process.execPath, ['--test', 'handler.test.mjs'], {
+      cwd: join(folder, 'user'),
+    });
+    expect(stdout).toMatch(/(?:#|ℹ) pass 1\n/);
+  }, 20_000);
 
   test('imports by its name and serves, and the process then ends by itself', async () => {
     await writeFile(join(folder, 'user/main.mjs'), program);
