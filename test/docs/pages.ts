@@ -89,11 +89,13 @@ export async function endAll() {
 }
 
 /** Runs a program as if it were a file in a folder; in this repository it finds the package by its name. */
-export function run(code = '', cwd = root): Program {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
-    cwd,
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-  });
+export const run = (code = '', cwd = root) => start(['--input-type=module', '-e', code], cwd);
+
+/** Runs a file of a folder. */
+export const runFile = (file: string, cwd: string) => start([file], cwd);
+
+function start(args: readonly string[], cwd: string): Program {
+  const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
   const ended = once(child, 'close').then(([exitCode]) => exitCode as number | null);
   const said = { out: '', err: '' };
   child.stdout?.on('data', (data) => {
