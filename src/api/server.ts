@@ -19,7 +19,7 @@ import type { ServerPort, ServerState } from '../machines/server-ports.ts';
 import type { AnyCodec, Incoming, Outgoing, Typing } from './codec.ts';
 import type { Connection } from './connection.ts';
 import { startConnectionActor } from './connection-actor.ts';
-import { HandshakeError, PeerError, warn } from './errors.ts';
+import { HandshakeError, InternalError, PeerError, warn } from './errors.ts';
 import type { Handlers } from './handlers.ts';
 import {
   Inspection,
@@ -465,7 +465,16 @@ class Core implements Host, ServerPort, Watchable {
       transport.destroy();
       return;
     }
-    const session = new Session(this, transport, nextConnectionId++);
+    const { handshaking } = this.#counts;
+    let session: Session;
+    try {
+      session = new Session(this, transport, nextConnectionId++);
+    } catch (error) {
+      // A transport of the user's own may throw where none should.
+      this.#counts.handshaking = handshaking;
+      this.#report(new InternalError(error));
+      return;
+    }
     this.#sessions.add(session);
     this.#heads.add(session);
     if (this.#countsAddresses) this.#countAddress(session.remoteAddress, 1);
@@ -627,9 +636,10 @@ class Core implements Host, ServerPort, Watchable {
   }
 
   #subscriberFailed(error: unknown, connection: Connection | undefined): void {
-    const session = [...this.#sessions].find((candidate) => candidate.connection === connection);
-    if (session === undefined) this.#report(error);
-    else session.subscriberFailed(error);
+    for (const session of this.#sessions) {
+      if (session.connection === connection) return session.subscriberFailed(error);
+    }
+    this.#report(error);
   }
 
   #report(error: unknown): void {

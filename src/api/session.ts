@@ -46,6 +46,7 @@ import { Stream } from './streams.ts';
 const MAX_RETRIES = 3;
 const CONTINUE: ConnectionEvent = { type: 'read.continue' };
 const NOTHING = new Uint8Array(0);
+const BROKEN: HttpResponse = { status: 500, body: 'The server could not decide.\n' };
 
 /** The streams of a connection, each made when somebody asks for it. */
 interface SessionStreams {
@@ -754,10 +755,19 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     return heard;
   }
 
+  /** The transport threw in a call. */
+  onBroken(error: unknown): void {
+    this.onError(error instanceof Error ? error : new Error(String(error)));
+  }
+
   /** The machine or this port broke: the connection fails with 1011, the process lives. */
   broke(cause: unknown): void {
     if (this.report !== undefined) return;
-    this.outbox.close(encodeClosePayload(1011, 'internal error'), true);
+    // Before the handshake is answered, a Close frame would be no answer.
+    if (this.#handshaking !== undefined) this.outbox.raw(encodeHttpResponse(BROKEN));
+    else if (this.state !== 'handshaking')
+      this.outbox.close(encodeClosePayload(1011, 'internal error'), true);
+    this.outbox.flush();
     this.#report(new InternalError(cause));
     this.announce('closed', 'socket.error');
     this.finish({ code: 1011, reason: 'internal error', wasClean: false, initiator: 'server' });
@@ -882,7 +892,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     this.report = report;
     this.#handshaking?.abort();
     this.#endHandshake();
-    this.#transport.destroy();
+    this.#destroyTransport();
     this.outbox.release();
     this.#lent?.discard();
     this.#returnDecoder();
@@ -897,6 +907,14 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     }
     streams.closed?.next(report);
     streams.closed?.complete();
+  }
+
+  #destroyTransport(): void {
+    try {
+      this.#transport.destroy();
+    } catch (error) {
+      this.#publish(error, this.path);
+    }
   }
 
   #reportEnd(report: CloseReport, path: Path): void {

@@ -63,6 +63,8 @@ export interface OutboxOwner {
   onOverflow(): void;
   /** Nothing waits any more. */
   onDrained(): void;
+  /** The transport threw, which none should. */
+  onBroken(error: unknown): void;
 }
 
 export class Outbox implements Flushable {
@@ -209,7 +211,7 @@ export class Outbox implements Flushable {
   end(): void {
     this.#ending = true;
     this.flush();
-    if (this.#queue === undefined) this.#transport.end();
+    if (this.#queue === undefined) this.#endTransport();
   }
 
   /** The connection is over: forgets everything. */
@@ -240,24 +242,42 @@ export class Outbox implements Flushable {
     if (this.#blocks === undefined && this.#slab !== undefined) {
       oneBlock[0] = this.#slab.subarray(this.#from, this.#to);
       this.#slab = undefined;
-      return this.#transport.write(oneBlock);
+      return this.#give(oneBlock);
     }
     this.#closeRegion();
     const blocks = this.#blocks ?? [];
     this.#blocks = undefined;
-    return this.#transport.write(blocks);
+    return this.#give(blocks);
+  }
+
+  /** A transport of the user's own may throw: then the connection is lost, and nothing else. */
+  #give(blocks: readonly Uint8Array[]): boolean {
+    try {
+      return this.#transport.write(blocks);
+    } catch (error) {
+      this.#owner.onBroken(error);
+      return true;
+    }
+  }
+
+  #endTransport(): void {
+    try {
+      this.#transport.end();
+    } catch (error) {
+      this.#owner.onBroken(error);
+    }
   }
 
   /** The transport has taken all: gives it the next batch. */
   onDrain(): void {
     this.#waiting = false;
     while (this.#queue !== undefined) {
-      if (!this.#transport.write(this.#nextBatch(this.#queue))) {
+      if (!this.#give(this.#nextBatch(this.#queue))) {
         this.#waiting = true;
         return;
       }
     }
-    if (this.#ending) this.#transport.end();
+    if (this.#ending) this.#endTransport();
     else this.#owner.onDrained();
   }
 
@@ -271,7 +291,7 @@ export class Outbox implements Flushable {
     oneBlock[0] = block.subarray(0, start + payload.length);
     this.messages++;
     this.bytes += start + payload.length;
-    if (this.#transport.write(oneBlock)) {
+    if (this.#give(oneBlock)) {
       this.#turn.giveBack(block);
       return 'sent';
     }

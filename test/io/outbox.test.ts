@@ -33,6 +33,7 @@ class Line {
       onQueued: () => this.told.push('queued'),
       onOverflow: () => this.told.push('overflow'),
       onDrained: () => this.told.push('drained'),
+      onBroken: (error) => this.told.push(`broken: ${error}`),
     });
     this.transport.onDrain = () => this.outbox.onDrain();
   }

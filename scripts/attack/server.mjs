@@ -1,0 +1,90 @@
+// The server under attack, in a process of its own, so that what is measured here is the server's alone. Its parent
+// gives it options, asks for figures, and ends it; without a parent it ends by itself.
+
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { createServer } from 'portal-ws';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc');
+const SAMPLE_MS = 10;
+/** JSON has no Infinity. */
+const revive = (_, value) => (value === 'Infinity' ? Number.POSITIVE_INFINITY : value);
+const options = JSON.parse(process.argv[2] ?? '{}', revive);
+
+const count = (table, key) => {
+  table[key] = (table[key] ?? 0) + 1;
+};
+let heard = { closes: {}, errors: {}, unhandled: [] };
+const never = new Promise(() => {});
+
+const echo = (connection, message) => void connection.send(message);
+const server = createServer({
+  port: 0,
+  host: '127.0.0.1',
+  ...options,
+  onClose: (_connection, { code }) => count(heard.closes, code),
+  paths: {
+    '/echo': { onMessage: echo },
+    '/throws': {
+      onMessage() {
+        throw new Error('this handler always throws');
+      },
+    },
+    '/goes-on': {
+      onMessage() {
+        throw new Error('this handler always throws');
+      },
+      onError: () => 'continue',
+    },
+    '/undecided': { authorize: () => never, onMessage: echo },
+    '/closes': { onMessage: (connection) => connection.close(1000) },
+    '/feed': { onMessage: (connection) => connection.send('ready') },
+  },
+});
+server.errors$.subscribe(({ error }) => count(heard.errors, error.limit ?? error.code ?? error.name));
+// Nothing may come this far: an attack that gets here has won.
+process.on('unhandledRejection', (error) => heard.unhandled.push(String(error)));
+process.on('uncaughtException', (error) => heard.unhandled.push(String(error)));
+
+let peak = { rss: 0, heap: 0 };
+const memory = () => {
+  const { rss, heapUsed, external } = process.memoryUsage();
+  return { rss, heap: heapUsed + external };
+};
+const sample = () => {
+  const now = memory();
+  peak = { rss: Math.max(peak.rss, now.rss), heap: Math.max(peak.heap, now.heap) };
+};
+setInterval(sample, SAMPLE_MS).unref();
+
+const asked = {
+  async rest() {
+    for (let i = 0; i < 3; i++) {
+      collectGarbage();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    const sockets = process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length;
+    return { ...memory(), sockets, stats: server.stats() };
+  },
+  begin() {
+    heard = { closes: {}, errors: {}, unhandled: [] };
+    peak = memory();
+  },
+  heard() {
+    sample();
+    return { ...heard, peak, stats: server.stats() };
+  },
+  broadcast({ times, bytes }) {
+    const message = 'x'.repeat(bytes);
+    for (let i = 0; i < times; i++) server.path('/feed').broadcast(message);
+  },
+  stop: (how) => server.stop(how),
+};
+
+await server.start();
+process.on('message', async ({ id, what, how }) =>
+  process.send({ id, answer: (await asked[what](how)) ?? null }),
+);
+process.on('disconnect', () => process.exit());
+process.send({ port: server.address().port });
