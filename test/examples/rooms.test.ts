@@ -1,0 +1,68 @@
+// examples/rooms, run from outside as its readers run it.
+
+import { once } from 'node:events';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { type Program, start } from '../clients/example.ts';
+
+let program: Program;
+const members: WebSocket[] = [];
+
+beforeAll(async () => {
+  program = await start('examples/rooms/server.mjs');
+});
+afterEach(async () => {
+  for (const member of members.splice(0)) {
+    if (member.readyState === WebSocket.CLOSED) continue;
+    member.close();
+    await once(member, 'close');
+  }
+});
+afterAll(async () => {
+  expect(await program?.stop()).toMatchObject({ code: 0, stderr: '' });
+});
+
+async function enter(room: string, name: string) {
+  const member = new WebSocket(new URL(`/rooms/${room}?name=${name}`, program.url.replace('http', 'ws')));
+  members.push(member);
+  const news: unknown[] = [];
+  member.on('message', (data) => news.push(JSON.parse(String(data))));
+  const next = async () => {
+    if (news.length === 0) await once(member, 'message');
+    return news.shift();
+  };
+  await once(member, 'open');
+  return { member, next };
+}
+
+test('a room hears who joins, says and leaves; another room hears nothing of it', async () => {
+  const ada = await enter('red', 'Ada');
+  expect(await ada.next()).toEqual({ name: 'Ada', did: 'joined', members: ['Ada'] });
+  const alan = await enter('blue', 'Alan');
+  expect(await alan.next()).toEqual({ name: 'Alan', did: 'joined', members: ['Alan'] });
+  const grace = await enter('red', 'Grace');
+  const joined = { name: 'Grace', did: 'joined', members: ['Ada', 'Grace'] };
+  expect([await ada.next(), await grace.next()]).toEqual([joined, joined]);
+
+  grace.member.send('hello');
+  const said = { name: 'Grace', did: 'said', text: 'hello', members: ['Ada', 'Grace'] };
+  expect([await ada.next(), await grace.next()]).toEqual([said, said]);
+  grace.member.close();
+  expect(await ada.next()).toEqual({ name: 'Grace', did: 'left', members: ['Ada'] });
+  alan.member.send('anybody?');
+  expect(await alan.next()).toMatchObject({ name: 'Alan', text: 'anybody?' });
+});
+
+test('who says no name is not let in: 401', async () => {
+  const nameless = new WebSocket(new URL('/rooms/red', program.url.replace('http', 'ws')));
+  expect((await once(nameless, 'error'))[0].message).toBe('Unexpected server response: 401');
+});
+
+test.each([
+  ['binary', Buffer.of(1)],
+  ['more than 2000 characters', 'a'.repeat(2001)],
+])('%s is no line of text: 1007', async (_, message) => {
+  const { member } = await enter('red', 'Ada');
+  member.send(message);
+  expect((await once(member, 'close'))[0]).toBe(1007);
+});
