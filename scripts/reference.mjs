@@ -40,11 +40,21 @@ const pages = [
     file: 'errors.md',
     title: 'Errors',
     names:
-      'PortalError PeerError ProtocolError LimitError HandshakeError ConnectionLostError UserError OptionError NoMessageHandlerError NameTakenError UnknownServerError InternalError',
+      'PortalError PeerError ProtocolError LimitError InvalidMessageError HandshakeError ConnectionLostError UserError OptionError NoMessageHandlerError NameTakenError UnknownServerError InternalError',
     more: httpAnswers,
+  },
+  {
+    file: 'typed-messages.md',
+    title: 'Typed messages',
+    names: 'Typing AnyCodec StandardSchema SchemaIssue Codec json',
   },
   { file: 'close-codes.md', title: 'Close codes', names: 'CloseKeyword', more: closeCodes },
   { file: 'diagnostics.md', title: 'Diagnostics channels', names: '', more: diagnostics },
+  {
+    file: 'machines.md',
+    title: 'The machines and their events',
+    names: 'connectionMachine ConnectionEvent FrameName serverMachine ServerEvent InspectionObserver',
+  },
 ];
 
 const api = new API({ cwd: root });
@@ -104,20 +114,28 @@ function signatureOf(node) {
     .replace(/;?\s*$/, '');
 }
 
+/** The docstring of a declaration whose name is computed. */
+const commentOf = (node) =>
+  oneLine(
+    /\/\*\*([\s\S]*?)\*\/\s*$/
+      .exec(node.getSourceFile().text.slice(node.pos, node.getStart()))?.[1]
+      ?.replace(/^\s*\* ?/gm, '')
+      .trim() ?? '',
+  );
+
 const indented = (text) => text.replace(/\n(?=.)/g, '\n  ');
 
 /** One member of a class or an interface, as a list item. */
 function memberOf(node) {
   const name = node.name?.text;
   if (node.name === undefined || name?.startsWith('#')) return '';
-  const isComputed = name === undefined;
-  const symbol = isComputed ? undefined : checker.getSymbolAtLocation(node.name);
+  const symbol = name === undefined ? undefined : checker.getSymbolAtLocation(node.name);
   if (symbol !== undefined && isInternal(symbol)) return '';
   const signature = signatureOf(node)
     .replace(/^(?:(?:readonly|override|abstract) )+/, '')
     .replace(/^(?:override )?get (.*?)\(\)/, '$1')
     .replace(/^(\w+) = /, '$1: ');
-  const doc = symbol === undefined ? '' : docOf(symbol);
+  const doc = symbol === undefined ? commentOf(node) : docOf(symbol);
   return `- \`${signature}\`${doc === '' ? '' : `\n\n  ${indented(doc)}`}\n`;
 }
 

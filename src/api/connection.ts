@@ -48,6 +48,7 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
     return (this.#session.accepted?.params ?? NO_PARAMS) as P;
   }
 
+  /** What stands behind `?` in the address; a new object each time. */
   get query(): URLSearchParams {
     return new URLSearchParams(this.#session.accepted?.head.query ?? '');
   }
@@ -67,6 +68,7 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
     return this.#session.accepted?.subprotocol ?? '';
   }
 
+  /** The peer's address; with `trustProxy`, that of the client behind the proxy. */
   get remoteAddress(): string {
     return this.#session.remoteAddress;
   }
@@ -166,6 +168,7 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
     this.#session.requestPause();
   }
 
+  /** Reads on after `pause`. */
   resume(): void {
     this.#session.requestResume();
   }

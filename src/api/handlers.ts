@@ -13,7 +13,9 @@ export type Message = string | Uint8Array;
 export interface Fragment {
   readonly data: Message;
   readonly opcode: 'text' | 'binary';
+  /** It begins a message. */
   readonly first: boolean;
+  /** It ends one. */
   readonly final: boolean;
 }
 
@@ -54,7 +56,9 @@ export type Verdict<Data> = Acceptance<Data> | HttpResponse | boolean;
  * back its own connection until that settles; one that throws or rejects is put to `onError`.
  */
 export interface Handlers<Data = unknown, P extends Params = Params, In = Message, Out = In> {
+  /** Once for each connection, before its first message is read. */
   onOpen?: ((connection: Connection<Data, P, In, Out>) => unknown) | undefined;
+  /** Each whole message, in order. */
   onMessage?: ((connection: Connection<Data, P, In, Out>, message: In) => unknown) | undefined;
   /** Each data frame as it arrives. A path with this alone never assembles a message. */
   onFragment?: ((connection: Connection<Data, P, In, Out>, fragment: Fragment) => unknown) | undefined;

@@ -166,7 +166,9 @@ export interface ServerStats {
   readonly closed: number;
   /** Peers that got an HTTP answer, or left, before they were open. */
   readonly refused: number;
+  /** Whole messages received. */
   readonly messagesIn: number;
+  /** Messages taken to be sent. */
   readonly messagesOut: number;
   /** Messages that `send` or the policy `drop-oldest` dropped at `sendLimit`. */
   readonly dropped: number;

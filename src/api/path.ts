@@ -55,6 +55,7 @@ export class Streams<Data = unknown, P extends Params = Params> {
 
 /** A path of a server, as `server.path` returns it. */
 export class Path<Data = unknown, P extends Params = Params, In = Message, Out = In> {
+  /** As it was given, such as `/prices/:symbol`. */
   readonly pattern: string;
   /** What serves this path: its own handlers, and the server's for those it leaves out. @internal */
   handlers: Handlers;

@@ -39,6 +39,7 @@ import { Session } from './session.ts';
 export interface StopOptions {
   /** Close code for the connections. Default 1001, going away. */
   readonly code?: CloseKeyword | number | undefined;
+  /** At most 123 bytes of UTF-8. Default: none. */
   readonly reason?: string | undefined;
   /** Milliseconds for their closing; what is left then is destroyed. Default: the option `closeDeadline`. */
   readonly deadline?: number | undefined;

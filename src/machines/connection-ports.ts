@@ -17,6 +17,7 @@ export type FrameName = 'continuation' | 'text' | 'binary' | 'close' | 'ping' | 
 export interface CloseReport {
   /** The close code (RFC 6455 7.1.5): 1005 when a Close carried none, 1006 when the connection was lost without one. */
   readonly code: number;
+  /** The reason in the Close frame, or this server's own word where there was none. */
   readonly reason: string;
   /** True when Close frames went both ways (RFC 6455 7.1.4). */
   readonly wasClean: boolean;
