@@ -32,8 +32,10 @@ function fault(page: string, link: string): string | undefined {
 test('every link within the repository leads somewhere', () => {
   const links = pages.flatMap((page) =>
     Array.from(
-      withoutCode(readFileSync(join(root, page), 'utf8')).matchAll(/\]\((?!\w+:)([^)\s]+)\)/g),
-      ([, link = '']) => [page, link] as const,
+      withoutCode(readFileSync(join(root, page), 'utf8')).matchAll(
+        /\]\((?!\w+:)([^)\s]+)\)|<img src="(?!\w+:)([^"]+)"/g,
+      ),
+      ([, link, image]) => [page, link ?? image ?? ''] as const,
     ),
   );
   expect(links.length).toBeGreaterThan(50);
