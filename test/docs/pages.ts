@@ -14,12 +14,15 @@ export type Block = { language: string; code: string };
 
 export const readPage = (page: string) => readFileSync(`${root}${page}`, 'utf8');
 
-/** The code blocks of a page, in their order. */
+/** The code blocks of a page, in their order; those within a list are set in. */
 export const blocksOf = (page: string): Block[] =>
-  Array.from(readPage(page).matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm), ([, language = '', code = '']) => ({
-    language,
-    code,
-  }));
+  Array.from(
+    readPage(page).matchAll(/^( *)```(\w+)\n([\s\S]*?)^\1```$/gm),
+    ([, margin = '', language = '', code = '']) => ({
+      language,
+      code: code.replaceAll(RegExp(`^${margin}`, 'gm'), ''),
+    }),
+  );
 
 /** Those that the type checker reads. */
 export const programsOf = (page: string) =>
