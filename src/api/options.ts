@@ -20,7 +20,7 @@ const MIB = 1024 * KIB;
 
 /** Every limit of a server. Bytes are bytes of payload unless said otherwise; times are milliseconds, coarse by 50. */
 export interface Limits {
-  /** Bytes of one message, whole or fragmented; over it 1009. Default 1 MiB. */
+  /** Bytes of one message, whole or fragmented; over it 1009. What is not read by fragments alone ends at 512 MiB. Default 1 MiB. */
   readonly cap: number;
   /** Frames of one fragmented message, empty ones included; over it 1008. Default 16,384. */
   readonly maxFragments: number;
@@ -164,8 +164,8 @@ const time = (value: number, unlimited = false): Rule => ({
 });
 
 const RULES: { readonly [Name in keyof Limits]: Rule } = {
-  // A longer message would not fit into a string.
-  cap: bytes(MIB, 0, constants.MAX_STRING_LENGTH),
+  // What is assembled ends at 512 MiB anyway, the length of a string; fragments alone may go on.
+  cap: bytes(MIB, 0, Number.MAX_SAFE_INTEGER),
   maxFragments: count(16_384),
   messageDeadline: time(30_000, true),
   maxHeadBytes: bytes(8 * KIB, 64, MIB),
@@ -324,7 +324,9 @@ function readLimits(options: ServerOptions): Limits {
   for (const name of Object.keys(RULES) as (keyof Limits)[]) {
     limits[name] = readLimit(name, options[name], RULES[name]);
   }
-  if (options.sendLimit === undefined) limits.sendLimit = Math.max(limits.sendLimit, limits.cap);
+  if (options.sendLimit === undefined) {
+    limits.sendLimit = Math.max(limits.sendLimit, Math.min(limits.cap, constants.MAX_STRING_LENGTH));
+  }
   return limits;
 }
 

@@ -228,6 +228,8 @@ class Core implements Host, ServerPort, Watchable {
   readonly #limits: Record<string, number> = {};
   #listener: Listener | undefined;
   #opening: Promise<void> = Promise.resolve();
+  /** Settles when the last port that was closed is free. */
+  #closed: Promise<void> = Promise.resolve();
   /** Calls of `stop`. */
   #stops = 0;
   #portOpen = false;
@@ -343,14 +345,23 @@ class Core implements Host, ServerPort, Watchable {
     this.#listener = opened;
     this.#portOpen = true;
     this.ticker.start();
-    this.#opening = opened.listen(
-      (transport) => this.#accept(transport),
-      (error) => this.#report(error),
+    // Behind the closing of the port that was lost, if there was one.
+    this.#opening = this.#closed.then(() =>
+      opened.listen(
+        (transport) => this.#accept(transport),
+        (error) => this.#listenerErred(error),
+      ),
     );
     this.#opening.then(
       () => this.actor.send({ type: 'listener.ready' }),
       (error: Error) => this.actor.send({ type: 'listener.failed', error: explain(error, port) }),
     );
+  }
+
+  /** A failed accept is one connection's; a listener that has no address any more is lost. */
+  #listenerErred(error: Error): void {
+    this.#report(error);
+    if (this.#listener?.address() === null) this.actor.send({ type: 'listener.failed', error });
   }
 
   closeListener(): void {
@@ -363,11 +374,11 @@ class Core implements Host, ServerPort, Watchable {
     if (listener === undefined) return;
     this.#listener = undefined;
     const closed = () => {
-      this.#portOpen = false;
+      if (this.#listener === undefined) this.#portOpen = false;
       this.#checkGone();
     };
     // A port that is being opened can be closed when it is open.
-    this.#opening.then(() => listener?.close()).then(closed, closed);
+    this.#closed = this.#opening.then(() => listener.close()).then(closed, closed);
   }
 
   closeConnections(code: number, reason: string): void {
@@ -638,7 +649,9 @@ class Core implements Host, ServerPort, Watchable {
 
   #subscriberFailed(error: unknown, connection: Connection | undefined): void {
     for (const session of this.#sessions) {
-      if (session.connection === connection) return session.subscriberFailed(error);
+      if (session.connection !== connection) continue;
+      session.subscriberFailed(error);
+      return;
     }
     this.#report(error);
   }

@@ -11,7 +11,7 @@
  *
  * One law per branch, checked as soon as the byte that can break it is here.
  */
-import { Buffer } from 'node:buffer';
+import { Buffer, constants } from 'node:buffer';
 import type { Fault } from './close-payload.ts';
 import { BINARY, CLOSE, CONTINUATION, MAX_CONTROL_BYTES, PING, PONG, TEXT } from './frame-encoder.ts';
 import { Block, type MaskingKey, rotateKey, SIMD_FROM_BYTES, unmaskInto } from './masking.ts';
@@ -264,6 +264,11 @@ export class FrameDecoder {
     const { cap, maxFragments } = this.#limits;
     if (this.#messageBytes + length > cap) {
       this.#fail(1009, `message is over the cap of ${cap} bytes`);
+      return false;
+    }
+    // A frame is held whole, a message only where it is assembled; neither can be more than a string can hold.
+    if ((this.assemble ? this.#messageBytes + length : length) > constants.MAX_STRING_LENGTH) {
+      this.#fail(1009, `message is over ${constants.MAX_STRING_LENGTH} bytes`);
       return false;
     }
     if ((opcode === CONTINUATION || !final) && this.#fragments >= maxFragments) {

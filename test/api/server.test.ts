@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { firstValueFrom } from 'rxjs';
 import { describe, expect, test } from 'vitest';
-import type { Connection } from '../../src/index.ts';
+import { type Connection, createServer } from '../../src/index.ts';
 import { MemoryListener } from '../../src/io/transports/memory.ts';
 import {
   bytes,
@@ -524,4 +524,45 @@ test('the actor of a connection hangs below the server’s and is done with the 
   const report = await firstValueFrom(connection.closed$);
   await turn();
   expect(connection.actor.getSnapshot()).toMatchObject({ status: 'done', output: report });
+});
+
+describe('a listener that errs after it listens', () => {
+  /** A listener of this test's own: it can err, and be lost. */
+  class Fragile extends MemoryListener {
+    lost = false;
+    override address() {
+      return this.lost ? null : super.address();
+    }
+  }
+
+  test('a failed accept is told on errors$, and the server goes on', async () => {
+    const listener = new Fragile();
+    const server = createServer({ port: 0, listener });
+    const errors = record(server.errors$);
+    await server.start();
+    listener.fail(new Error('EMFILE'));
+    expect(server.state).toBe('listening');
+    expect(errors.values.map(({ error }) => error)).toEqual([new Error('EMFILE')]);
+    await server.stop();
+  });
+
+  test('one that is lost fails the server with the reason; it may be started again', async () => {
+    const listener = new Fragile();
+    const server = createServer({ port: 0, listener });
+    const errors = record(server.errors$);
+    await server.start();
+    listener.connect();
+    await turn();
+    expect(server.stats().connections.handshaking).toBe(1);
+    listener.lost = true;
+    listener.fail(new Error('the interface went down'));
+    expect(server.state).toBe('failed');
+    expect(server.actor.getSnapshot().context.error).toEqual(new Error('the interface went down'));
+    expect(server.stats().connections.handshaking).toBe(0);
+    expect(errors.values.length).toBeGreaterThan(0);
+    listener.lost = false;
+    await server.start();
+    expect(server.state).toBe('listening');
+    await server.stop();
+  });
 });

@@ -1,4 +1,4 @@
-import { Buffer } from 'node:buffer';
+import { Buffer, constants } from 'node:buffer';
 import { setImmediate as turn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -185,6 +185,31 @@ describe('limits (RFC 6455 10.4)', () => {
       'ping 78',
       'fault 1009 message is over the cap of 0 bytes',
     ]);
+  });
+
+  test('what is held whole is never more than a string can hold, however large the cap', () => {
+    const limits = { cap: Number.MAX_SAFE_INTEGER, maxFragments: 3 };
+    const most = constants.MAX_STRING_LENGTH;
+    const header = (opcode: number, length: number) =>
+      frame({ opcode, fin: false, payload: '', length: { declared: length, bits: 64 } });
+    const answers = (frames: Uint8Array[], assemble: boolean) => {
+      const decoder = new FrameDecoder(limits);
+      decoder.assemble = assemble;
+      return frames.map((sent) => {
+        decoder.append(sent);
+        return decoder.next();
+      });
+    };
+    // One frame of that length is begun, one more byte is refused, in whatever way the message is wanted.
+    for (const assemble of [true, false]) {
+      expect(answers([header(OPCODE.binary, most)], assemble)).toEqual([Decoded.NEED_MORE]);
+      expect(answers([header(OPCODE.binary, most + 1)], assemble)).toEqual([Decoded.FAULT]);
+    }
+    // Behind a fragment of one byte, the rest of a message passes where only fragments are wanted.
+    const one = frame({ opcode: OPCODE.binary, fin: false, payload: 'x' });
+    const rest = header(OPCODE.continuation, most);
+    expect(answers([one, rest], false)).toEqual([Decoded.FRAGMENT, Decoded.NEED_MORE]);
+    expect(answers([one, rest], true)).toEqual([Decoded.FRAGMENT, Decoded.FAULT]);
   });
 
   test('exactly maxFragments pass; a message in one frame is no fragment', () => {

@@ -78,7 +78,8 @@ export class TcpTransport implements Transport {
 }
 
 function onData(this: OwnedSocket, chunk: Uint8Array): void {
-  this[kListener]?.onBytes(chunk, false);
+  // Node goes on emitting what it has buffered after `destroy`.
+  if (!this.destroyed) this[kListener]?.onBytes(chunk, false);
 }
 
 /** A paused socket that holds no bytes tells its end all the same: it comes when reading goes on. */

@@ -42,7 +42,10 @@ export interface TransportListener {
 
 /** A listening port of some kind. */
 export interface Listener {
-  /** Starts to accept; settles when it listens, or rejects with the reason. */
+  /**
+   * Starts to accept; settles when it listens, or rejects with the reason. `failed` is told what goes wrong later; when
+   * `address()` is null by then, the listener is lost.
+   */
   listen(accept: (transport: Transport) => void, failed: (error: Error) => void): Promise<void>;
   /** Stops to accept; connections live on. Settles when the port is free. */
   close(): Promise<void>;
