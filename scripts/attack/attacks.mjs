@@ -371,14 +371,14 @@ export const attacks = {
 
   'mass disconnect': {
     async run({ port, size }) {
-      const peers = await callMany(port, scaled(9_000, size, 300));
+      const peers = await callMany(port, scaled(10_000, size, 300));
       for (const [i, peer] of peers.entries()) {
         if (i % 2 === 0) peer.reset();
         else peer.destroy();
       }
       return [[`${peers.length} left at once`, true]];
     },
-    closes: (size) => ({ 1006: scaled(9_000, size, 300) }),
+    closes: (size) => ({ 1006: scaled(10_000, size, 300) }),
   },
 
   'a handler that throws on every message': {

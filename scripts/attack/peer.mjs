@@ -173,7 +173,9 @@ export class Peer {
     else if (opcode === OPCODE.pong) {
       this.pongs++;
       this.lastPong = payload.toString();
-    } else if (opcode !== OPCODE.ping) {
+    } else if (opcode === OPCODE.ping) {
+      this.write(frame(OPCODE.pong, payload));
+    } else {
       this.textCount++;
       if (this.keeps) this.texts.push(payload.toString());
     }
