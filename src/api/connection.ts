@@ -80,7 +80,7 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
 
   /** What its messages mean; undefined for plain ones. @internal */
   get codec(): Codec | undefined {
-    return this.#session.codec;
+    return this.#session.delivery.codec;
   }
 
   /** The XState actor that runs this connection, for `subscribe` and inspection. */
@@ -110,7 +110,7 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
   send(value: Out | EncodedMessage, options?: { readonly key?: string }): SendResult {
     const session = this.#session;
     const key = options?.key;
-    const message = session.codec === undefined ? value : encode(session, value);
+    const message = session.delivery.codec === undefined ? value : encode(session, value);
     if (typeof message === 'string') return session.sendable ? session.outbox.text(message, key) : 'closed';
     if (message instanceof Uint8Array) {
       return session.sendable ? session.outbox.binary(message, key) : 'closed';
@@ -228,7 +228,8 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
 }
 
 /** A value as its path's codec writes it. A connection that takes no more has no need of that. */
-function encode({ codec, sendable }: Session, value: unknown): Message | EncodedMessage {
+function encode({ delivery, sendable }: Session, value: unknown): Message | EncodedMessage {
+  const { codec } = delivery;
   if (codec === undefined || isEncoded(value)) return value as Message | EncodedMessage;
   if (!sendable) return '';
   const message: unknown = codec.encode(value);

@@ -18,7 +18,7 @@ export class MessageIterator implements AsyncIterator<Message, undefined> {
 
   constructor(session: Session) {
     this.#session = session;
-    session.iterating(1);
+    session.reading.iterating(1);
     this.#subscription = session.stream('messages').observable.subscribe({
       next: (message) => this.#take(message),
       complete: () => this.#end(),
@@ -31,7 +31,7 @@ export class MessageIterator implements AsyncIterator<Message, undefined> {
     if (this.#ended) return Promise.resolve(DONE);
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
-      if (this.#waiting.length === 1) this.#session.pulling(1);
+      if (this.#waiting.length === 1) this.#session.reading.pulling(1);
     });
   }
 
@@ -48,16 +48,16 @@ export class MessageIterator implements AsyncIterator<Message, undefined> {
       this.#messages.push(message);
       return;
     }
-    if (this.#waiting.length === 0) this.#session.pulling(-1);
+    if (this.#waiting.length === 0) this.#session.reading.pulling(-1);
     resolve({ done: false, value: message });
   }
 
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    if (this.#waiting.length > 0) this.#session.pulling(-1);
+    if (this.#waiting.length > 0) this.#session.reading.pulling(-1);
     for (const resolve of this.#waiting) resolve(DONE);
     this.#waiting.length = 0;
-    this.#session.iterating(-1);
+    this.#session.reading.iterating(-1);
   }
 }

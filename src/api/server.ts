@@ -584,10 +584,10 @@ class Core implements Host, ServerPort, Watchable {
       if (session.id < this.#firstLate) this.#leaving--;
       if (session.accepted === undefined) this.#stopReport.refused++;
     }
-    this.#totals.messagesIn += session.messagesIn;
+    this.#totals.messagesIn += session.reading.messages;
     this.#totals.messagesOut += session.outbox.messages;
     this.#totals.dropped += session.outbox.dropped;
-    this.#totals.bytesIn += session.bytesIn;
+    this.#totals.bytesIn += session.reading.bytes;
     this.#totals.bytesOut += session.outbox.bytes;
     if (this.#countsAddresses) this.#countAddress(session.remoteAddress, -1);
   }
@@ -610,11 +610,11 @@ class Core implements Host, ServerPort, Watchable {
   stats(): ServerStats {
     const { handshaking, open, fragmenting, closing } = this.#counts;
     const stats = { ...this.#totals, buffered: 0 };
-    for (const { messagesIn, bytesIn, outbox } of this.#sessions) {
+    for (const { reading, outbox } of this.#sessions) {
       stats.dropped += outbox.dropped;
-      stats.messagesIn += messagesIn;
+      stats.messagesIn += reading.messages;
       stats.messagesOut += outbox.messages;
-      stats.bytesIn += bytesIn;
+      stats.bytesIn += reading.bytes;
       stats.bytesOut += outbox.bytes;
       stats.buffered += outbox.bufferedAmount;
     }
@@ -650,7 +650,7 @@ class Core implements Host, ServerPort, Watchable {
   #subscriberFailed(error: unknown, connection: Connection | undefined): void {
     for (const session of this.#sessions) {
       if (session.connection !== connection) continue;
-      session.subscriberFailed(error);
+      session.delivery.failed(error);
       return;
     }
     this.#report(error);
