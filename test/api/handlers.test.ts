@@ -1,14 +1,8 @@
 /** Handlers: which one serves a path. */
+import { describe, expect, test } from 'vitest';
 import type { Connection } from '../../src/index.ts';
 import { bytes, closeFrame, pingFrame, textFrame } from '../support/raw-client.ts';
 import { reportOf, serve, word, words } from '../support/serving.ts';
-
-const SECRET = 'password=hunter2';
-const _fail = (): never => {
-  throw new Error(SECRET);
-};
-const _reject = (): Promise<never> => Promise.reject(new Error(SECRET));
-const _messageOf = (error: unknown) => (error as Error).message;
 
 describe('which handler serves a path', () => {
   test('its own, and the server’s for those it leaves out', async () => {
