@@ -4,6 +4,7 @@
 // TypeScript's own parser, defaults and ranges of the limits by asking the built package, close codes from the table
 // that the wire uses, and the words of refusals from the lines that say them. Nothing is written down twice.
 
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -377,7 +378,20 @@ const read = (file) => {
   }
 };
 
-const made = await makePages();
+/** Pages as `npm run format` leaves them. */
+function formatted(file, text) {
+  const biome = join(root, 'node_modules/@biomejs/biome/bin/biome');
+  const args = [biome, 'format', '--stdin-file-path', join(folder, file)];
+  const { stdout, stderr, status } = spawnSync(process.execPath, args, {
+    cwd: root,
+    input: text,
+    encoding: 'utf8',
+  });
+  if (status !== 0) throw new Error(`${file}: ${stderr}`);
+  return stdout;
+}
+
+const made = new Map([...(await makePages())].map(([file, text]) => [file, formatted(file, text)]));
 api.close();
 mkdirSync(dirname(join(folder, 'x')), { recursive: true });
 const stale = readdirSync(folder).filter((file) => !made.has(file));

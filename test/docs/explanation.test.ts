@@ -34,7 +34,7 @@ function arcsOf(node: Node, path: readonly string[] = []): string[] {
 
 test('the table of arcs has each arc of the machine once, and no other', () => {
   const rows = readPage('docs/explanation/statechart.md').matchAll(
-    /^\| (`.*?) \| (`.*?) \| (`.*?) \| \S.* \|$/gm,
+    /^\| (`.*?) +\| (`.*?) +\| (`.*?) +\| \S.* \|$/gm,
   );
   const names = (cell = '') => Array.from(cell.matchAll(/`([^`]+)`/g), ([, name]) => name);
   const told = Array.from(rows, ([, froms, events, to]) =>
