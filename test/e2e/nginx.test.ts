@@ -89,6 +89,7 @@ describe.skipIf(missing.length > 0)(`behind Nginx${skipped}`, () => {
     server = createServer({
       port: 0,
       host: '127.0.0.1',
+      trustProxy: ['127.0.0.1'],
       paths: {
         '/echo': { onMessage: (connection, message) => void connection.send(message) },
         '/members': { authorize: () => ({ status: 401, body: 'Who are you?\n' }) },
@@ -215,6 +216,12 @@ describe.skipIf(missing.length > 0)(`behind Nginx${skipped}`, () => {
     const { client, connection } = await meet();
     connection.terminate();
     expect((await once(client, 'close'))[0]).toBe(1006);
+  });
+
+  test('remoteAddress is that of the client, whatever the client claims', async () => {
+    const claims = { 'X-Forwarded-For': '203.0.113.9', Forwarded: 'for=203.0.113.9' };
+    const { connection } = await meet({ localAddress: '127.0.0.2', headers: claims });
+    expect(connection.remoteAddress).toBe('127.0.0.2');
   });
 
   test('the Origin of its own host may come, another is refused with 403', async () => {
