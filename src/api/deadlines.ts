@@ -73,6 +73,14 @@ export class Deadlines implements Waiting {
     this.#arm('timeout.close', this.#settings.closeDeadline);
   }
 
+  /** We read again: silence, and the time for a message under way, count from here. */
+  readAgain(): void {
+    this.lastByteTick = this.#ticker.tick;
+    if (this.#stateTick !== NEVER && this.#stateTimeout === 'timeout.message') {
+      this.#arm('timeout.message', this.#settings.messageDeadline);
+    }
+  }
+
   /** A heartbeat's Ping went out. */
   pinged(): void {
     this.#pingTick = this.#ticker.tick;
@@ -86,6 +94,10 @@ export class Deadlines implements Waiting {
 
   onDue(tick: number): void {
     if (this.#ticker.stalledMs >= STALL_MS) this.#forgiveStall(tick);
+    if (this.#stateTick <= tick && this.#stateTimeout === 'timeout.message' && this.#timed.held) {
+      // We do not read: the peer cannot be late.
+      this.#stateTick = tick + Ticker.ticks(this.#settings.messageDeadline);
+    }
     if (this.#stateTick <= tick) {
       this.#stateTick = NEVER;
       this.#timed.onTimeout({ type: this.#stateTimeout });

@@ -279,7 +279,7 @@ export class Reading {
   resumeTransport(): void {
     if (!this.#transportPaused || this.held) return;
     this.#transportPaused = false;
-    this.#session.alive();
+    this.#session.readsAgain();
     this.rates?.resumed(this.#host.ticker);
     this.#transport.resume();
   }

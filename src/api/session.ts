@@ -283,9 +283,9 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     this.delivery.retry();
   }
 
-  /** The peer lives as of now. */
-  alive(): void {
-    this.#deadlines.lastByteTick = this.#host.ticker.tick;
+  /** Reading goes on after it was held back. */
+  readsAgain(): void {
+    this.#deadlines.readAgain();
   }
 
   answerPing(payload: Uint8Array): void {

@@ -82,6 +82,21 @@ describe('the deadlines alone', () => {
     expect(said).toEqual(['handshake at 1050']);
   });
 
+  test('messageDeadline blames no peer while we do not read; its time begins anew when we do', () => {
+    const { deadlines, pass, said, timed } = alone({ messageDeadline: 1000, heartbeatInterval: Infinity });
+    deadlines.enter('fragmenting');
+    timed.held = true;
+    pass(60_000);
+    expect(said).toEqual([]);
+    timed.held = false;
+    deadlines.readAgain();
+    pass(900);
+    const early = [...said];
+    pass(1100);
+    expect([early.length, said.length]).toEqual([0, 1]);
+    expect(said[0]).toMatch(/^message at /);
+  });
+
   test('each state has its own, and leaving the state ends it', () => {
     const { deadlines, pass, said } = alone({ messageDeadline: 1000, closeDeadline: 500 });
     deadlines.enter('open');
