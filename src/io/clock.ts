@@ -23,8 +23,14 @@ export const systemClock: Clock = {
   },
 };
 
-/** Taken at load: a test that puts fake timers in their place still has its turns. */
-const { setImmediate: soon } = globalThis;
+/** Taken at load: a test that puts fake timers in their place still has its turns, and its guard against a hang. */
+const { setImmediate: soon, setTimeout: after, clearTimeout: forget } = globalThis;
 
 /** Resolves when all that is ready now has been done, and what that made ready at once. */
 export const eventLoopTurn = (): Promise<void> => new Promise((resolve) => soon(resolve));
+
+/** Calls once after `ms` milliseconds of real time, unless the returned function is called first. Keeps the process alive. */
+export function guard(ms: number, call: () => void): () => void {
+  const timer = after(call, ms);
+  return () => forget(timer);
+}

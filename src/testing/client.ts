@@ -4,7 +4,7 @@
  * It answers pings and Closes as a browser does. What it awaits either comes, or rejects saying what came instead.
  */
 import { Buffer } from 'node:buffer';
-import { systemClock } from '../io/clock.ts';
+import { guard } from '../io/clock.ts';
 import { ABNORMAL, encodeClosePayload, NO_STATUS } from '../io/close-payload.ts';
 import { BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT } from '../io/frame-encoder.ts';
 import type { MemoryTransport } from '../io/transports/memory.ts';
@@ -25,6 +25,8 @@ export interface ConnectOptions {
   readonly pongs?: boolean | undefined;
   /** Answers a Close. Default true. */
   readonly answersClose?: boolean | undefined;
+  /** Real milliseconds that an await may last: a guard against a test that hangs. Default 4000. */
+  readonly patience?: number | undefined;
 }
 
 /** How a connection ended, as a client sees it: 1005 for an empty Close, 1006 for none. */
@@ -55,8 +57,6 @@ interface Response {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** How long an await may last: a guard against a test that hangs, in real time. */
-const PATIENCE_MS = 4_000;
 /** The example of RFC 6455 1.3. */
 const HANDSHAKE_KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
 
@@ -285,7 +285,8 @@ export class TestClient implements AsyncIterable<TestMessage> {
   /** Waits until `look` finds something. */
   async #until(wanted: string, look: () => unknown): Promise<void> {
     let outOfPatience = false;
-    const stop = systemClock.every(PATIENCE_MS, () => {
+    const { patience = 4_000 } = this.#options;
+    const stop = guard(patience, () => {
       outOfPatience = true;
       this.#changed();
     });
@@ -293,7 +294,7 @@ export class TestClient implements AsyncIterable<TestMessage> {
       while (look() === undefined) {
         if (this.#end !== undefined)
           throw new Error(`the connection ended before ${wanted} came: ${described(this.#end)}`);
-        if (outOfPatience) throw new Error(`${wanted} did not come within ${PATIENCE_MS / 1000} s`);
+        if (outOfPatience) throw new Error(`${wanted} did not come within ${patience} ms`);
         await this.#change();
       }
     } finally {

@@ -13,6 +13,7 @@ import {
   type Message,
   type Path,
   prepare,
+  type StandardSchema,
 } from '../../src/index.ts';
 import { type ConnectOptions, settled, type TestServer, testServer } from '../../src/testing/index.ts';
 import { gate } from '../support/serving.ts';
@@ -116,6 +117,29 @@ describe.each([
     const [step] = issue?.path ?? [];
     expect(typeof step === 'object' ? step.key : step).toBe('id');
   });
+});
+
+test('a schema may be a function (as those of ArkType are)', async () => {
+  const schema: StandardSchema<number> = Object.assign(() => {}, {
+    '~standard': {
+      version: 1,
+      vendor: 'test',
+      validate: (value: unknown) =>
+        typeof value === 'number' ? { value } : { issues: [{ message: 'no number' }] },
+    } as const,
+  });
+  const { connect, errors } = await serve((server) =>
+    server.path('/orders', {
+      codec: schema,
+      onMessage: (connection, n) => void connection.send(n + 1),
+    }),
+  );
+  const client = await connect();
+  client.send('41');
+  expect(await client.message()).toBe('42');
+  client.send('"41"');
+  expect(await client.closed).toMatchObject({ code: 1007 });
+  expect((errors[0] as Error).message).toBe('a message does not fit: no number');
 });
 
 describe('onInvalid: error', () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { eventLoopTurn, systemClock } from '../../src/io/clock.ts';
+import { eventLoopTurn, guard, systemClock } from '../../src/io/clock.ts';
 
 test('time never goes back, and is in milliseconds', async () => {
   const before = systemClock.now();
@@ -64,4 +64,17 @@ test('a turn of the event loop ends when what was ready, and what that made read
   process.nextTick(() => Promise.resolve().then(() => process.nextTick(() => done.push('tick'))));
   await eventLoopTurn();
   expect(done).toEqual(['tick', 'immediate']);
+});
+
+test('a guard calls once, unless it was called off', async () => {
+  const calls: string[] = [];
+  const calledOff = guard(1, () => calls.push('called off'));
+  calledOff();
+  await new Promise<void>((resolve) => {
+    guard(5, () => {
+      calls.push('called');
+      resolve();
+    });
+  });
+  expect(calls).toEqual(['called']);
 });

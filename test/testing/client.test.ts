@@ -112,6 +112,12 @@ describe('a client that behaves', () => {
   });
 });
 
+test('what never comes rejects when patience is at its end, saying what was awaited', async () => {
+  const { client } = await meet(silent, { patience: 20 });
+  client.send('anybody?');
+  await expect(client.message()).rejects.toThrow('a message did not come within 20 ms');
+});
+
 describe('the handshake', () => {
   test('offers subprotocols and sends an origin and headers', async () => {
     const seen: unknown[] = [];
