@@ -103,7 +103,11 @@ function sumUp(
     ),
     same('and closed, each once', mine.opened, counts.closed, stats.closed),
     ...codes.map((code) => same(`closed with ${code}`, mine.ends[code] ?? 0, closes[code] ?? 0)),
-    [`handshakes left early: ${mine.slowHeads}; refused ${stats.refused}`, mine.slowHeads === stats.refused],
+    [
+      // One that is reset while it waits in a kernel's full queue never comes to the server.
+      `handshakes left early: ${mine.slowHeads}, of which the server saw ${stats.refused}`,
+      stats.refused <= mine.slowHeads && stats.refused >= mine.slowHeads * 0.98 - 2,
+    ],
     same('messages received, by the handlers and stats()', counts.received, stats.messagesIn),
     [
       `of ${mine.sent} sent at most ${mine.unsure} are missing: ${mine.sent - counts.received}`,

@@ -12,7 +12,8 @@ export class Pacing<T> implements Waiting {
   dueTick = -1;
   readonly #ticker: Ticker;
   readonly #clock: Clock;
-  readonly #items: readonly T[];
+  /** Let go of when all are closed. */
+  #items: readonly T[];
   readonly #batch: number;
   readonly #endTick: number;
   readonly #close: (item: T) => boolean;
@@ -42,6 +43,7 @@ export class Pacing<T> implements Waiting {
 
   stop(): void {
     this.#ticker.forget(this);
+    this.#items = [];
   }
 
   onDue(tick: number): void {
@@ -52,6 +54,7 @@ export class Pacing<T> implements Waiting {
       if (this.#close(this.#items[this.#at++] as T)) count--;
     }
     if (this.#at < this.#items.length) this.#ticker.wait(this, this.#ticker.present + 1);
+    else this.stop();
   }
 
   #jittered(): number {
