@@ -100,8 +100,10 @@ describe.skipIf(!executable)(`the playground page in Chromium${skipped}`, () => 
     const echo = page.locator('.log .in');
     expect(await echo.locator('.body').textContent()).toBe('Grüße');
     expect(await echo.locator('.figures').textContent()).toMatch(/^7 bytes[\d.]+ (?:µs|ms)$/);
-    expect(await page.locator('#last').textContent()).toMatch(/^[\d.]+ (?:µs|ms)$/);
-    expect(await page.locator('#in').textContent()).toBe('1 message · 7 bytes');
+    // The figures beside the log are drawn with the next frame.
+    const shown = (id: string) => page.locator(id).textContent();
+    await expect.poll(() => shown('#in')).toBe('1 message · 7 bytes');
+    await expect.poll(() => shown('#last')).toMatch(/^[\d.]+ (?:µs|ms)$/);
   });
 
   test('sends hexadecimal as binary, and says what is wrong with it', async () => {
