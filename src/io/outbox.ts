@@ -79,7 +79,8 @@ export class Outbox implements Flushable {
   readonly #turn: WriteTurn;
   readonly #owner: OutboxOwner;
 
-  // This turn's frames: closed blocks, then the open region of the slab.
+  // This turn's frames: the closed block where there is one, or several of them, then the open region of the slab.
+  #only: Uint8Array | undefined;
   #blocks: Uint8Array[] | undefined;
   #slab: Buffer | undefined;
   #from = 0;
@@ -156,7 +157,12 @@ export class Outbox implements Flushable {
 
   encoded(message: EncodedMessage, key?: string): SendResult {
     if (this.#sealed) return 'closed';
-    return this.#message(message.frame, message.frame.length, key);
+    const { frame } = message;
+    if (key !== undefined || !this.#isClear(frame.length)) return this.#message(frame, frame.length, key);
+    this.messages++;
+    this.#markDirty();
+    this.#block(frame);
+    return this.#waiting ? 'queued' : 'sent';
   }
 
   /** Bytes that are no frame: the answer to the handshake. */
@@ -217,6 +223,7 @@ export class Outbox implements Flushable {
   /** The connection is over: forgets everything. */
   release(): void {
     this.#sealed = true;
+    this.#only = undefined;
     this.#blocks = undefined;
     this.#slab = undefined;
     this.#turnBytes = 0;
@@ -239,15 +246,15 @@ export class Outbox implements Flushable {
   }
 
   #write(): boolean {
-    if (this.#blocks === undefined && this.#slab !== undefined) {
-      oneBlock[0] = this.#slab.subarray(this.#from, this.#to);
-      this.#slab = undefined;
-      return this.#give(oneBlock);
-    }
     this.#closeRegion();
-    const blocks = this.#blocks ?? [];
-    this.#blocks = undefined;
-    return this.#give(blocks);
+    const blocks = this.#blocks;
+    if (blocks !== undefined) {
+      this.#blocks = undefined;
+      return this.#give(blocks);
+    }
+    oneBlock[0] = this.#only as Uint8Array; // a turn with bytes has a block
+    this.#only = undefined;
+    return this.#give(oneBlock);
   }
 
   /** A transport of the user's own may throw: then the connection is lost, and nothing else. */
@@ -493,18 +500,25 @@ export class Outbox implements Flushable {
   /** Takes a block as it is; a large one is offered to the transport at once. */
   #block(block: Uint8Array): void {
     this.#closeRegion();
-    this.#blocks ??= [];
-    this.#blocks.push(block);
+    this.#push(block);
     this.#turnBytes += block.length;
     if (this.#turnBytes >= SLAB_BYTES) this.flush();
   }
 
+  #push(block: Uint8Array): void {
+    if (this.#blocks !== undefined) {
+      this.#blocks.push(block);
+    } else if (this.#only === undefined) {
+      this.#only = block;
+    } else {
+      this.#blocks = [this.#only, block];
+      this.#only = undefined;
+    }
+  }
+
   #closeRegion(): void {
     if (this.#slab === undefined) return;
-    if (this.#to > this.#from) {
-      this.#blocks ??= [];
-      this.#blocks.push(this.#slab.subarray(this.#from, this.#to));
-    }
+    if (this.#to > this.#from) this.#push(this.#slab.subarray(this.#from, this.#to));
     this.#slab = undefined;
   }
 
