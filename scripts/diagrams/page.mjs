@@ -24,10 +24,10 @@ export function buildPage({ html, css, js, connection, server }) {
     '/**',
     ' * The live page, whole: made by `npm run diagrams` from scripts/diagrams/page and the machines. Do not edit.',
     ' */',
-    `export const PAGE = ${literal(page)};`,
+    `export const PAGE: string = ${literal(page)};`,
     '',
     '/** The Content-Security-Policy under which it runs: its own style and script, and the feed. */',
-    `export const PAGE_POLICY = ${literal(policy)};`,
+    `export const PAGE_POLICY: string = ${literal(policy)};`,
     '',
   ].join('\n');
 }

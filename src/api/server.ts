@@ -32,7 +32,7 @@ import {
 import { readOptions, type ServerOptions, type Settings } from './options.ts';
 import { Pacing } from './pacing.ts';
 import { type Failure, type Lifecycle, Path, type Received, Streams } from './path.ts';
-import { type Match, type Params, type ParamsOf, Router } from './router.ts';
+import { type Match, type ParamsOf, Router } from './router.ts';
 import { Session } from './session.ts';
 
 /** How a server stops. */
@@ -705,5 +705,3 @@ function explain(error: Error, port: number): Error {
     error.message = `port ${port} needs more rights than this process has; choose one above 1023`;
   return error;
 }
-
-export type { Params };

@@ -1,7 +1,7 @@
 /**
  * The live page, whole: made by `npm run diagrams` from scripts/diagrams/page and the machines. Do not edit.
  */
-export const PAGE = `<!doctype html>
+export const PAGE: string = `<!doctype html>
 <html lang="en">
   <head>
     <meta charset="utf-8">
@@ -1306,4 +1306,4 @@ connect();
 `;
 
 /** The Content-Security-Policy under which it runs: its own style and script, and the feed. */
-export const PAGE_POLICY = `default-src 'none'; style-src 'sha256-mrTROl3Uyb2JyrRwnyvkN0+cR6DaXHzbxqFYV7QC7IM='; script-src 'sha256-MvRmZYjrjr9BzQBGesjgEBigzV7K0nMFFcCmCoDWqnQ='; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+export const PAGE_POLICY: string = `default-src 'none'; style-src 'sha256-mrTROl3Uyb2JyrRwnyvkN0+cR6DaXHzbxqFYV7QC7IM='; script-src 'sha256-MvRmZYjrjr9BzQBGesjgEBigzV7K0nMFFcCmCoDWqnQ='; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
