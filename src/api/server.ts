@@ -12,13 +12,11 @@ import { HandleTcpListener } from '../io/transports/handle-tcp.ts';
 import { TcpListener } from '../io/transports/tcp.ts';
 import type { Listener, Transport } from '../io/transports/transport.ts';
 import { WriteTurn } from '../io/write-turn.ts';
-import type { ConnectionActor } from '../machines/connection-machine.ts';
 import type { ConnectionState } from '../machines/connection-ports.ts';
 import { serverMachine } from '../machines/server-machine.ts';
 import type { ServerPort, ServerState } from '../machines/server-ports.ts';
 import type { AnyCodec, Incoming, Outgoing, Typing } from './codec.ts';
 import type { Connection } from './connection.ts';
-import { startConnectionActor } from './connection-actor.ts';
 import { HandshakeError, InternalError, PeerError, warn } from './errors.ts';
 import type { Handlers } from './handlers.ts';
 import {
@@ -70,7 +68,7 @@ export interface Host {
   readonly streams: Streams;
   readonly inspected: boolean;
   readonly match: (path: string) => Match<Path> | undefined;
-  newActor(session: Session): ConnectionActor;
+  readonly actor: Actor<typeof serverMachine>;
   lendDecoder(): FrameDecoder;
   takeBack(decoder: FrameDecoder): void;
   full(session: Session): HttpResponse | undefined;
@@ -479,6 +477,7 @@ class Core implements Host, ServerPort, Watchable {
     }
     const { handshaking } = this.#counts;
     let session: Session;
+    this.#counts.handshaking++;
     try {
       session = new Session(this, transport, nextConnectionId++);
     } catch (error) {
@@ -535,11 +534,6 @@ class Core implements Host, ServerPort, Watchable {
 
   breached(limit: string): void {
     this.#limits[limit] = (this.#limits[limit] ?? 0) + 1;
-  }
-
-  newActor(session: Session): ConnectionActor {
-    this.#counts.handshaking++;
-    return startConnectionActor(session, this.actor);
   }
 
   lendDecoder(): FrameDecoder {

@@ -17,7 +17,9 @@ import type {
   ConnectionPort,
   ConnectionState,
 } from '../machines/connection-ports.ts';
+import { Interpreter } from '../machines/interpreter.ts';
 import { Connection } from './connection.ts';
+import { succeed } from './connection-actor.ts';
 import { Deadlines, type Timed } from './deadlines.ts';
 import { type ConnectionStreams, Delivery } from './delivery.ts';
 import { ConnectionLostError, HandshakeError, InternalError, LimitError } from './errors.ts';
@@ -34,7 +36,8 @@ const BROKEN: HttpResponse = { status: 500, body: 'The server could not decide.\
 
 export class Session implements ConnectionPort, TransportListener, OutboxOwner, Timed, Holder, Admission {
   readonly id: number;
-  readonly actor: ConnectionActor;
+  /** What runs it, or hands on to its actor. */
+  readonly machine: Interpreter;
   readonly connection: Connection;
   /** Of the socket; of the client behind a named proxy once the head is read. */
   remoteAddress: string;
@@ -54,6 +57,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   readonly #host: Host;
   readonly #transport: Transport;
   readonly #deadlines: Deadlines;
+  #actor: ConnectionActor | undefined;
   #handshaking: Handshaking | undefined;
   #closeRequested = false;
   #drainWaiters: (() => void)[] | undefined;
@@ -72,9 +76,16 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     this.reading = new Reading(this, host, transport);
     this.delivery = new Delivery(this, host);
     this.connection = new Connection(this);
-    this.actor = host.newActor(this);
+    this.machine = new Interpreter(this, host.actor);
+    if (host.inspected) this.#actor = succeed(this.machine, host.actor);
     this.#deadlines = new Deadlines(host.ticker, host.settings, this);
     transport.attach(this);
+  }
+
+  /** XState's actor of this connection; made at the first call, and from then on it runs the connection. */
+  get actor(): ConnectionActor {
+    this.#actor ??= succeed(this.machine, this.#host.actor);
+    return this.#actor;
   }
 
   get inspected(): boolean {
@@ -89,7 +100,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     this.#deadlines.lastByteTick = ticker.tick;
     if (!reading.count(chunk.length)) return;
     turn.begin();
-    this.actor.send({ type: 'socket.bytes', chunk, shared });
+    this.machine.send({ type: 'socket.bytes', chunk, shared });
     reading.rest(shared);
     turn.end();
   }
@@ -140,7 +151,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
 
   /** Sends an event to the machine; an ended one hears nothing. */
   tell(event: ConnectionEvent): void {
-    if (this.report === undefined) this.actor.send(event);
+    if (this.report === undefined) this.machine.send(event);
   }
 
   /** An event that must come before the next frame. */
@@ -163,7 +174,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
       return;
     }
     this.#host.deciding(this);
-    this.actor.send({ type: 'handshake.pending' });
+    this.machine.send({ type: 'handshake.pending' });
     outcome.then((settled) => {
       // A verdict that comes too late, behind a 408, a 503 or the peer's end, is void.
       if (this.#handshaking !== handshaking) return;
@@ -245,7 +256,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   get listens(): boolean {
     const { state } = this;
     if (state === 'open' || state === 'fragmenting') return true;
-    return state === 'closing' && this.actor.getSnapshot().matches({ closing: 'local' });
+    return state === 'closing' && this.machine.matches({ closing: 'local' });
   }
 
   read(chunk: Uint8Array, _shared: boolean): void {

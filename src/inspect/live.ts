@@ -234,7 +234,7 @@ export class Live {
     if (session === undefined) return { id, value: null, entries, skipped };
     return {
       id,
-      value: pathOf(session.actor.getSnapshot().value),
+      value: pathOf(session.machine.value),
       path: session.accepted?.head.path ?? '',
       remoteAddress: session.remoteAddress,
       stats: session.stats(),

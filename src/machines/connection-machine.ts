@@ -32,12 +32,44 @@ export interface ConnectionContext {
   readonly report: CloseReport;
 }
 
-const LOST: CloseReport = { code: 1006, reason: '', wasClean: false, initiator: 'peer' };
+/** Nobody sent a Close (RFC 6455 7.1.5), and the peer is to blame: the report until something else is noted. */
+export const LOST: CloseReport = { code: 1006, reason: '', wasClean: false, initiator: 'peer' };
 
 /** The event as the one this action is written for; the literal names it only on arcs of that event. */
 function as<T extends ConnectionEvent['type']>(event: ConnectionEvent, _type: T) {
   return event as Extract<ConnectionEvent, { type: T }>;
 }
+
+function dropped(reason: string): CloseReport {
+  return { ...LOST, reason, initiator: 'server' };
+}
+
+function failed(code: number, reason: string): CloseReport {
+  return { code, reason, wasClean: false, initiator: 'server' };
+}
+
+/** The report that each `note…` of the machine assigns. */
+export const reports = {
+  noteTheirClose: (event: ConnectionEvent): CloseReport => {
+    const { code, reason } = as(event, 'close.received');
+    return { code, reason, wasClean: true, initiator: 'peer' };
+  },
+  noteTheirAnswer: (event: ConnectionEvent): CloseReport => {
+    const { code, reason } = as(event, 'close.received');
+    return { code, reason, wasClean: true, initiator: 'server' };
+  },
+  noteOurClose: (): CloseReport => dropped(''),
+  noteFault: (event: ConnectionEvent): CloseReport => {
+    const { code, reason } = as(event, 'protocol.failed');
+    return failed(code, reason);
+  },
+  noteLateMessage: (): CloseReport => failed(1008, 'message took too long'),
+  noteCallbackFailure: (): CloseReport => failed(1011, 'internal error'),
+  noteTermination: (): CloseReport => dropped(''),
+  noteSilence: (): CloseReport => dropped('pong deadline passed'),
+  noteStuckWrite: (): CloseReport => dropped('write deadline passed'),
+  noteLateClose: (): CloseReport => dropped('close deadline passed'),
+};
 
 const machineSetup = setup({
   types: {
@@ -89,29 +121,16 @@ const machineSetup = setup({
       context.port.announce(params.state, event.type),
     finish: ({ context }) => context.port.finish(context.report),
 
-    noteTheirClose: assign(({ event }) => {
-      const { code, reason } = as(event, 'close.received');
-      return { report: { code, reason, wasClean: true, initiator: 'peer' } as const };
-    }),
-    noteTheirAnswer: assign(({ event }) => {
-      const { code, reason } = as(event, 'close.received');
-      return { report: { code, reason, wasClean: true, initiator: 'server' } as const };
-    }),
-    noteOurClose: assign({ report: { ...LOST, initiator: 'server' } }),
-    noteFault: assign(({ event }) => {
-      const { code, reason } = as(event, 'protocol.failed');
-      return { report: { code, reason, wasClean: false, initiator: 'server' } as const };
-    }),
-    noteLateMessage: assign({
-      report: { code: 1008, reason: 'message took too long', wasClean: false, initiator: 'server' },
-    }),
-    noteCallbackFailure: assign({
-      report: { code: 1011, reason: 'internal error', wasClean: false, initiator: 'server' },
-    }),
-    noteTermination: assign({ report: { ...LOST, initiator: 'server' } }),
-    noteSilence: assign({ report: { ...LOST, reason: 'pong deadline passed', initiator: 'server' } }),
-    noteStuckWrite: assign({ report: { ...LOST, reason: 'write deadline passed', initiator: 'server' } }),
-    noteLateClose: assign({ report: { ...LOST, reason: 'close deadline passed', initiator: 'server' } }),
+    noteTheirClose: assign({ report: ({ event }) => reports.noteTheirClose(event) }),
+    noteTheirAnswer: assign({ report: ({ event }) => reports.noteTheirAnswer(event) }),
+    noteOurClose: assign({ report: () => reports.noteOurClose() }),
+    noteFault: assign({ report: ({ event }) => reports.noteFault(event) }),
+    noteLateMessage: assign({ report: () => reports.noteLateMessage() }),
+    noteCallbackFailure: assign({ report: () => reports.noteCallbackFailure() }),
+    noteTermination: assign({ report: () => reports.noteTermination() }),
+    noteSilence: assign({ report: () => reports.noteSilence() }),
+    noteStuckWrite: assign({ report: () => reports.noteStuckWrite() }),
+    noteLateClose: assign({ report: () => reports.noteLateClose() }),
   },
   guards: {
     decidedContinue: ({ event }) => as(event, 'callback.failed').decision === 'continue',

@@ -54,6 +54,15 @@ describe('the connection machine', () => {
     }
     expect(proveConnectionAlongSpec(connectionMachine, { logic })).toEqual([]);
   });
+
+  test('along the step table it takes the same states and makes the same calls in the same order', async () => {
+    const plain = await proveConnection(connectionMachine);
+    const stepped = await proveConnection(connectionMachine, { interpreted: true });
+    expect(stepped.problems).toEqual([]);
+    expect(stepped.log).toEqual(plain.log);
+    expect([...stepped.walked].sort()).toEqual([...plain.triples].sort());
+    expect(proveConnectionAlongSpec(connectionMachine, { interpreted: true })).toEqual([]);
+  });
 });
 
 describe('the server machine', () => {

@@ -33,6 +33,8 @@ interface StateConfig {
 export interface Mutant {
   /** Which machine, where in it, and what was changed: the name that a reason is written under. */
   readonly name: string;
+  /** The changed machine; undefined when what came of the change is no statechart. */
+  readonly machine: () => AnyStateMachine | undefined;
   /** True when the suites notice. */
   readonly dies: () => Promise<boolean>;
 }
@@ -77,20 +79,22 @@ function mutantsOf(
   isNoticed: (mutant: AnyStateMachine) => Promise<boolean>,
   changes: readonly Change[],
 ): Mutant[] {
-  return changes.map(({ name, apply }) => ({
-    name: `${machine.id}: ${name}`,
-    dies: async () => {
+  return changes.map(({ name, apply }) => {
+    const mutate = (): AnyStateMachine | undefined => {
       const config = copy(machine.config) as StateConfig;
       apply(config);
-      let mutant: AnyStateMachine;
       try {
-        mutant = new StateMachine(config as never, machine.implementations) as unknown as AnyStateMachine;
+        return new StateMachine(config as never, machine.implementations) as unknown as AnyStateMachine;
       } catch {
-        return true; // not even a statechart
+        return undefined;
       }
-      return await isNoticed(mutant).catch(() => true);
-    },
-  }));
+    };
+    const dies = async (): Promise<boolean> => {
+      const mutant = mutate();
+      return mutant === undefined || (await isNoticed(mutant).catch(() => true));
+    };
+    return { name: `${machine.id}: ${name}`, machine: mutate, dies };
+  });
 }
 
 /** A literal again, with its functions. */

@@ -1,9 +1,11 @@
 /**
  * A connection machine, the one in production or another, against recording ports and the specification.
  */
-import { createActor } from 'xstate';
+import { type AnyEventObject, createActor } from 'xstate';
 import type { ConnectionMachine } from '../../src/machines/connection-machine.ts';
 import type { ConnectionEvent } from '../../src/machines/connection-ports.ts';
+import { Interpreter } from '../../src/machines/interpreter.ts';
+import { stepTable } from '../../src/machines/step-table.ts';
 import { RecordingConnectionPort, wordsOfReport } from '../support/recording-port.ts';
 import { connectionPaths, type Snapshot } from './connection-model.ts';
 import {
@@ -20,24 +22,59 @@ import { leafOf } from './triples.ts';
 export interface ConnectionOptions {
   /** What the actors run, if not the machine alone: the machine with the shortcut. */
   readonly logic?: ConnectionMachine;
+  /** No actor of XState's runs, but the interpreter along the machine's step table. */
+  readonly interpreted?: boolean;
   /** The ports say that somebody inspects. */
   readonly inspected?: boolean;
   /** Stop at the first path that disagrees. */
   readonly hasty?: boolean;
 }
 
+/** What runs a connection, seen from outside. */
+interface Running {
+  send(event: ConnectionEvent): void;
+  getSnapshot(): Snapshot;
+}
+
 class ConnectionLife implements Life<ConnectionEvent> {
   readonly told: string[] = [];
   readonly #oracle = new ConnectionOracle();
   readonly #port: RecordingConnectionPort;
-  readonly #actor;
+  readonly #actor: Running;
+  /** What a parent was told by the interpreter. */
+  readonly ends: AnyEventObject[] = [];
 
-  constructor(machine: ConnectionMachine, { logic = machine, inspected = false }: ConnectionOptions) {
+  constructor(
+    machine: ConnectionMachine,
+    { logic = machine, interpreted = false, inspected = false }: ConnectionOptions,
+  ) {
     this.#port = new RecordingConnectionPort({ inspected });
-    this.#actor = createActor(logic, { input: { port: this.#port } });
-    this.#actor.subscribe({ error: (error) => this.told.push(`error ${String(error)}`) });
-    this.#actor.start();
+    this.#actor = interpreted ? this.#interpret(machine) : this.#act(logic);
     this.#expect('the beginning', []);
+  }
+
+  #act(logic: ConnectionMachine): Running {
+    const actor = createActor(logic, { input: { port: this.#port } });
+    actor.subscribe({ error: (error) => this.told.push(`error ${String(error)}`) });
+    return actor.start();
+  }
+
+  #interpret(machine: ConnectionMachine): Running {
+    const parent = { send: (event: AnyEventObject) => this.ends.push(event) };
+    const interpreter = new Interpreter(this.#port, parent, stepTable(machine));
+    return {
+      send: (event) => interpreter.send(event),
+      getSnapshot: () => {
+        const { value, report, port, status } = interpreter;
+        const output = status === 'done' ? report : undefined;
+        return machine.resolveState({
+          value,
+          status,
+          context: { port, report },
+          output,
+        } as never) as Snapshot;
+      },
+    };
   }
 
   get snapshot(): Snapshot {

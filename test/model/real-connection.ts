@@ -1,6 +1,6 @@
 /**
  * Executes paths of the model against a real server over a real socket. Each event is made to happen by its real
- * cause; one that nothing can cause in its state is sent to the connection's actor, and must change nothing.
+ * cause; one that nothing can cause in its state is sent to the connection's machine, and must change nothing.
  *
  * After each step: the state that users see, every frame on the wire and not a byte more, every line that handlers
  * and subscribers saw and no other, in order.
@@ -67,12 +67,14 @@ class RealRun {
     const { leaf } = this.#oracle;
     const name = nameOfEvent(event);
     const cause = causeOf(leaf, name, this.#wasOpen);
-    const triple = tripleTaken(connectionMachine, this.#life.tap.session.actor.getSnapshot(), event);
+    const { value, report, port } = this.#life.tap.session.machine;
+    const snapshot = connectionMachine.resolveState({ value, context: { port, report } });
+    const triple = tripleTaken(connectionMachine, snapshot, event);
     this.executed.push({ triple, why: isImpossible(cause) ? cause.why : undefined });
     this.#oracle.take(event);
     if (isImpossible(cause)) {
       agree('what nothing can cause is refused', this.#oracle.leaf, leaf);
-      this.#life.tap.session.actor.send(event);
+      this.#life.tap.session.machine.send(event);
       await this.#expect(name, {}, []);
       return;
     }

@@ -18,9 +18,13 @@ import {
 } from '../support/raw-client.ts';
 import { wordsOfReport } from '../support/recording-port.ts';
 import { type Tap, TappedListener } from '../support/tapped-listener.ts';
+import { agree } from './prove.ts';
 
-/** The transports that a server can listen with, and one of them with somebody who inspects. */
-export const TRANSPORTS = ['handle', 'socket', 'handle, inspected'] as const;
+/**
+ * The transports that a server can listen with, and one of them with somebody who inspects, and with somebody who
+ * asks for the actor of each connection as it opens.
+ */
+export const TRANSPORTS = ['handle', 'socket', 'handle, inspected', 'handle, watched'] as const;
 export type TransportName = (typeof TRANSPORTS)[number];
 
 /** Deadlines far enough apart that the clock can pass one and not another; milliseconds. */
@@ -55,8 +59,11 @@ export class RealLife {
   #sentBytes = 0;
   #readBytes = 0;
   #failures = 0;
+  readonly #isWatched: boolean;
+  #actor: Connection['actor'] | undefined;
 
   private constructor(transport: TransportName) {
+    this.#isWatched = transport === 'handle, watched';
     const at = { port: 0, host: '127.0.0.1' };
     this.listener = new TappedListener(
       transport === 'socket' ? new TcpListener(at) : new HandleTcpListener(at),
@@ -153,6 +160,9 @@ export class RealLife {
   }
 
   async end(): Promise<void> {
+    const { value, status } = this.tap.session.machine;
+    const actor = this.#actor?.getSnapshot();
+    if (actor !== undefined) agree('the actor', [actor.value, actor.status], [value, status]);
     this.client.destroy();
     this.verdict?.(false);
     const stopped = this.server.stop({ deadline: 0 });
@@ -205,6 +215,7 @@ export class RealLife {
 
   #watch(connection: Connection): void {
     this.connection = connection;
+    if (this.#isWatched) this.#actor = connection.actor;
     this.#note('connections$');
     const see = <T>(name: string, words: (value: T) => string) => ({
       next: (value: T) => this.#note(`${name} ${words(value)}`),

@@ -6,12 +6,12 @@
  */
 import { TcpListener } from '../../src/io/transports/tcp.ts';
 import type { Listener, Transport, TransportListener } from '../../src/io/transports/transport.ts';
-import type { ConnectionActor } from '../../src/machines/connection-machine.ts';
+import type { Interpreter } from '../../src/machines/interpreter.ts';
 
 /** What a test may know of a session, which is the listener of its transport. */
 export interface SessionView extends TransportListener {
   readonly state: string;
-  readonly actor: ConnectionActor;
+  readonly machine: Interpreter;
 }
 
 /** How long an await may last. It guards against a hang and is never part of what a test measures. */
