@@ -10,7 +10,8 @@ import type { ConnectionEvent, ConnectionState } from '../machines/connection-po
 import type { Settings } from './options.ts';
 
 type Timeout = Extract<ConnectionEvent, { type: `timeout.${string}` }>;
-const NEVER = Number.POSITIVE_INFINITY;
+/** A tick that nothing waits for. Small whole numbers cost no memory, where Infinity costs a heap number a field. */
+const NEVER = -1;
 /** Our own event loop stood still for this long: what the peer sent lies unread, so nobody is blamed yet. */
 const STALL_MS = 1000;
 /** The heartbeat's silence is spread by this much either way, so that pings do not come in waves. */
@@ -40,8 +41,7 @@ export class Deadlines implements Waiting {
   #silenceTicks = NEVER;
   #pingTick = NEVER;
   #writeTick = NEVER;
-  /** 0 when there is none: most connections have none, and a small number costs no memory. */
-  #ageTick = 0;
+  #ageTick = NEVER;
 
   constructor(ticker: Ticker, settings: Settings, timed: Timed) {
     this.#ticker = ticker;
@@ -63,7 +63,7 @@ export class Deadlines implements Waiting {
     this.#silenceTicks = NEVER;
     this.#pingTick = NEVER;
     this.#writeTick = NEVER;
-    this.#ageTick = 0;
+    this.#ageTick = NEVER;
     if (state === 'closing') this.enterClosing();
     else if (state === 'closed') this.#ticker.forget(this);
   }
@@ -88,27 +88,27 @@ export class Deadlines implements Waiting {
 
   /** Whether bytes wait for the peer, and none of them has left since the last call. */
   writing(waiting: boolean): void {
-    this.#writeTick = waiting ? this.#ticker.tick + Ticker.ticks(this.#settings.writeDeadline) : NEVER;
+    this.#writeTick = waiting ? later(this.#ticker.tick, this.#settings.writeDeadline) : NEVER;
     if (waiting) this.#schedule();
   }
 
   onDue(tick: number): void {
     if (this.#ticker.stalledMs >= STALL_MS) this.#forgiveStall(tick);
-    if (this.#stateTick <= tick && this.#stateTimeout === 'timeout.message' && this.#timed.held) {
+    if (isDue(this.#stateTick, tick) && this.#stateTimeout === 'timeout.message' && this.#timed.held) {
       // We do not read: the peer cannot be late.
-      this.#stateTick = tick + Ticker.ticks(this.#settings.messageDeadline);
+      this.#stateTick = later(tick, this.#settings.messageDeadline);
     }
-    if (this.#stateTick <= tick) {
+    if (isDue(this.#stateTick, tick)) {
       this.#stateTick = NEVER;
       this.#timed.onTimeout({ type: this.#stateTimeout });
     }
-    if (this.#writeTick <= tick) {
+    if (isDue(this.#writeTick, tick)) {
       this.#writeTick = NEVER;
       this.#timed.onTimeout({ type: 'timeout.write' });
     }
     if (this.#silenceTicks !== NEVER) this.#checkHeartbeat(tick);
-    if (this.#ageTick !== 0 && this.#ageTick <= tick) {
-      this.#ageTick = 0;
+    if (isDue(this.#ageTick, tick)) {
+      this.#ageTick = NEVER;
       this.#timed.onAged();
     }
     this.#schedule();
@@ -116,9 +116,9 @@ export class Deadlines implements Waiting {
 
   /** What fell due while we stood still gets a moment more, in which we read what came. */
   #forgiveStall(tick: number): void {
-    const grace = this.#ticker.present + Ticker.ticks(STALL_MS);
-    if (this.#stateTick <= tick) this.#stateTick = grace;
-    if (this.#writeTick <= tick) this.#writeTick = grace;
+    const grace = later(this.#ticker.present, STALL_MS);
+    if (isDue(this.#stateTick, tick)) this.#stateTick = grace;
+    if (isDue(this.#writeTick, tick)) this.#writeTick = grace;
     if (this.#pingTick !== NEVER) this.#pingTick = this.#ticker.present;
   }
 
@@ -126,10 +126,9 @@ export class Deadlines implements Waiting {
   #start(): void {
     const { heartbeatInterval, maxAge, clock } = this.#settings;
     const spread = (jitter: number) => 1 - jitter + 2 * jitter * clock.random();
-    this.#silenceTicks = Ticker.ticks(heartbeatInterval * spread(JITTER));
+    this.#silenceTicks = later(0, heartbeatInterval * spread(JITTER));
     // Without a heartbeat this is asked again with every message of several frames.
-    if (maxAge !== NEVER && this.#ageTick === 0)
-      this.#ageTick = this.#ticker.present + Ticker.ticks(maxAge * spread(AGE_JITTER));
+    if (this.#ageTick === NEVER) this.#ageTick = later(this.#ticker.present, maxAge * spread(AGE_JITTER));
     this.#schedule();
   }
 
@@ -141,20 +140,30 @@ export class Deadlines implements Waiting {
     }
     if (this.#pingTick !== NEVER) {
       if (this.lastByteTick >= this.#pingTick) this.#pingTick = NEVER;
-      else if (tick >= this.#pongTick) this.#timed.onTimeout({ type: 'timeout.pong' });
+      else if (isDue(this.#pongTick, tick)) this.#timed.onTimeout({ type: 'timeout.pong' });
     }
-    if (this.#pingTick === NEVER && tick >= this.lastByteTick + this.#silenceTicks) {
+    // The end, if it was that, has switched the heartbeat off.
+    if (this.#silenceTicks === NEVER || this.#pingTick !== NEVER) return;
+    if (tick >= this.lastByteTick + this.#silenceTicks) {
       this.#timed.onTimeout({ type: 'timeout.silence' });
     }
   }
 
   get #pongTick(): number {
-    return this.#pingTick + Ticker.ticks(this.#settings.pongDeadline);
+    return later(this.#pingTick, this.#settings.pongDeadline);
+  }
+
+  /** When to look after the heartbeat next. */
+  get #heartbeatTick(): number {
+    if (this.#silenceTicks === NEVER) return NEVER;
+    // After a ping, the answer may have come long before its deadline: then the next silence counts from there.
+    if (this.#pingTick === NEVER) return this.lastByteTick + this.#silenceTicks;
+    return earliest(this.#pongTick, this.#pingTick + this.#silenceTicks);
   }
 
   #arm(timeout: Timeout['type'], ms: number): void {
     this.#stateTimeout = timeout;
-    this.#stateTick = this.#ticker.present + Ticker.ticks(ms);
+    this.#stateTick = later(this.#ticker.present, ms);
     this.#schedule();
   }
 
@@ -165,13 +174,29 @@ export class Deadlines implements Waiting {
 
   /** Waits for the earliest moment that is left; an entry that is due earlier anyway stays where it is. */
   #schedule(): void {
-    // After a ping, the answer may have come long before its deadline: then the next silence counts from there.
-    const heartbeat =
-      this.#pingTick === NEVER
-        ? this.lastByteTick + this.#silenceTicks
-        : Math.min(this.#pongTick, this.#pingTick + this.#silenceTicks);
-    const next = Math.min(this.#stateTick, this.#writeTick, heartbeat, this.#ageTick || NEVER);
+    const next = earliest(
+      earliest(this.#stateTick, this.#writeTick),
+      earliest(this.#heartbeatTick, this.#ageTick),
+    );
+    if (next === NEVER) {
+      this.#ticker.forget(this);
+      return;
+    }
     if (this.dueTick >= 0 && this.dueTick <= next) return;
     this.#ticker.wait(this, next);
   }
+}
+
+/** The tick that is `ms` milliseconds behind another; NEVER for Infinity. */
+function later(tick: number, ms: number): number {
+  return ms === Number.POSITIVE_INFINITY ? NEVER : tick + Ticker.ticks(ms);
+}
+
+function isDue(due: number, tick: number): boolean {
+  return due !== NEVER && due <= tick;
+}
+
+function earliest(one: number, other: number): number {
+  if (one === NEVER || other === NEVER) return Math.max(one, other);
+  return Math.min(one, other);
 }
