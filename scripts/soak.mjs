@@ -79,15 +79,15 @@ async function settle() {
   const limit = performance.now() + SETTLE_MS;
   Peer.destroyAll();
   for (;;) {
-    const { sockets, actors } = await ask('figures');
-    if ((sockets === 0 && actors === 0) || performance.now() > limit) return;
+    const { sockets, alive } = await ask('figures');
+    if ((sockets === 0 && alive === 0) || performance.now() > limit) return;
     await sleep(100);
   }
 }
 
 function sumUp(
   before,
-  { rss, heap, sockets, actors, subscriptions, counts, closes, errors, unhandled, stats },
+  { rss, heap, sockets, alive, subscriptions, counts, closes, errors, unhandled, stats },
 ) {
   const mine = Place.counts;
   const same = (what, ...numbers) => [`${what}: ${numbers.join(' = ')}`, new Set(numbers).size === 1];
@@ -121,7 +121,7 @@ function sumUp(
     [`nothing went otherwise than meant: ${Place.problems.length}`, Place.problems.length === 0],
     [`nothing came to the top of the process: ${unhandled.length}`, unhandled.length === 0],
     ['no impossible state (InternalError)', errors.ERR_INTERNAL === undefined],
-    same('sockets, actors, subscriptions left', 0, sockets, actors, subscriptions),
+    same('sockets, connections and actors, subscriptions left', 0, sockets, alive, subscriptions),
     same(
       'connections left, and bytes that wait',
       0,
