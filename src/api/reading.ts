@@ -92,10 +92,16 @@ export class Reading {
 
   /** The chunk is done for now: what is left of it is copied where its memory is shared, an idle decoder given back. */
   rest(shared: boolean): void {
-    if (shared && this.#lent?.hasMore) this.#lent.keepRest();
-    if (this.#lent?.idle !== true) return;
-    this.#host.takeBack(this.#lent);
-    this.#lent = undefined;
+    const decoder = this.#lent;
+    if (decoder === undefined) return;
+    if (decoder.idle) {
+      this.#host.takeBack(decoder);
+      this.#lent = undefined;
+    } else {
+      if (shared && decoder.hasMore) decoder.keepRest();
+      decoder.settle();
+    }
+    if (this.heldBytes !== this.#session.countedBytes) this.#session.countMemory();
   }
 
   /** Nothing more is decoded: the connection is over, or its input is discarded. */
@@ -152,10 +158,7 @@ export class Reading {
 
   /** What the loop stops for: the chunk's end, or a frame that changes the state. */
   #raise(decoded: Decoded, decoder: FrameDecoder): void {
-    if (decoded === Decoded.NEED_MORE) {
-      if (decoder.heldBytes !== this.#session.countedBytes) this.#session.countMemory();
-      return;
-    }
+    if (decoded === Decoded.NEED_MORE) return;
     if (decoded === Decoded.FRAGMENT) {
       if (decoder.final && !this.#countMessage()) return;
       if (decoder.final) this.messages++;

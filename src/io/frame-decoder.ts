@@ -122,6 +122,11 @@ export class FrameDecoder {
     this.push(new Uint8Array(this.#chunk.subarray(this.#at))); // not slice: a Buffer's is a view
   }
 
+  /** The chunk is done for now: what is unfinished needs memory of its own. */
+  settle(): void {
+    this.#buffer?.settle();
+  }
+
   /** Adds a chunk behind bytes that are not decoded yet. */
   append(chunk: Uint8Array): void {
     if (!this.hasMore) {
@@ -150,7 +155,7 @@ export class FrameDecoder {
     this.#chunk = EMPTY;
     this.#block = NO_BLOCK;
     this.#at = 0;
-    this.#buffer = undefined;
+    this.#dropBuffer();
     this.message = EMPTY;
     this.assemble = true;
   }
@@ -173,17 +178,26 @@ export class FrameDecoder {
 
   /** The data of the fragment just decoded; text without the bytes of a character that the next one completes. */
   takeFragment(): string | Uint8Array {
-    const buffer = this.#buffer;
+    const fragment = this.#buffer?.takeFragment(this.text) ?? this.#nothing;
     // Where nobody takes the message, what is left of it goes with its last fragment.
-    if (this.final && !this.assemble) this.#buffer = undefined;
-    return buffer === undefined ? (this.text ? '' : new Uint8Array(0)) : buffer.takeFragment(this.text);
+    if (this.final && !this.assemble) this.#dropBuffer();
+    return fragment;
   }
 
   /** The whole message, after its final fragment. */
   takeMessage(): string | Uint8Array {
-    const buffer = this.#buffer;
+    const message = this.#buffer?.takeMessage(this.text) ?? this.#nothing;
+    this.#dropBuffer();
+    return message;
+  }
+
+  get #nothing(): string | Uint8Array {
+    return this.text ? '' : new Uint8Array(0);
+  }
+
+  #dropBuffer(): void {
+    this.#buffer?.release();
     this.#buffer = undefined;
-    return buffer === undefined ? (this.text ? '' : new Uint8Array(0)) : buffer.takeMessage(this.text);
   }
 
   #isWholeMessage(): boolean {
@@ -342,7 +356,7 @@ export class FrameDecoder {
     this.first = this.#opcode !== CONTINUATION;
     if (this.first) {
       this.text = this.#opcode === TEXT;
-      this.#buffer = undefined;
+      this.#dropBuffer();
     }
     if (this.#missing > 0) this.#buffer ??= new MessageBuffer();
     if (this.first && !this.final) this.#messageOpcode = this.#opcode;

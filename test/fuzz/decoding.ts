@@ -81,6 +81,7 @@ class Feeding implements Run {
     if (memory === 'own') {
       this.decoder.append(chunk);
       this.#read(this.#way.hold);
+      this.#settle();
       return !this.#failed;
     }
     const block = memory === 'lent' ? this.#lent : readBuffer;
@@ -90,6 +91,7 @@ class Feeding implements Run {
       this.decoder.append(block.subarray(0, part.length));
       this.#read(this.#way.hold);
       if (this.decoder.hasMore) this.decoder.keepRest();
+      this.#settle();
       block.fill(0xee, 0, part.length);
     }
     return !this.#failed;
@@ -110,6 +112,12 @@ class Feeding implements Run {
       if (answer === Decoded.NEED_MORE) return;
       this.#note(answer);
     }
+  }
+
+  /** A chunk is done. */
+  #settle(): void {
+    this.decoder.settle();
+    this.#count();
   }
 
   #count(): void {
