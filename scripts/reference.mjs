@@ -297,7 +297,7 @@ async function httpAnswers() {
     'io/handshake.ts',
     'io/origin.ts',
     'api/handshaking.ts',
-    'api/server.ts',
+    'api/admission.ts',
   ];
   const found = new Map();
   const calls = /(?:refusal|refuse|#fail)\(\s*([45]\d\d),\s*(['"`])([\s\S]*?)\2/g;

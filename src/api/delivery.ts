@@ -10,8 +10,8 @@ import type { Codec } from './codec.ts';
 import { InvalidMessageError, LimitError, NoMessageHandlerError } from './errors.ts';
 import type { Fragment, Message } from './handlers.ts';
 import { isThenable } from './handshaking.ts';
+import type { Host } from './host.ts';
 import type { Path } from './path.ts';
-import type { Host } from './server.ts';
 import type { Session } from './session.ts';
 import { Stream } from './streams.ts';
 

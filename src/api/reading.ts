@@ -10,8 +10,8 @@ import { Decoded, type FrameDecoder } from '../io/frame-decoder.ts';
 import type { Transport } from '../io/transports/transport.ts';
 import type { ConnectionEvent, FrameName } from '../machines/connection-ports.ts';
 import { LimitError, ProtocolError } from './errors.ts';
+import type { Host } from './host.ts';
 import type { Rates } from './rate-limit.ts';
-import type { Host } from './server.ts';
 import type { Session } from './session.ts';
 
 const CONTINUE: ConnectionEvent = { type: 'read.continue' };

@@ -3,7 +3,8 @@
  */
 import { NameTakenError, OptionError, UnknownServerError } from './errors.ts';
 import type { ServerOptions } from './options.ts';
-import { Server, type StopOptions, type StopReport } from './server.ts';
+import { Server } from './server.ts';
+import type { StopOptions, StopReport } from './stopping.ts';
 
 const servers = new Map<string, Server>();
 

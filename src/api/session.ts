@@ -24,12 +24,12 @@ import { Deadlines, type Timed } from './deadlines.ts';
 import { type ConnectionStreams, Delivery } from './delivery.ts';
 import { ConnectionLostError, HandshakeError, InternalError, LimitError } from './errors.ts';
 import { type Accepted, type Admission, Handshaking, isThenable, type Outcome } from './handshaking.ts';
+import type { Host } from './host.ts';
 import { type ConnectionStats, connectionChannels } from './inspection.ts';
 import { type Holder, processBudget } from './memory-budget.ts';
 import type { Path } from './path.ts';
 import { Rates } from './rate-limit.ts';
 import { Reading } from './reading.ts';
-import type { Host } from './server.ts';
 
 const NOTHING = new Uint8Array(0);
 const BROKEN: HttpResponse = { status: 500, body: 'The server could not decide.\n' };

@@ -3,7 +3,8 @@
  */
 import type { ServerOptions } from '../api/options.ts';
 import { createServer } from '../api/registry.ts';
-import type { Server, StopReport } from '../api/server.ts';
+import type { Server } from '../api/server.ts';
+import type { StopReport } from '../api/stopping.ts';
 import { eventLoopTurn } from '../io/clock.ts';
 import { ManualClock } from '../io/manual-clock.ts';
 import { TICK_MS } from '../io/ticker.ts';

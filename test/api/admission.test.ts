@@ -1,14 +1,94 @@
-/** Whom a server lets in under load: handshakes at a time, addresses behind proxies, the age of connections. */
+/** Whom a server lets in: connections and handshakes at a time, and addresses, behind proxies too. */
 import { describe, expect, test } from 'vitest';
 import { MemoryListener } from '../../src/io/transports/memory.ts';
-import { bytes, continuationFrame, RawClient, textFrame } from '../support/raw-client.ts';
-import { gate, reportOf, serve, until, word } from '../support/serving.ts';
+import { bytes, RawClient, requestHead } from '../support/raw-client.ts';
+import { gate, make, reportOf, serve, until, word } from '../support/serving.ts';
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 const slow = async (port: number) => {
   const client = await RawClient.connect(port, { sendHead: false });
   await client.sendBytes(bytes('GET /echo HTTP/1.1\r\n'));
   return client;
 };
+
+describe('maxConnections', () => {
+  test('so many pass, one more gets 503 with Retry-After; when one leaves, the next passes', async () => {
+    const { port, meet, server } = await serve({}, { maxConnections: 2 });
+    const [first] = [await meet(), await meet()];
+    const third = await RawClient.connect(port);
+    const response = await third.response();
+    expect([response.status, response.headers['retry-after']]).toEqual([503, '5']);
+    expect(response.body).toContain('maxConnections');
+    first?.client.destroy();
+    if (first !== undefined) await reportOf(first.connection);
+    expect(server.connections.size).toBe(1);
+    await meet();
+  });
+
+  test('connections that only shake hands or ask for a page do not count', async () => {
+    const { port, meet } = await serve({}, { maxConnections: 1, onRequest: () => ({ status: 200 }) });
+    const waiting = await RawClient.connect(port, { sendHead: false });
+    await waiting.sendBytes(bytes('GET'));
+    await meet();
+    const page = await RawClient.connect(port, { sendHead: false });
+    await page.sendBytes(bytes('GET / HTTP/1.1\r\nHost: a\r\n\r\n'));
+    expect((await page.response()).status).toBe(200);
+  });
+
+  test('far beyond it nobody is answered', async () => {
+    const listener = new MemoryListener();
+    const { server } = make({ listener, maxConnections: 1, paths: { '/': {} } });
+    await server.start();
+    const dropped = { count: 0 };
+    const listen = (onClosed: () => void) => ({
+      onBytes() {},
+      onDrain() {},
+      onEnd() {},
+      onError() {},
+      onClosed,
+    });
+    const clients = Array.from({ length: 1030 }, () => {
+      const client = listener.connect();
+      client.attach({ ...listen(() => {}), onEnd: () => void dropped.count++ });
+      return client;
+    });
+    await turn();
+    expect(dropped.count).toBe(1030 - 1025);
+    for (const client of clients) client.destroy();
+    await turn();
+  });
+
+  test('maxConnectionsPerAddress counts each address by itself, and forgets those that left', async () => {
+    const listener = new MemoryListener();
+    const { server } = make({ listener, maxConnectionsPerAddress: 2, paths: { '/echo': {} } });
+    await server.start();
+    const ask = async (address: string) => {
+      const client = listener.connect(address);
+      const status = await new Promise<number>((resolve) => {
+        client.attach({
+          onBytes: (chunk) => resolve(Number(Buffer.from(chunk).toString('latin1').slice(9, 12))),
+          onDrain() {},
+          onEnd() {},
+          onError() {},
+          onClosed() {},
+        });
+        client.write([bytes(requestHead())]);
+      });
+      return { status, client };
+    };
+    const a = [await ask('192.0.2.1'), await ask('192.0.2.1'), await ask('192.0.2.1')];
+    expect(a.map(({ status }) => status)).toEqual([101, 101, 503]);
+    const b = await ask('192.0.2.2');
+    expect(b.status).toBe(101);
+    for (const { client } of a) client.destroy();
+    await turn();
+    await turn();
+    const again = await ask('192.0.2.1');
+    expect(again.status).toBe(101);
+    for (const { client } of [b, again]) client.destroy();
+  });
+});
 
 describe('maxHandshakes', () => {
   test('one more crowds out the one that has been sending its head for the longest time', async () => {
@@ -102,83 +182,5 @@ describe('trustProxy', () => {
     await until(() => server.stats().connections.handshaking === 0);
     await call(from('203.0.113.9'));
     expect(server.stats().limits).toEqual({ maxConnectionsPerAddress: 1 });
-  });
-});
-
-describe('maxAge', () => {
-  const middling = { random: () => 0.5 };
-
-  test('closes with 1001 when the connection has been open so long, however busy, and never before', async () => {
-    const { meet, clock, server, errors } = await serve(
-      { onMessage: (connection, message) => void connection.send(message) },
-      { maxAge: 10_000, heartbeatInterval: Number.POSITIVE_INFINITY },
-    );
-    Object.assign(clock, middling);
-    const { client, connection } = await meet();
-    const fragments = [textFrame('a', { fin: false }), continuationFrame('b')];
-    for (let second = 0; second < 9; second++) {
-      clock.advance(1000);
-      await client.sendBytes(bytes(...fragments));
-      expect(await word(client)).toBe('text ab');
-    }
-    clock.advance(950);
-    expect(connection.state).toBe('open');
-    clock.advance(200);
-    expect(await client.closeFrame()).toEqual({ code: 1001, reason: 'connection reached its age limit' });
-    expect([server.stats().limits, errors]).toEqual([{ maxAge: 1 }, []]);
-  });
-
-  test.each([
-    [0, 9_000],
-    [0.999_999, 11_000],
-  ])('is spread by a tenth: with a chance of %s it is %s ms', async (chance, age) => {
-    const { meet, clock } = await serve({}, { maxAge: 10_000 });
-    Object.assign(clock, { random: () => chance });
-    const { connection } = await meet();
-    clock.advance(age - 50);
-    expect(connection.state).toBe('open');
-    clock.advance(200);
-    expect(connection.state).toBe('closing');
-  });
-});
-
-describe('what was shed is counted', () => {
-  test('stats().limits names the option of each limit that was passed; dropped counts messages', async () => {
-    const listener = new MemoryListener({ capacityBytes: 1 });
-    const { server } = await serve({}, { listener, sendLimit: 25, overflow: 'drop-oldest' });
-    expect(server.stats()).toMatchObject({ limits: {}, dropped: 0 });
-    const client = listener.connect();
-    let got = 0;
-    const nothing = () => {};
-    const told = {
-      onBytes: (chunk: Uint8Array) => {
-        got += chunk.length;
-      },
-      onDrain: nothing,
-      onEnd: nothing,
-      onError: nothing,
-      onClosed: nothing,
-    };
-    client.attach(told);
-    const head = 'GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n';
-    const keys = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n';
-    client.write([Buffer.from(head + keys)]);
-    await until(() => server.connections.size === 1 && got > 100);
-    const [connection] = server.connections;
-    await connection?.drained();
-    client.pause();
-    const results = Array.from({ length: 6 }, (_, i) => connection?.send(`word${i}`));
-    expect(results.slice(-2)).toEqual(['queued', 'queued']);
-    const { messagesOut, dropped } = connection?.stats() ?? {};
-    expect([(messagesOut ?? 0) + (dropped ?? 0), dropped]).toEqual([6, server.stats().dropped]);
-    expect(dropped).toBeGreaterThan(0);
-  });
-
-  test('a Ping without its Pong, and a peer that accepts nothing', async () => {
-    const { meet, clock, server } = await serve({}, { heartbeatInterval: 1000, pongDeadline: 1000 });
-    const { connection } = await meet();
-    clock.advance(2600);
-    expect(connection.state).toBe('closed');
-    expect(server.stats().limits).toEqual({ pongDeadline: 1 });
   });
 });

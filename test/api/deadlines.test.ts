@@ -432,3 +432,40 @@ describe('writeDeadline', () => {
     expect(errors).toEqual([]);
   });
 });
+
+describe('maxAge', () => {
+  const middling = { random: () => 0.5 };
+
+  test('closes with 1001 when the connection has been open so long, however busy, and never before', async () => {
+    const { meet, clock, server, errors } = await serve(
+      { onMessage: (connection, message) => void connection.send(message) },
+      { maxAge: 10_000, heartbeatInterval: Number.POSITIVE_INFINITY },
+    );
+    Object.assign(clock, middling);
+    const { client, connection } = await meet();
+    const fragments = [textFrame('a', { fin: false }), continuationFrame('b')];
+    for (let second = 0; second < 9; second++) {
+      clock.advance(1000);
+      await client.sendBytes(bytes(...fragments));
+      expect(await word(client)).toBe('text ab');
+    }
+    clock.advance(950);
+    expect(connection.state).toBe('open');
+    clock.advance(200);
+    expect(await client.closeFrame()).toEqual({ code: 1001, reason: 'connection reached its age limit' });
+    expect([server.stats().limits, errors]).toEqual([{ maxAge: 1 }, []]);
+  });
+
+  test.each([
+    [0, 9_000],
+    [0.999_999, 11_000],
+  ])('is spread by a tenth: with a chance of %s it is %s ms', async (chance, age) => {
+    const { meet, clock } = await serve({}, { maxAge: 10_000 });
+    Object.assign(clock, { random: () => chance });
+    const { connection } = await meet();
+    clock.advance(age - 50);
+    expect(connection.state).toBe('open');
+    clock.advance(200);
+    expect(connection.state).toBe('closing');
+  });
+});

@@ -10,7 +10,6 @@ import {
   continuationFrame,
   pingFrame,
   pongFrame,
-  RawClient,
   textFrame,
 } from '../support/raw-client.ts';
 import { make, record, serve, until, warning, word, words } from '../support/serving.ts';
@@ -271,37 +270,5 @@ describe('counters', () => {
     await connection.sendFragments(['a', 'b', 'c']);
     await client.nextFrame();
     expect(connection.stats().messagesOut).toBe(1);
-  });
-
-  test('of a server: by state now, and in all, those that ended included', async () => {
-    const { server, port, meet } = await serve(echo);
-    const { client, connection } = await meet();
-    const { client: partial } = await meet();
-    await partial.sendBytes(textFrame('a', { fin: false }));
-    await client.sendBytes(textFrame('b'));
-    await word(client);
-    const lost = await RawClient.connect(port, { path: '/nowhere' });
-    expect((await lost.response()).status).toBe(404);
-    lost.fin();
-    await until(() => server.stats().refused === 1);
-    expect(server.stats()).toMatchObject({
-      state: 'listening',
-      connections: { handshaking: 0, open: 1, fragmenting: 1, closing: 0 },
-      opened: 2,
-      closed: 0,
-      refused: 1,
-      messagesIn: 1,
-      messagesOut: 1,
-    });
-    const { bytesIn, bytesOut } = server.stats();
-    connection.terminate();
-    await until(() => server.stats().closed === 1);
-    expect(server.stats()).toMatchObject({
-      connections: { handshaking: 0, open: 0, fragmenting: 1, closing: 0 },
-      messagesIn: 1,
-      messagesOut: 1,
-      bytesIn,
-      bytesOut,
-    });
   });
 });

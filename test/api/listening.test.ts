@@ -1,0 +1,93 @@
+/** The port of a server: taken, lost, closed while it is being opened, and free again. */
+import { once } from 'node:events';
+import net from 'node:net';
+import { describe, expect, test } from 'vitest';
+import { createServer } from '../../src/index.ts';
+import { MemoryListener } from '../../src/io/transports/memory.ts';
+import { isOpen } from '../support/ports.ts';
+import { make, record } from '../support/serving.ts';
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+const portOf = (server: { address(): { port: number } | null }) => server.address()?.port ?? 0;
+
+describe('a port', () => {
+  test('that is taken: start rejects and says what to do; when it is free, the same server starts', async () => {
+    const squatter = net.createServer().listen(0, '127.0.0.1');
+    await once(squatter, 'listening');
+    const { port } = squatter.address() as net.AddressInfo;
+    const { server, clock } = make({ port });
+    await expect(server.start()).rejects.toThrow(`port ${port} is in use`);
+    expect([server.state, server.address(), clock.beats]).toEqual(['failed', null, 0]);
+    await expect(server.start()).rejects.toMatchObject({ code: 'EADDRINUSE' });
+    squatter.close();
+    await once(squatter, 'close');
+    await server.start();
+    expect([server.state, portOf(server)]).toEqual(['listening', port]);
+  });
+
+  test('that is taken: the server that failed can be stopped, at once', async () => {
+    const squatter = net.createServer().listen(0, '127.0.0.1');
+    await once(squatter, 'listening');
+    const { server } = make({ port: (squatter.address() as net.AddressInfo).port });
+    await expect(server.start()).rejects.toThrow();
+    expect(await server.stop()).toMatchObject({ connections: 0, terminated: 0 });
+    expect(server.state).toBe('stopped');
+    squatter.close();
+    await once(squatter, 'close');
+  });
+
+  test('that is closed before it is open: the start rejects, and no port stays open', async () => {
+    const { server, clock } = make();
+    const starting = server.start();
+    const stopping = server.stop();
+    await expect(starting).rejects.toThrow('stopped before it listened');
+    expect(await stopping).toMatchObject({ connections: 0, terminated: 0 });
+    expect([server.state, server.address(), clock.beats]).toEqual(['stopped', null, 0]);
+    await turn();
+    // The leak gate of this file would find the port, were it open.
+    expect(process.getActiveResourcesInfo().filter((name) => name === 'TCPServerWrap')).toEqual([]);
+    await server.start();
+    expect(await isOpen(portOf(server))).toBe(true);
+  });
+});
+
+describe('a listener that errs after it listens', () => {
+  /** A listener of this test's own: it can err, and be lost. */
+  class Fragile extends MemoryListener {
+    lost = false;
+    override address() {
+      return this.lost ? null : super.address();
+    }
+  }
+
+  test('a failed accept is told on errors$, and the server goes on', async () => {
+    const listener = new Fragile();
+    const server = createServer({ port: 0, listener });
+    const errors = record(server.errors$);
+    await server.start();
+    listener.fail(new Error('EMFILE'));
+    expect(server.state).toBe('listening');
+    expect(errors.values.map(({ error }) => error)).toEqual([new Error('EMFILE')]);
+    await server.stop();
+  });
+
+  test('one that is lost fails the server with the reason; it may be started again', async () => {
+    const listener = new Fragile();
+    const server = createServer({ port: 0, listener });
+    const errors = record(server.errors$);
+    await server.start();
+    listener.connect();
+    await turn();
+    expect(server.stats().connections.handshaking).toBe(1);
+    listener.lost = true;
+    listener.fail(new Error('the interface went down'));
+    expect(server.state).toBe('failed');
+    expect(server.actor.getSnapshot().context.error).toEqual(new Error('the interface went down'));
+    expect(server.stats().connections.handshaking).toBe(0);
+    expect(errors.values.length).toBeGreaterThan(0);
+    listener.lost = false;
+    await server.start();
+    expect(server.state).toBe('listening');
+    await server.stop();
+  });
+});
