@@ -3,6 +3,7 @@
  * report names it, another one beside it is served on, and the process lives.
  */
 import { describe, expect, test } from 'vitest';
+import { watchables } from '../../src/api/inspection.ts';
 import { processBudget } from '../../src/api/memory-budget.ts';
 import type { Connection, Handlers } from '../../src/index.ts';
 import { bytes, closeFrame, RawClient, textFrame } from '../support/raw-client.ts';
@@ -154,26 +155,37 @@ describe('a subscriber that throws', () => {
 /** The end of a message of two frames. */
 const closing = () => Uint8Array.of(0x80, 0x80, 0, 0, 0, 0);
 
-describe('an actor that breaks where it never should', () => {
-  /** An event that lacks what its action needs: nothing makes such a one. */
-  const impossible = { type: 'socket.bytes' } as never;
+/** What the server knows of its connections beyond their public face. */
+const sessionsOf = ({ server }: Served) => [...(watchables.get(server)?.sessions ?? [])];
+
+/** An event that lacks what its action needs: nothing makes such a one. */
+const impossible = { type: 'socket.bytes' } as never;
+
+const WATCHED: Record<string, (served: Served, connection: Connection) => void> = {
+  'an actor': (_, connection) => connection.actor.send(impossible),
+  'a machine that nobody watches': (served, connection) =>
+    sessionsOf(served)
+      .find((session) => session.connection === connection)
+      ?.machine.send(impossible),
+};
+
+describe.each(Object.keys(WATCHED))('%s that breaks where it never should', (what) => {
+  const breakIt = (served: Served, connection: Connection) => WATCHED[what]?.(served, connection);
 
   test.each(['open', 'fragmenting', 'closing'])(
     'while %s: 1011, InternalError, and the rest lives',
     async (state) => {
-      const served = await beside(echo);
+      const closes: unknown[] = [];
+      const served = await beside({ ...echo, onClose: (_, end) => void closes.push(end) });
       const { client, connection } = await served.meet();
       const report = reportOf(connection);
       if (state === 'fragmenting') await client.sendBytes(textFrame('a', { fin: false }));
       if (state === 'closing') connection.close(1000);
       await until(() => connection.state === state);
-      connection.actor.send(impossible);
-      expect(await report).toEqual({
-        code: 1011,
-        reason: 'internal error',
-        wasClean: false,
-        initiator: 'server',
-      });
+      breakIt(served, connection);
+      const broken = { code: 1011, reason: 'internal error', wasClean: false, initiator: 'server' };
+      expect(await report).toEqual(broken);
+      expect(closes).toEqual([broken]);
       expect(served.errors).toMatchObject([{ connection, error: { code: 'ERR_INTERNAL', fault: 'user' } }]);
       if (state !== 'closing') expect(await word(client)).toBe('close 1011 internal error');
       await served.isServed();
@@ -183,42 +195,58 @@ describe('an actor that breaks where it never should', () => {
         fragmenting: 0,
         closing: 0,
       });
-      expect([processBudget.bytes, only(served).length]).toEqual([0, 0]);
+      expect([processBudget.bytes, only(served).length, sessionsOf(served).length]).toEqual([0, 0, 1]);
+      connection.close(1000);
+      expect([connection.send('x'), connection.state, closes.length]).toEqual(['closed', 'closed', 1]);
     },
   );
-
-  test('while handshaking: 500, and no Close frame where none may be', async () => {
-    const served = await beside({ authorize: () => never });
-    const actors = new Set<{ send(event: never): void }>();
-    const inspecting = served.server.inspect((event) => {
-      if (event.type === '@xstate.actor') actors.add(event.actorRef as never);
-    });
-    actors.clear();
-    const client = await RawClient.connect(served.port);
-    await until(() => actors.size === 1);
-    inspecting.unsubscribe();
-    for (const actor of actors) actor.send(impossible);
-    const { status, body } = await client.response();
-    expect(status).toBe(500);
-    expect(body).not.toContain('\x88');
-    expect(served.errors).toMatchObject([{ error: { code: 'ERR_INTERNAL' } }]);
-    await served.isServed();
-    expect(served.server.stats().connections).toEqual({
-      handshaking: 0,
-      open: 1,
-      fragmenting: 0,
-      closing: 0,
-    });
-  });
 
   test('nothing the peer sends afterwards matters, and a stop counts right', async () => {
     const served = await beside(echo);
     const { client, connection } = await served.meet();
-    connection.actor.send(impossible);
+    breakIt(served, connection);
     await client.sendBytes(bytes(textFrame('late'), closeFrame(1000))).catch(() => {});
     await served.isServed();
     const stopping = served.server.stop({ deadline: 0 });
     served.clock.advance(200);
     expect(await stopping).toMatchObject({ connections: 1, terminated: 1 });
   });
+
+  test('as the last one of a server that stops, it is not waited for', async () => {
+    const served = await serve(echo);
+    const { client, connection } = await served.meet();
+    const stopping = served.server.stop({ deadline: 5000 });
+    expect(await word(client)).toBe('close 1001');
+    breakIt(served, connection);
+    expect(await stopping).toEqual({ connections: 1, terminated: 0, refused: 0, handlers: 0 });
+  });
+});
+
+describe('before the handshake is answered', () => {
+  const pending = { handshaking: 'authorizing' };
+
+  test.each(Object.keys(WATCHED))(
+    '%s that breaks: 500, and no Close frame where none may be',
+    async (what) => {
+      const served = await beside({ authorize: () => never });
+      const [healthy] = sessionsOf(served);
+      const client = await RawClient.connect(served.port);
+      const asked = () =>
+        sessionsOf(served).filter((each) => each !== healthy && each.machine.matches(pending));
+      await until(() => asked().length === 1);
+      for (const { connection } of asked()) WATCHED[what]?.(served, connection);
+      const { status, body } = await client.response();
+      expect(status).toBe(500);
+      expect(body).not.toContain('\x88');
+      expect(served.errors).toMatchObject([{ error: { code: 'ERR_INTERNAL' } }]);
+      await served.isServed();
+      expect(sessionsOf(served)).toEqual([healthy]);
+      expect(served.server.stats().connections).toEqual({
+        handshaking: 0,
+        open: 1,
+        fragmenting: 0,
+        closing: 0,
+      });
+    },
+  );
 });
