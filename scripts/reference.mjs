@@ -265,7 +265,7 @@ function reasonsIn(...files) {
   const found = new Map();
   for (const text of files.map(source)) {
     for (const pattern of [
-      RegExp(`#fail\\(([1]\\d{3}), ${quoted.replace('\\1', '\\2')}`, 'g'),
+      RegExp(`\\bfail(?:ed)?\\(([1]\\d{3}), ${quoted.replace('\\1', '\\2')}`, 'g'),
       RegExp(`code: (1\\d{3}), reason: ${quoted.replace('\\1', '\\2')}`, 'g'),
     ]) {
       for (const [, code, , reason] of text.matchAll(pattern)) if (reason !== '') found.set(reason, code);

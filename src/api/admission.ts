@@ -60,22 +60,24 @@ export class AdmissionControl {
       transport.destroy();
       return;
     }
-    const { states } = this.#counters;
-    const { handshaking } = states;
-    let session: Session;
-    states.handshaking++;
+    // A transport of the user's own may throw where none should.
+    let session: Session | undefined;
     try {
       session = new Session(this.#host, transport, nextConnectionId++);
+      this.#add(session);
+      session.attach();
     } catch (error) {
-      // A transport of the user's own may throw where none should.
-      states.handshaking = handshaking;
       this.#host.report(new InternalError(error));
-      return;
+      session?.onClosed();
     }
+    if (this.#heads.size + this.#deciding.size > this.#settings.maxHandshakes) this.#crowdOut();
+  }
+
+  #add(session: Session): void {
+    this.#counters.states.handshaking++;
     this.sessions.add(session);
     this.#heads.add(session);
     if (this.#countsAddresses) this.#countAddress(session.remoteAddress, 1);
-    if (this.#heads.size + this.#deciding.size > this.#settings.maxHandshakes) this.#crowdOut();
   }
 
   /**

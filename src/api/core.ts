@@ -230,8 +230,12 @@ export class Core implements ServerPort, AdmissionHost, ListeningHost, StoppingH
     this.#counters.breached(limit);
   }
 
-  handlerPending(change: 1 | -1): void {
-    this.#stopping.handlerPending(change);
+  handlerBegan(): number {
+    return this.#stopping.handlerBegan();
+  }
+
+  handlerEnded(began: number): void {
+    this.#stopping.handlerEnded(began);
   }
 
   // ------------------------------------------------------------------ what goes wrong

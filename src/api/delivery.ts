@@ -189,13 +189,13 @@ export class Delivery {
   #awaitDecoded(decoded: PromiseLike<unknown>, give: (value: unknown) => void): void {
     const { reading } = this.#session;
     reading.decoding(true);
-    this.#host.handlerPending(1);
+    const began = this.#host.handlerBegan();
     const settled =
       (act: (value: unknown) => void) =>
       (value: unknown): void => {
         reading.decoding(false);
         if (this.#session.listens) act(value);
-        this.#host.handlerPending(-1);
+        this.#host.handlerEnded(began);
         reading.readAgain();
       };
     Promise.resolve(decoded).then(
@@ -249,11 +249,11 @@ export class Delivery {
     try {
       const result = path.handlers.onClose?.(this.#session.connection, report);
       if (!isThenable(result)) return;
-      this.#host.handlerPending(1);
+      const began = this.#host.handlerBegan();
       Promise.resolve(result).then(
-        () => this.#host.handlerPending(-1),
+        () => this.#host.handlerEnded(began),
         (error: unknown) => {
-          this.#host.handlerPending(-1);
+          this.#host.handlerEnded(began);
           this.failed(error);
         },
       );
@@ -267,10 +267,10 @@ export class Delivery {
     if (!isThenable(result)) return;
     const { reading } = this.#session;
     reading.handling(1);
-    this.#host.handlerPending(1);
+    const began = this.#host.handlerBegan();
     const settled = (): void => {
       reading.handling(-1);
-      this.#host.handlerPending(-1);
+      this.#host.handlerEnded(began);
     };
     // A thenable may throw, or settle twice; a promise made of it does neither.
     Promise.resolve(result).then(

@@ -37,6 +37,8 @@ export interface Host {
   opened(connection: Connection): void;
   closed(session: Session): void;
   moved(from: ConnectionState, to: ConnectionState): void;
-  handlerPending(change: 1 | -1): void;
+  /** A handler's promise is pending; returns what `handlerEnded` is to be told. */
+  handlerBegan(): number;
+  handlerEnded(began: number): void;
   unheard(error: unknown): void;
 }

@@ -27,7 +27,6 @@ export class Listening {
   readonly #host: ListeningHost;
   #listener: Listener | undefined;
   #opening: Promise<void> = Promise.resolve();
-  /** Settles when the last port that was closed is free. */
   #closed: Promise<void> = Promise.resolve();
 
   constructor(host: ListeningHost) {
@@ -37,6 +36,11 @@ export class Listening {
   /** Whether the port is open or being opened. */
   get isOpen(): boolean {
     return this.#listener !== undefined;
+  }
+
+  /** Settles when the last port that was closed is free. */
+  get closed(): Promise<void> {
+    return this.#closed;
   }
 
   address() {

@@ -109,8 +109,9 @@ export class Server {
   /**
    * Adds an XState inspection observer while the server runs, as the option `inspect` does from its beginning: it is
    * told of the actors that live, then of every event. Payloads are shown as their `byteLength`. Inspected servers
-   * are slow: each frame is an event of its own.
-   * Returns what removes it; with the last one gone the server is as fast as before.
+   * are slow: each frame is an event of its own, and each connection gets an XState actor.
+   * Returns what removes it; with the last one gone frames are read as fast as before, and connections that come
+   * then have no actor again.
    */
   inspect(observer: InspectionObserver): { unsubscribe(): void } {
     return { unsubscribe: this.#core.inspection.attach(observer) };

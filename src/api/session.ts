@@ -79,7 +79,11 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
     this.machine = new Interpreter(this, host.actor);
     if (host.inspected) this.#actor = succeed(this.machine, host.actor);
     this.#deadlines = new Deadlines(host.ticker, host.settings, this);
-    transport.attach(this);
+  }
+
+  /** Bytes may come from here on. */
+  attach(): void {
+    this.#transport.attach(this);
   }
 
   /** XState's actor of this connection; made at the first call, and from then on it runs the connection. */

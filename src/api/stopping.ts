@@ -35,7 +35,7 @@ export interface StopReport {
   readonly connections: number;
   /** Of those, the ones that had to be destroyed at the deadline. */
   readonly terminated: number;
-  /** Handshakes answered with 503 meanwhile. */
+  /** Handshakes that came to nothing meanwhile: answered with 503, or given up by their peers. */
   readonly refused: number;
   /** Handlers that were still under way at the deadline, and are waited for no longer. */
   readonly handlers: number;
@@ -64,6 +64,8 @@ export class Stopping {
   #underWay: Deferred<StopReport> | undefined;
   #report = { ...NOTHING_STOPPED };
   #pendingHandlers = 0;
+  /** Counts on when handlers are waited for no longer. */
+  #life = 0;
   /** How a stop closes, the first connection that is none of its own, and how many of its own are left. */
   #batch = STOP_BATCH;
   #endTick = 0;
@@ -99,7 +101,7 @@ export class Stopping {
     if (state === 'stopped') return Promise.resolve(NOTHING_STOPPED);
     if (state === 'failed') {
       actor.send({ type: 'server.stop', code: number, reason });
-      return Promise.resolve(NOTHING_STOPPED);
+      return this.#listening.closed.then(() => NOTHING_STOPPED);
     }
     const stopping = deferred<StopReport>();
     this.#underWay = stopping;
@@ -140,6 +142,7 @@ export class Stopping {
     this.#listening.close();
     this.#report.terminated = this.#leaving;
     this.#report.handlers = this.#pendingHandlers;
+    this.#life++;
     this.#pendingHandlers = 0;
     for (const session of [...this.#admission.sessions]) session.requestTerminate();
     this.checkGone();
@@ -161,10 +164,17 @@ export class Stopping {
     if (session.accepted === undefined) this.#report.refused++;
   }
 
-  /** A handler has begun, or is done. */
-  handlerPending(change: 1 | -1): void {
-    this.#pendingHandlers = Math.max(0, this.#pendingHandlers + change);
-    if (change < 0) this.checkGone();
+  /** A handler has begun; returns in which of the server's lives. */
+  handlerBegan(): number {
+    this.#pendingHandlers++;
+    return this.#life;
+  }
+
+  /** A handler is done. One that a stop has given up on counts no more. */
+  handlerEnded(life: number): void {
+    if (life !== this.#life) return;
+    this.#pendingHandlers--;
+    this.checkGone();
   }
 
   /** Ends the stop when nothing is left to wait for. */

@@ -227,6 +227,34 @@ describe('stop', () => {
     expect(await stopping).toEqual({ connections: 1, terminated: 0, refused: 0, handlers: 1 });
   });
 
+  test('a handler that was given up on ends no later stop', async () => {
+    const doors = [gate(), gate()];
+    const begun: unknown[] = [];
+    const onMessage = (_: unknown, which: unknown) => {
+      begun.push(which);
+      return doors[Number(which)]?.promise;
+    };
+    const { server, clock } = await serve({ onMessage });
+    const begin = async (which: string) => {
+      const client = await RawClient.connect(server.address()?.port ?? 0);
+      await client.handshake();
+      await client.sendBytes(textFrame(which));
+      await until(() => begun.includes(which));
+    };
+    await begin('0');
+    const first = server.stop({ deadline: 0 });
+    clock.advance(200);
+    expect(await first).toMatchObject({ handlers: 1 });
+    await server.start();
+    await begin('1');
+    const second = server.stop({ deadline: 1000 });
+    doors[0]?.open();
+    await turn();
+    expect(server.state).toBe('draining');
+    clock.advance(1200);
+    expect(await second).toMatchObject({ handlers: 1 });
+  });
+
   test('a handler that ends in time ends the stop', async () => {
     const door = gate();
     const { server, meet } = await serve({ onMessage: () => door.promise });

@@ -7,6 +7,7 @@ import { processBudget } from '../../src/api/memory-budget.ts';
 import { type CloseReport, type Connection, createServer, type Failure } from '../../src/index.ts';
 import { ManualClock } from '../../src/io/manual-clock.ts';
 import type { MemoryTransport } from '../../src/io/transports/memory.ts';
+import type { TransportListener } from '../../src/io/transports/transport.ts';
 import {
   bytes,
   closeFrame,
@@ -176,14 +177,41 @@ describe.each(Object.entries(FAULTS))('%s', (name, kind) => {
   }, 60_000);
 });
 
-test('a transport that throws as it is taken is reported, and the server goes on', async () => {
+/** A transport of a user's own that breaks its word as it is taken. */
+function odd(attach: (listener: TransportListener) => void) {
+  const destroyed = { count: 0 };
+  const destroy = () => {
+    destroyed.count++;
+  };
+  const [write, nothing] = [() => true, () => undefined];
+  const transport = { remoteAddress: '::1', bufferedAmount: 0, attach, write, destroy };
+  return { destroyed, transport: { ...transport, pause: nothing, resume: nothing, end: nothing } };
+}
+
+test('a transport that throws as it is taken is reported and destroyed, and the server goes on', async () => {
   const { listener, errors, server, isServed, clock } = await begin();
   listener.give({
     get remoteAddress(): string {
       throw new Error('no address');
     },
   } as never);
-  expect(errors).toMatchObject([{ connection: undefined, error: { code: 'ERR_INTERNAL' } }]);
+  const { transport, destroyed } = odd(() => {
+    throw new Error('not attached');
+  });
+  listener.give(transport);
+  expect(destroyed.count).toBe(1);
+  const internal = { connection: undefined, error: { code: 'ERR_INTERNAL' } };
+  expect(errors).toMatchObject([internal, internal]);
+  await isServed('still');
+  expect(server.stats().connections).toMatchObject({ handshaking: 0, open: 1 });
+  const stopping = server.stop({ deadline: 0 });
+  clock.advance(200);
+  expect(await stopping).toMatchObject({ connections: 1 });
+});
+
+test('a transport that has ended before it is taken leaves nothing', async () => {
+  const { listener, server, isServed, clock } = await begin();
+  listener.give(odd((taken) => taken.onClosed()).transport);
   await isServed('still');
   expect(server.stats().connections).toMatchObject({ handshaking: 0, open: 1 });
   const stopping = server.stop({ deadline: 0 });
