@@ -137,10 +137,9 @@ export class Core implements ServerPort, AdmissionHost, ListeningHost, StoppingH
     this.#stopping.checkGone();
   }
 
-  connectionBroke(error: unknown): void {
-    // The session has reported it, where it could; this is the record that XState ended an actor.
+  connectionBroke(_error: unknown): void {
+    // The session has reported it, where it could; this is the record that its actor has ended.
     this.#stopping.checkGone();
-    if (this.settings.debugOnError) throw error;
   }
 
   announce(state: ServerState, error?: Error): void {

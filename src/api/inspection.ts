@@ -29,7 +29,7 @@ export type InspectionObserver = Observer<InspectionEvent> | ((event: Inspection
 export interface Inspectable {
   /** Hears the system from now on; returns what ends that. */
   listenIn(hear: (event: InspectionEvent) => void): () => void;
-  /** One `@xstate.actor` event for each actor alive. */
+  /** One `@xstate.actor` event for the server and each connection, which gets an actor by that. */
   actors(): Iterable<InspectionEvent>;
   /** An observer threw. */
   observerFailed(error: unknown): void;

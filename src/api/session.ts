@@ -1,7 +1,7 @@
 /**
  * One connection's port in production: it does what the machine's actions say, and tells the machine what happens.
  *
- * Everything of a connection meets here: the transport below, the actor that runs the machine, the handshake, the
+ * Everything of a connection meets here: the transport below, the machine that decides, the handshake, the
  * outbox and the deadlines; `reading` turns chunks into frames, and `delivery` tells the user what they brought.
  */
 import { encodeClosePayload, isWireCloseCode, NO_STATUS } from '../io/close-payload.ts';
@@ -325,6 +325,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   /** The machine or this port broke: the connection fails with 1011, the process lives. */
   broke(cause: unknown): void {
     if (this.report !== undefined) return;
+    this.delivery.stopToDebug(cause);
     // Before the handshake is answered, a Close frame would be no answer.
     if (this.#handshaking !== undefined) this.outbox.raw(encodeHttpResponse(BROKEN));
     else if (this.state !== 'handshaking')

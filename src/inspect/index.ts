@@ -53,7 +53,7 @@ export interface Inspector {
   readonly relayUrl: string;
   /** The server that serves them. */
   readonly server: Server;
-  /** Stops to watch and to listen; the watched server goes on, as fast as before. */
+  /** Stops to watch and to listen; the watched server reads as fast as before. */
   stop(): Promise<void>;
 }
 

@@ -20,7 +20,9 @@ export interface Parent {
 
 /** The actor that takes over. */
 export interface Successor {
+  /** Before it has started, it keeps what it is sent. */
   send(event: ConnectionEvent): void;
+  start(): unknown;
   getSnapshot(): { readonly value: StateValue; readonly status: SnapshotStatus };
 }
 
@@ -31,8 +33,8 @@ export class Interpreter implements StepContext {
   readonly #parent: Parent;
   #place: Place;
   #isBusy = false;
-  /** An action threw. */
-  #isBroken = false;
+  /** What an action threw. */
+  #fault: { readonly error: unknown } | undefined;
   #mailbox: ConnectionEvent[] | undefined;
   #successor: Successor | undefined;
 
@@ -50,8 +52,13 @@ export class Interpreter implements StepContext {
   /** `done` in the final state, `error` when an action broke. */
   get status(): SnapshotStatus {
     if (this.#successor !== undefined) return this.#successor.getSnapshot().status;
-    if (this.#isBroken) return 'error';
+    if (this.#fault !== undefined) return 'error';
     return this.#place.isFinal ? 'done' : 'active';
+  }
+
+  /** What broke it, in a box. */
+  get fault(): { readonly error: unknown } | undefined {
+    return this.#fault;
   }
 
   /** Whether it is in that state, or in one inside of it. */
@@ -61,39 +68,50 @@ export class Interpreter implements StepContext {
 
   /** Sends an event; one that comes while another is handled waits until that is done. */
   send(event: ConnectionEvent): void {
-    if (this.#isBusy) {
+    if (this.#successor !== undefined) {
+      this.#successor.send(event);
+    } else if (this.#isBusy) {
       this.#mailbox ??= [];
       this.#mailbox.push(event);
-    } else if (this.#successor !== undefined) {
-      this.#successor.send(event);
     } else if (this.status === 'active') {
       this.#run(event);
     }
   }
 
-  /** From now on all events go to `successor`; those that wait, when the one that is being handled is done. */
+  /** From now on all events go to `successor`, those that wait first; it starts when the one in hand is done. */
   handOver(successor: Successor): void {
     this.#successor = successor;
+    for (const event of this.#mailbox ?? []) successor.send(event);
+    this.#mailbox = undefined;
+    if (!this.#isBusy) successor.start();
   }
 
   #run(first: ConnectionEvent): void {
     this.#isBusy = true;
     try {
       for (let event: ConnectionEvent | undefined = first; event !== undefined; event = this.#next()) {
-        if (this.#successor === undefined) this.#step(event);
-        else this.#successor.send(event);
+        this.#step(event);
       }
     } catch (error) {
-      this.#isBroken = true;
-      this.#mailbox = undefined;
-      this.port.broke(error);
-      this.#parent.send({ type: 'xstate.error.actor.connection', error });
+      this.#break(error);
     }
     this.#isBusy = false;
-    // A successor tells of its own end.
-    if (this.#place.isFinal && this.#successor === undefined && !this.#isBroken) {
+    // A successor tells of its end by itself.
+    if (this.#successor !== undefined) this.#successor.start();
+    else if (this.#fault !== undefined)
+      this.#parent.send({ type: 'xstate.error.actor.connection', error: this.#fault.error });
+    else if (this.#place.isFinal)
       this.#parent.send({ type: 'xstate.done.actor.connection', output: this.report });
+  }
+
+  #break(error: unknown): void {
+    this.#fault = { error };
+    try {
+      this.port.broke(error);
+    } catch (second) {
+      this.#fault = { error: second };
     }
+    this.#mailbox = undefined;
   }
 
   #next(): ConnectionEvent | undefined {

@@ -6,9 +6,9 @@
  * at the deadline destroys what is left; then it is **stopped** again, and may be started again. When the port cannot
  * be opened, or is lost, it has **failed**, and keeps the reason; starting it again tries again.
  *
- * Connections are actors below this one, made with `createActor` and `parent`, not spawned: a spawn costs work for
- * each connection already open. All bear the id `connection`, so that the two events by which XState tells of their
- * end have two types and not one for each connection.
+ * Connections that somebody watches are actors below this one, made with `createActor` and `parent`, not spawned: a
+ * spawn costs work for each connection already open. All bear the id `connection`, so that the two events by which
+ * XState tells of their end have two types and not one for each connection; the others tell of it by the same two.
  */
 import { assign, setup } from 'xstate';
 import type { ServerEvent, ServerPort, ServerState } from './server-ports.ts';

@@ -12,7 +12,7 @@ export type ServerEvent =
   | { readonly type: 'listener.failed'; readonly error: Error }
   | { readonly type: 'connections.gone' }
   | { readonly type: 'timeout.drain' }
-  // Sent by XState when a connection's actor ends; all of them share one id, so the types stay two.
+  // How a connection tells of its end, as XState's actors do; all of them share one id, so the types stay two.
   | { readonly type: 'xstate.done.actor.connection' }
   | { readonly type: 'xstate.error.actor.connection'; readonly error: unknown };
 
@@ -26,9 +26,9 @@ export interface ServerPort {
   closeConnections(code: number, reason: string): void;
   /** Destroys those that are left. */
   terminateConnections(): void;
-  /** An actor of a connection has ended. */
+  /** A connection's machine has ended. */
   connectionEnded(): void;
-  /** An actor of a connection broke on an impossible state. */
+  /** A connection's machine broke on an impossible state. */
   connectionBroke(error: unknown): void;
   announce(state: ServerState, error?: Error): void;
 }

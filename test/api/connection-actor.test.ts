@@ -85,7 +85,7 @@ test('asked for by a handler, it takes what that handler sends when the event is
     port.deliver = () => undefined;
   };
   interpreter.send(accepted);
-  expect(heard).toEqual([{ closing: { local: 'idle' } }]);
+  expect(heard).toEqual(['open', { closing: { local: 'idle' } }]);
 });
 
 test('asked for when the connection has ended, it is done, with the report', () => {
@@ -99,9 +99,10 @@ test('asked for when the connection has ended, it is done, with the report', () 
 
 test('asked for when the connection broke, it has the error', () => {
   const { interpreter, parent, port } = start(accepted);
+  const error = new Error('impossible');
   port.read = () => {
-    throw new Error('impossible');
+    throw error;
   };
   interpreter.send({ type: 'socket.bytes', chunk: Uint8Array.of(1), shared: false });
-  expect(succeed(interpreter, parent).getSnapshot().status).toBe('error');
+  expect(succeed(interpreter, parent).getSnapshot()).toMatchObject({ status: 'error', error });
 });

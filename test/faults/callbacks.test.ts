@@ -212,6 +212,28 @@ describe.each(Object.keys(WATCHED))('%s that breaks where it never should', (wha
     expect(await stopping).toMatchObject({ connections: 1, terminated: 1 });
   });
 
+  test('with debugOnError the process is told once, whoever asks for the actor afterwards, and the server lives', async () => {
+    const uncaught: unknown[] = [];
+    const listeners = process.rawListeners('uncaughtException');
+    process.removeAllListeners('uncaughtException');
+    process.on('uncaughtException', (error) => uncaught.push(error));
+    try {
+      const served = await beside(echo, { debugOnError: true });
+      const { connection } = await served.meet();
+      breakIt(served, connection);
+      await until(() => uncaught.length > 0);
+      expect(connection.actor.getSnapshot()).toMatchObject({ status: 'error', error: uncaught[0] });
+      await served.isServed();
+      const stopping = served.server.stop({ deadline: 0 });
+      served.clock.advance(200);
+      expect(await stopping).toMatchObject({ connections: 1 });
+      expect(uncaught).toHaveLength(1);
+    } finally {
+      process.removeAllListeners('uncaughtException');
+      for (const listener of listeners) process.on('uncaughtException', listener as () => void);
+    }
+  });
+
   test('as the last one of a server that stops, it is not waited for', async () => {
     const served = await serve(echo);
     const { client, connection } = await served.meet();

@@ -5,6 +5,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import type { AnyActorRef, InspectionEvent } from 'xstate';
+import { watchables } from '../../src/api/inspection.ts';
 import type { CloseReport, Connection, Server, ServerOptions } from '../../src/index.ts';
 import {
   bytes,
@@ -339,5 +340,91 @@ describe('server.inspect', () => {
     expect(server.stats()).toMatchObject({ opened: 10, closed: 10 });
     expect(server.stats().connections).toEqual({ handshaking: 0, open: 0, fragmenting: 0, closing: 0 });
     watching.unsubscribe();
+  });
+});
+
+describe('in the midst of an event the actor waits for that to be done', () => {
+  test('what a handler sends to it is done when that has returned', async () => {
+    const log: string[] = [];
+    const { meet } = await serve({
+      onMessage(connection, message) {
+        log.push(`begin ${message}`);
+        if (message === 'a') connection.actor.send({ type: 'connection.close', code: 4001, reason: '' });
+        log.push(`end ${message} ${connection.state}`);
+      },
+    });
+    const { client } = await meet();
+    await client.sendBytes(bytes(textFrame('a'), textFrame('b')));
+    expect(await word(client)).toBe('close 4001');
+    expect(log).toEqual(['begin a', 'end a open', 'begin b', 'end b open']);
+  });
+
+  test('and behind what that handler commanded before', async () => {
+    const { meet } = await serve({
+      onMessage(connection) {
+        connection.close(4001);
+        connection.actor.send({ type: 'connection.terminate' });
+      },
+    });
+    const { client, connection } = await meet();
+    const report = reportOf(connection);
+    await client.sendBytes(textFrame('a'));
+    expect(await word(client)).toBe('close 4001');
+    expect(await report).toMatchObject({ code: 1006, initiator: 'server' });
+  });
+
+  test('who subscribes in onOpen hears of open, and in onClose of the end', async () => {
+    const heard: string[] = [];
+    const listen = (connection: Connection, from: string) =>
+      connection.actor.subscribe({
+        next: ({ value }) => heard.push(`${from} ${JSON.stringify(value)}`),
+        complete: () => heard.push(`${from} complete`),
+      });
+    const one = await serve({ onOpen: (connection) => void listen(connection, 'onOpen') });
+    await one.meet();
+    expect(heard.splice(0)).toEqual(['onOpen "open"']);
+    const other = await serve({
+      onClose(connection) {
+        listen(connection, 'onClose');
+        heard.push('onClose returns');
+      },
+    });
+    const { client, connection } = await other.meet();
+    const report = reportOf(connection);
+    client.reset();
+    await report;
+    await until(() => heard.length === 3);
+    expect(heard).toEqual(['onClose returns', 'onClose "closed"', 'onClose complete']);
+  });
+
+  test('asked for as the end is announced, the stop still knows that the last one has gone', async () => {
+    const { server, meet } = await serve();
+    server.lifecycle$.subscribe(({ connection, to }) => to === 'closed' && void connection.actor);
+    const { client } = await meet();
+    const stopping = server.stop({ deadline: 5000 });
+    expect(await word(client)).toBe('close 1001');
+    await client.sendBytes(closeFrame(1001));
+    client.fin();
+    // The clock stands still: the deadline does not help.
+    expect(await stopping).toEqual({ connections: 1, terminated: 0, refused: 0, handlers: 0 });
+  });
+
+  test('when that event breaks, the actor has the error, and its subscribers are told', async () => {
+    const { server, meet } = await serve();
+    const { client, connection } = await meet();
+    const [session] = watchables.get(server)?.sessions ?? [];
+    const cause = new Error('impossible');
+    const heard: unknown[] = [];
+    Object.assign(session as object, {
+      read() {
+        connection.actor.subscribe({ error: (error) => heard.push(error) });
+        throw cause;
+      },
+    });
+    const report = reportOf(connection);
+    await client.sendBytes(textFrame('x'));
+    expect((await report).code).toBe(1011);
+    expect(heard).toEqual([cause]);
+    expect(connection.actor.getSnapshot()).toMatchObject({ status: 'error', error: cause });
   });
 });

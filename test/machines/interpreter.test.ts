@@ -23,13 +23,11 @@ function make(...first: ConnectionEvent[]) {
 }
 
 /** An actor that only writes down what it gets. */
-function recorder(onSend: (event: ConnectionEvent) => void = () => undefined) {
+function recorder() {
   const events: string[] = [];
   const successor: Successor = {
-    send: (event) => {
-      events.push(event.type);
-      onSend(event);
-    },
+    send: (event) => events.push(event.type),
+    start: () => events.push('start'),
     getSnapshot: () => ({ value: { closing: { local: 'idle' } }, status: 'active' }),
   };
   return { events, successor };
@@ -106,6 +104,20 @@ describe('a port that breaks', () => {
   });
 });
 
+test('a port that breaks twice does not end the process either', () => {
+  const { port, told, interpreter } = make(accepted);
+  const second = new Error('second');
+  port.read = () => {
+    throw new Error('first');
+  };
+  port.broke = () => {
+    throw second;
+  };
+  interpreter.send(bytes);
+  expect(told).toEqual([{ type: 'xstate.error.actor.connection', error: second }]);
+  expect(interpreter.status).toBe('error');
+});
+
 describe('an actor that takes over', () => {
   test('gets every event from then on, and tells its state and its own end', () => {
     const { port, told, interpreter } = make(accepted);
@@ -113,23 +125,20 @@ describe('an actor that takes over', () => {
     interpreter.handOver(successor);
     interpreter.send(bytes);
     interpreter.send(closed);
-    expect(events).toEqual(['socket.bytes', 'socket.closed']);
+    expect(events).toEqual(['start', 'socket.bytes', 'socket.closed']);
     expect(port.takeCalls()).toEqual([]);
     expect(interpreter.value).toEqual({ closing: { local: 'idle' } });
     expect(told).toEqual([]);
   });
 
-  test('in the midst of an event gets what waits, when that is done, in its order', () => {
+  test('in the midst of an event gets what waits and what comes, in its order, and starts when that is done', () => {
     const { port, interpreter } = make();
-    const { events, successor } = recorder(({ type }) => {
-      // What the actor's own actions send comes behind what waits already.
-      if (type === 'connection.pause') interpreter.send({ type: 'timeout.silence' });
-    });
+    const { events, successor } = recorder();
     port.acceptHandshake = () => {
       interpreter.send({ type: 'connection.pause' });
       interpreter.handOver(successor);
       interpreter.send({ type: 'connection.resume' });
-      expect(events).toEqual([]);
+      expect(events).toEqual(['connection.pause', 'connection.resume']);
     };
     interpreter.send(accepted);
     expect(port.takeCalls()).toEqual([
@@ -137,7 +146,20 @@ describe('an actor that takes over', () => {
       'deliver handshake.accepted',
       'readOn by handshake.accepted',
     ]);
-    expect(events).toEqual(['connection.pause', 'connection.resume', 'timeout.silence']);
+    expect(events).toEqual(['connection.pause', 'connection.resume', 'start']);
+  });
+
+  test('in the midst of an event that breaks starts, to tell of that alone', () => {
+    const { port, told, interpreter } = make(accepted);
+    const { events, successor } = recorder();
+    const error = new Error('impossible');
+    port.read = () => {
+      interpreter.handOver(successor);
+      throw error;
+    };
+    interpreter.send(bytes);
+    expect(port.takeCalls()).toEqual(['broke Error: impossible']);
+    expect([events, told, interpreter.fault]).toEqual([['start'], [], { error }]);
   });
 
   test('at the very end tells of it alone', () => {
