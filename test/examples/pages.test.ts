@@ -37,6 +37,7 @@ describe.skipIf(!executable)(`the examples' pages in Chromium${skipped}`, () => 
     ] as const) {
       await page.getByLabel('Your name').fill(name);
       await page.getByRole('button', { name: 'Enter' }).click();
+      await page.getByRole('status').filter({ hasText: 'In lobby: Ada' }).waitFor();
     }
     await ada.getByRole('status').filter({ hasText: 'In lobby: Ada, Grace' }).waitFor();
     await grace.getByLabel('Message').fill('hello <b>Ada</b>');
