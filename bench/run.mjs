@@ -14,6 +14,7 @@ const help = `npm run bench -- [options]
   --servers a,b    only these servers       (${Object.keys(servers).join(', ')})
   --rounds 5       rounds per row           --seconds 2  measured time of each    --warmup 0.5
   --text           echo rows send text instead of binary
+  --poll           the generator never sleeps: servers do not pay for waking it
   --quick          the promised rows only, short: under two minutes
   --json FILE      write all figures        --docs      write docs/performance.{json,md}`;
 
@@ -22,7 +23,7 @@ const flag = { type: 'boolean', default: false };
 const { values: given } = parseArgs({
   options: {
     ...{ rows: text, servers: text, rounds: text, seconds: text, warmup: text, json: text },
-    ...{ text: flag, quick: flag, docs: flag, list: flag, help: flag },
+    ...{ text: flag, poll: flag, quick: flag, docs: flag, list: flag, help: flag },
   },
 });
 const rounds = Number(given.rounds ?? (given.quick ? 2 : 5));
@@ -77,7 +78,7 @@ function withText(row) {
 }
 
 async function once(row, name) {
-  const run = (load) => loadFresh(name, { warmup, seconds, ...load });
+  const run = (load) => loadFresh(name, { warmup, seconds, ...(given.poll ? { poll: 1 } : {}), ...load });
   const result = row.measure ? await row.measure({ run, halfOfSlowest }) : await run(row.load);
   if (result.version) versions[name] = result.version;
   return result;

@@ -30,12 +30,21 @@ function spread({ title, role, pick }, results) {
 const value = (server) => server?.columns?.[0].median;
 const roleOf = (server, role) => server?.columns?.find((column) => column.role === role)?.median;
 
+const cpuOf = (server) => server?.columns?.find(({ role }) => role === 'cpu')?.values;
+
+/** The median of the ratios of each round: what disturbs a shared machine for longer than a round disturbs both. */
+function paired(ours = [], theirs = []) {
+  const count = Math.min(ours.length, theirs.length);
+  return count === 0 ? Number.NaN : median(Array.from({ length: count }, (_, i) => ours[i] / theirs[i]));
+}
+const timesOf = (portal, peer) => paired(portal?.columns?.[0].values, peer?.columns?.[0].values);
+
 function verdict(better, servers, peer, target) {
   const { portal } = servers;
-  const ratio = peer === 'self' ? value(portal) : value(portal) / value(servers[peer]);
+  const ratio = peer === 'self' ? value(portal) : timesOf(portal, servers[peer]);
   if (portal?.error && portal.columns) return { peer, target, ratio, met: false };
   if (!Number.isFinite(ratio)) return { peer, target };
-  const byCpu = roleOf(servers[peer], 'cpu') / roleOf(portal, 'cpu');
+  const byCpu = paired(cpuOf(servers[peer]), cpuOf(portal));
   const met = better === 'higher' ? ratio >= target : ratio <= target;
   return { peer, target, ratio, ...(Number.isFinite(byCpu) && { byCpu }), met };
 }
@@ -72,8 +81,8 @@ function serverLine(name, server, portal) {
     figure(first.median),
     `${figure(first.min)} – ${figure(first.max)}`,
     ...rest,
-    times(value(portal) / first.median),
-    times(roleOf(server, 'cpu') / roleOf(portal, 'cpu')),
+    times(timesOf(portal, server)),
+    times(paired(cpuOf(server), cpuOf(portal))),
   ];
 }
 
@@ -129,7 +138,8 @@ export function writeDocs(docsFolder, report) {
     `Measured on ${report.date} by \`${report.command}\`: ${e.cpu}, ${e.cores} cores, Linux ${e.kernel}, Node ${e.node}; ` +
       `${report.rounds} interleaved rounds of ${report.seconds} s; ${e.pinned ? 'server and generator on a core each' : 'processes not pinned'}.`,
     `Servers: ${Object.values(report.versions).join(', ')}.`,
-    'A cell holds the median (lowest – highest round) of the first figure named at its row, and below it the median of the second.',
+    'A cell holds the median (lowest – highest round) of the first figure named at its row, and below it the median of the second. ' +
+      'Ratios are medians of the ratios of each round.',
     '',
     markdownTable(report),
     end,
