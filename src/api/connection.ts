@@ -152,7 +152,8 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
 
   /**
    * Begins the closing handshake (RFC 6455 7.1.2); messages that wait go first, later ones are refused. What the peer
-   * sent before it saw our Close is still delivered. Closing twice changes nothing.
+   * sent before it saw our Close is still delivered. Closing twice changes nothing. Don't await `closed$` in a handler
+   * behind it: the handler's own promise holds reading back, the peer's Close too, until `closeDeadline`.
    * @throws RangeError for a code that may not be sent, or a reason over 123 bytes of UTF-8.
    */
   close(code: CloseKeyword | number = 1000, reason = ''): void {
