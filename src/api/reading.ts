@@ -262,13 +262,20 @@ export class Reading {
   /** A reason to hold reading back has gone: goes on with what lies here. */
   readAgain(): void {
     if (this.held || this.#session.report !== undefined) return;
-    if (this.#lent?.hasMore) {
-      this.#host.turn.begin();
-      this.#continue(CONTINUE);
-      this.rest(false);
-      this.#host.turn.end();
-    }
+    if (this.#lent?.hasMore) this.goOn(() => this.#continue(CONTINUE));
     this.resumeTransport();
+  }
+
+  /** Tells the machine what may make it read what lies here, as a chunk would: one turn, and a rest behind it. */
+  goOn(tell: () => void): void {
+    if (this.#lent?.hasMore !== true) {
+      tell();
+      return;
+    }
+    this.#host.turn.begin();
+    tell();
+    this.rest(false);
+    this.#host.turn.end();
   }
 
   pauseTransport(): void {

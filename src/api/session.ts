@@ -161,7 +161,7 @@ export class Session implements ConnectionPort, TransportListener, OutboxOwner, 
   /** An event that must come before the next frame. */
   command(event: ConnectionEvent): void {
     this.reading.commanded();
-    this.tell(event);
+    this.reading.goOn(() => this.tell(event));
   }
 
   // ------------------------------------------------------------------ handshake

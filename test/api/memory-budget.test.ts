@@ -125,6 +125,19 @@ describe('over the wire', () => {
     expect(processBudget.bytes).toBeGreaterThanOrEqual(1_000);
   });
 
+  test('what a resume reads counts, though nothing follows it', async () => {
+    const { meet } = await serve({
+      onMessage(connection) {
+        connection.pause();
+        setImmediate(() => connection.resume());
+      },
+    });
+    const { client, connection } = await meet();
+    await client.sendBytes(bytes(textFrame('whole'), textFrame('x'.repeat(1_000), { fin: false })));
+    await until(() => connection.state === 'fragmenting');
+    expect(processBudget.bytes).toBeGreaterThanOrEqual(1_000);
+  });
+
   test('send queues count, what the socket could not take included', async () => {
     const MIB = 1024 * 1024;
     const { meet, errors } = await serve({}, { memoryBudget: 40 * MIB, sendLimit: 64 * MIB });
