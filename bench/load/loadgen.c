@@ -408,7 +408,6 @@ static void handle(Conn *c, uint32_t events) {
  * the server's write: some µs on a virtual machine, paid for each write that finds it asleep, as on a network each
  * write pays for its packet. Polls that found nothing do not count as the generator's work.
  */
-
 static int poll_events(struct epoll_event *events, int most, int timeout_ms) {
   if (!polling) return epoll_wait(epfd, events, most, timeout_ms);
   int n = epoll_wait(epfd, events, most, 0);

@@ -1,9 +1,9 @@
 /**
  * XState's own actor of a connection, for those who watch.
  *
- * Most connections are watched by nobody, and an actor costs more than a kilobyte and 10 µs: so they live in an `Interpreter`
- * until somebody asks for `connection.actor`, or inspects. Then an actor of XState's goes on from there, below the
- * server's, with the same machine and the same port; it stays for the rest of the connection's life.
+ * Most connections are watched by nobody, and an actor costs more than a kilobyte and 10 µs: so they live in an
+ * `Interpreter` until somebody asks for `connection.actor`, or inspects. Then an actor of XState's goes on from there,
+ * below the server's, with the same machine and the same port; it stays for the rest of the connection's life.
  */
 import { type Actor, createActor } from 'xstate';
 import { type ConnectionActor, connectionMachine } from '../machines/connection-machine.ts';

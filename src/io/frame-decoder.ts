@@ -187,7 +187,7 @@ export class FrameDecoder {
   /** The whole message, after its final fragment. */
   takeMessage(): string | Uint8Array {
     const message = this.#buffer?.takeMessage(this.text) ?? this.#nothing;
-    this.#dropBuffer();
+    this.#buffer = undefined; // it has released itself
     return message;
   }
 

@@ -26,8 +26,6 @@ export function plainReadStates(machine: AnyStateMachine): ReadonlySet<string> {
   return states;
 }
 
-const NO_TAGS: Set<string> = new Set();
-
 /** The machine with the shortcut: the same states, events and results, sooner. */
 export function withShortcut(machine: ConnectionMachine): ConnectionMachine {
   const states = plainReadStates(machine);
@@ -39,10 +37,7 @@ export function withShortcut(machine: ConnectionMachine): ConnectionMachine {
         port.read(chunk, shared);
         return snapshot;
       }
-      const next = machine.transition(snapshot, event, scope);
-      // The machine has no tags: one empty set serves all snapshots, where XState makes one for each.
-      if (next !== snapshot) next.tags = NO_TAGS;
-      return next;
+      return machine.transition(snapshot, event, scope);
     } catch (error) {
       // XState ends the actor; the port ends the connection.
       port.broke(error);

@@ -35,8 +35,7 @@ export interface Step {
 
 /** A state without states inside. */
 export interface Place {
-  /** `closing.local.idle` */
-  readonly path: string;
+  /** `{ closing: { local: 'idle' } }` */
   readonly value: StateValue;
   readonly isFinal: boolean;
   /** The branches of each event that it answers. Read-only once the table is made. */
@@ -58,7 +57,6 @@ export function stepTable(machine: ConnectionMachine): Place {
   const places = new Map<AnyStateNode, Place>();
   for (const leaf of leavesUnder(machine.root)) {
     places.set(leaf, {
-      path: leaf.path.join('.'),
       value: stateValueOf(leaf.path),
       isFinal: leaf.type === 'final' && leaf.parent === machine.root,
       steps: new Map(),
