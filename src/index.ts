@@ -8,8 +8,8 @@ export {
   type SchemaIssue,
   type StandardSchema,
   type Typing,
-} from './api/codec.ts';
-export type { Connection } from './api/connection.ts';
+} from './api/messages/codec.ts';
+export type { Connection } from './api/connection/connection.ts';
 export {
   ConnectionLostError,
   HandshakeError,
@@ -33,23 +33,23 @@ export type {
   Message,
   PlainRequest,
   Verdict,
-} from './api/handlers.ts';
-export type { ConnectionStats, InspectionObserver, ServerStats } from './api/inspection.ts';
-export type { Limits, ServerOptions } from './api/options.ts';
-export type { Failure, Lifecycle, Path, Received } from './api/path.ts';
-export { createServer, getServer, newServer, startServer, stopServer } from './api/registry.ts';
-export type { Params, ParamsOf } from './api/router.ts';
-export type { Server } from './api/server.ts';
-export type { StopOptions, StopReport } from './api/stopping.ts';
-export type { Clock } from './io/clock.ts';
-export type { CloseKeyword } from './io/close-payload.ts';
-export type { HttpResponse } from './io/http-response.ts';
+} from './api/paths/handlers.ts';
+export type { ConnectionStats, InspectionObserver, ServerStats } from './api/inspection/inspection.ts';
+export type { Limits, ServerOptions } from './api/options/options.ts';
+export type { Failure, Lifecycle, Path, Received } from './api/paths/path.ts';
+export { createServer, getServer, newServer, startServer, stopServer } from './api/server/registry.ts';
+export type { Params, ParamsOf } from './api/paths/router.ts';
+export type { Server } from './api/server/server.ts';
+export type { StopOptions, StopReport } from './server/stopping.ts';
+export type { Clock } from './io/time/clock.ts';
+export type { CloseKeyword } from './io/frames/close-payload.ts';
+export type { HttpResponse } from './io/http/http-response.ts';
 export {
   type EncodedMessage,
   encodeMessage as prepare,
   type Overflow,
   type SendResult,
-} from './io/outbox.ts';
+} from './io/writing/outbox.ts';
 export type { Listener, Transport, TransportListener } from './io/transports/transport.ts';
 export { connectionMachine } from './machines/connection-machine.ts';
 export type {

@@ -18,7 +18,7 @@
  * it sees a close code and a fixed reason. A code that may not be sent, or a value that cannot be, is a plain
  * `RangeError` or `TypeError` at the call.
  */
-import type { SchemaIssue } from './codec.ts';
+import type { SchemaIssue } from './messages/codec.ts';
 
 /** Base of all errors that Portal makes. */
 export abstract class PortalError extends Error {

@@ -5,9 +5,9 @@
 import { Buffer } from 'node:buffer';
 import { timingSafeEqual } from 'node:crypto';
 import { OptionError } from '../api/errors.ts';
-import type { PlainRequest } from '../api/handlers.ts';
-import type { HttpResponse } from '../io/http-response.ts';
-import { refusal } from '../io/http-response.ts';
+import type { PlainRequest } from '../api/paths/handlers.ts';
+import type { HttpResponse } from '../io/http/http-response.ts';
+import { refusal } from '../io/http/http-response.ts';
 
 /** A token shorter than this can be guessed. */
 const MIN_TOKEN_CHARACTERS = 16;

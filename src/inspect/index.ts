@@ -11,13 +11,13 @@
  * While an inspector runs, every frame of the watched server is an event of its own, which is slow: it is for looking,
  * not for load.
  */
-import type { Connection } from '../api/connection.ts';
+import type { Connection } from '../api/connection/connection.ts';
 import { OptionError } from '../api/errors.ts';
-import type { HandshakeRequest, PlainRequest } from '../api/handlers.ts';
-import { watchables } from '../api/inspection.ts';
-import { Server } from '../api/server.ts';
-import { type Clock, systemClock } from '../io/clock.ts';
-import { type HttpResponse, refusal } from '../io/http-response.ts';
+import type { HandshakeRequest, PlainRequest } from '../api/paths/handlers.ts';
+import { watchables } from '../api/inspection/inspection.ts';
+import { Server } from '../api/server/server.ts';
+import { type Clock, systemClock } from '../io/time/clock.ts';
+import { type HttpResponse, refusal } from '../io/http/http-response.ts';
 import { checkAccess, isOwnPage, refuse } from './access.ts';
 import { Live } from './live.ts';
 import { PAGE, PAGE_POLICY } from './page.ts';

@@ -6,11 +6,11 @@
  * connections only as far as they are looked through, for which the pace slows down.
  */
 import type { AnyActorRef, AnyMachineSnapshot, InspectionEvent } from 'xstate';
-import type { Connection } from '../api/connection.ts';
-import type { Message } from '../api/handlers.ts';
-import type { Watchable } from '../api/inspection.ts';
-import type { Session } from '../api/session.ts';
-import type { Clock } from '../io/clock.ts';
+import type { Connection } from '../api/connection/connection.ts';
+import type { Message } from '../api/paths/handlers.ts';
+import type { Watchable } from '../api/inspection/inspection.ts';
+import type { Session } from '../connection/session.ts';
+import type { Clock } from '../io/time/clock.ts';
 import { pathOf, snapshotOf } from './wire.ts';
 
 /** Milliseconds between two samples. */

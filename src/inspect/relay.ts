@@ -7,8 +7,8 @@
  * may send their own events on the same path; they are passed on, and kept, as they are.
  */
 import type { AnyActorRef, InspectionEvent } from 'xstate';
-import type { Connection } from '../api/connection.ts';
-import type { Message } from '../api/handlers.ts';
+import type { Connection } from '../api/connection/connection.ts';
+import type { Message } from '../api/paths/handlers.ts';
 import {
   type ActorMessage,
   actorMessage,

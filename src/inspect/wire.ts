@@ -6,7 +6,7 @@
  * nothing that lives on.
  */
 import type { AnyActorRef, AnyEventObject, AnyMachineSnapshot, InspectionEvent } from 'xstate';
-import { discreetSnapshot } from '../api/inspection.ts';
+import { discreetSnapshot } from '../api/inspection/inspection.ts';
 
 /** The version of `@statelyai/inspect` whose format this is. */
 export const WIRE_VERSION = '0.7.2';

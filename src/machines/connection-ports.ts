@@ -2,10 +2,10 @@
  * What the connection machine does and hears: the port it calls, and the closed set of its events.
  *
  * Only types. The machine decides what happens in which state; the port knows how, with sockets, codecs and the
- * user's callbacks behind it. In production that is `src/api/session.ts`; tests give one that records.
+ * user's callbacks behind it. In production that is `src/connection/session.ts`; tests give one that records.
  */
 
-import type { HttpResponse } from '../io/http-response.ts';
+import type { HttpResponse } from '../io/http/http-response.ts';
 
 /** The five states that a user sees. */
 export type ConnectionState = 'handshaking' | 'open' | 'fragmenting' | 'closing' | 'closed';

@@ -1,5 +1,5 @@
 /**
- * What the server machine does and hears. Only types; `src/api/core.ts` is the port in production.
+ * What the server machine does and hears. Only types; `src/server/core.ts` is the port in production.
  */
 
 /** The states of a server. */

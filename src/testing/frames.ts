@@ -3,7 +3,7 @@
  * be wrong on purpose; what comes in is a server's, and is read as it is.
  */
 import { Buffer } from 'node:buffer';
-import { headerBytes, writeHeader } from '../io/frame-encoder.ts';
+import { headerBytes, writeHeader } from '../io/frames/frame-encoder.ts';
 
 /** One frame to send. */
 export interface ClientFrame {

@@ -1,7 +1,7 @@
 /**
  * `portal-ws/testing`: a server and its clients in one process, without ports and without sleeps.
  */
-export { ManualClock, type ManualClockOptions } from '../io/manual-clock.ts';
+export { ManualClock, type ManualClockOptions } from '../io/time/manual-clock.ts';
 export {
   MemoryListener,
   type MemoryOptions,

@@ -1,13 +1,13 @@
 /**
  * A server for tests: no port, and time that stands still until it is told to go on.
  */
-import type { ServerOptions } from '../api/options.ts';
-import { createServer } from '../api/registry.ts';
-import type { Server } from '../api/server.ts';
-import type { StopReport } from '../api/stopping.ts';
-import { eventLoopTurn } from '../io/clock.ts';
-import { ManualClock } from '../io/manual-clock.ts';
-import { TICK_MS } from '../io/ticker.ts';
+import type { ServerOptions } from '../api/options/options.ts';
+import { createServer } from '../api/server/registry.ts';
+import type { Server } from '../api/server/server.ts';
+import type { StopReport } from '../server/stopping.ts';
+import { eventLoopTurn } from '../io/time/clock.ts';
+import { ManualClock } from '../io/time/manual-clock.ts';
+import { TICK_MS } from '../io/time/ticker.ts';
 import { MemoryListener, type MemoryOptions } from '../io/transports/memory.ts';
 import { type ConnectOptions, TestClient } from './client.ts';
 

@@ -3,8 +3,8 @@
  * report names it, another one beside it is served on, and the process lives.
  */
 import { describe, expect, test } from 'vitest';
-import { watchables } from '../../src/api/inspection.ts';
-import { processBudget } from '../../src/api/memory-budget.ts';
+import { watchables } from '../../src/api/inspection/inspection.ts';
+import { processBudget } from '../../src/connection/memory-budget.ts';
 import type { Connection, Handlers } from '../../src/index.ts';
 import { bytes, closeFrame, RawClient, textFrame } from '../support/raw-client.ts';
 import { reportOf, type Served, serve, until, word } from '../support/serving.ts';

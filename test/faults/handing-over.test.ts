@@ -5,7 +5,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import type { AnyActorRef, InspectionEvent } from 'xstate';
-import { watchables } from '../../src/api/inspection.ts';
+import { watchables } from '../../src/api/inspection/inspection.ts';
 import type { CloseReport, Connection, Server, ServerOptions } from '../../src/index.ts';
 import {
   bytes,

@@ -3,9 +3,9 @@
  * connection fails: it ends once, with a report; nothing of it is left; and another one beside it is served on.
  */
 import { describe, expect, test } from 'vitest';
-import { processBudget } from '../../src/api/memory-budget.ts';
+import { processBudget } from '../../src/connection/memory-budget.ts';
 import { type CloseReport, type Connection, createServer, type Failure } from '../../src/index.ts';
-import { ManualClock } from '../../src/io/manual-clock.ts';
+import { ManualClock } from '../../src/io/time/manual-clock.ts';
 import type { MemoryTransport } from '../../src/io/transports/memory.ts';
 import type { TransportListener } from '../../src/io/transports/transport.ts';
 import {

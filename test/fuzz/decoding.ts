@@ -6,8 +6,8 @@
  * is held back while more bytes come.
  */
 import { Buffer } from 'node:buffer';
-import { Decoded, type DecoderLimits, FrameDecoder } from '../../src/io/frame-decoder.ts';
-import { READ_BYTES, readBuffer } from '../../src/io/read-buffer.ts';
+import { Decoded, type DecoderLimits, FrameDecoder } from '../../src/io/frames/frame-decoder.ts';
+import { READ_BYTES, readBuffer } from '../../src/io/frames/read-buffer.ts';
 
 export interface Way {
   /** Whose memory the chunks lie in: their own, one that is overwritten after each, or the read buffer. */

@@ -4,7 +4,7 @@
  * answers, however it got the bytes, must be what this one does.
  */
 import { Buffer, isUtf8 } from 'node:buffer';
-import type { DecoderLimits } from '../../src/io/frame-decoder.ts';
+import type { DecoderLimits } from '../../src/io/frames/frame-decoder.ts';
 import { firstImpossible } from '../conformance/utf8-table.ts';
 import { shown, type Way } from './decoding.ts';
 

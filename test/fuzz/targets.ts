@@ -3,11 +3,11 @@
  * however the bytes are split; memory and work within bounds that are stated here. Work is counted, not timed.
  */
 import { Buffer, isUtf8 } from 'node:buffer';
-import { encodeClosePayload, isWireCloseCode, readClosePayload } from '../../src/io/close-payload.ts';
-import { Decoded, type DecoderLimits } from '../../src/io/frame-decoder.ts';
-import { readHandshake, upgradeResponse } from '../../src/io/handshake.ts';
-import { encodeHttpResponse } from '../../src/io/http-response.ts';
-import { type HeadResult, type RequestHead, RequestHeadParser } from '../../src/io/request-head.ts';
+import { encodeClosePayload, isWireCloseCode, readClosePayload } from '../../src/io/frames/close-payload.ts';
+import { Decoded, type DecoderLimits } from '../../src/io/frames/frame-decoder.ts';
+import { readHandshake, upgradeResponse } from '../../src/io/http/handshake.ts';
+import { encodeHttpResponse } from '../../src/io/http/http-response.ts';
+import { type HeadResult, type RequestHead, RequestHeadParser } from '../../src/io/http/request-head.ts';
 import { split } from '../support/splits.ts';
 import { Chance } from './chance.ts';
 import { decode, type Way } from './decoding.ts';

@@ -1,10 +1,10 @@
 // The feed of the live page: samples, not events; only the rows that are asked for; nothing to one that does not read.
 
 import { describe, expect, test } from 'vitest';
-import { watchables } from '../../src/api/inspection.ts';
+import { watchables } from '../../src/api/inspection/inspection.ts';
 import type { Connection } from '../../src/index.ts';
 import { type Entry, Live, SAMPLE_MS } from '../../src/inspect/live.ts';
-import { ManualClock } from '../../src/io/manual-clock.ts';
+import { ManualClock } from '../../src/io/time/manual-clock.ts';
 import { closeFrame, textFrame } from '../support/raw-client.ts';
 import { serve, until, word } from '../support/serving.ts';
 

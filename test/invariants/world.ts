@@ -14,7 +14,7 @@ import {
   ProtocolError,
   type Server,
 } from '../../src/index.ts';
-import { ManualClock } from '../../src/io/manual-clock.ts';
+import { ManualClock } from '../../src/io/time/manual-clock.ts';
 import { HandleTcpListener } from '../../src/io/transports/handle-tcp.ts';
 import { MemoryListener, type MemoryTransport } from '../../src/io/transports/memory.ts';
 import { TcpListener } from '../../src/io/transports/tcp.ts';

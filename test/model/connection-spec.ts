@@ -8,7 +8,7 @@
  * A line says where the event leads, what the port is asked to do, in order, and what the report will be from then
  * on. Reaching `closed` always means the same: it is announced, then the report is given, once and last.
  */
-import type { HttpResponse } from '../../src/io/http-response.ts';
+import type { HttpResponse } from '../../src/io/http/http-response.ts';
 import type { ConnectionEvent, ConnectionState } from '../../src/machines/connection-ports.ts';
 
 /** The states without states inside, as dotted paths. */

@@ -4,7 +4,7 @@
 import { Buffer } from 'node:buffer';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type CloseReport, type Connection, createServer, type Server } from '../../src/index.ts';
-import { ManualClock } from '../../src/io/manual-clock.ts';
+import { ManualClock } from '../../src/io/time/manual-clock.ts';
 import {
   closeFrame,
   continuationFrame,

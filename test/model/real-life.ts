@@ -4,7 +4,7 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { type Connection, createServer, PortalError, type Server } from '../../src/index.ts';
-import { ManualClock } from '../../src/io/manual-clock.ts';
+import { ManualClock } from '../../src/io/time/manual-clock.ts';
 import { HandleTcpListener } from '../../src/io/transports/handle-tcp.ts';
 import { TcpListener } from '../../src/io/transports/tcp.ts';
 import type { Decision } from '../../src/machines/connection-ports.ts';

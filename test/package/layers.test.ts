@@ -1,5 +1,5 @@
 // The law of imports: `api -> machines -> types of io`, `api -> io`, never the other way; and the outer world (sockets,
-// timers, time, chance) only in src/io/transports, src/io/clock.ts and src/io/ticker.ts.
+// timers, time, chance) only in src/io/transports, src/io/time/clock.ts and src/io/time/ticker.ts.
 
 import { posix } from 'node:path';
 import { describe, expect, test } from 'vitest';

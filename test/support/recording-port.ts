@@ -3,7 +3,7 @@
  * in answer, a test does by sending the events itself.
  */
 import { Buffer } from 'node:buffer';
-import type { HttpResponse } from '../../src/io/http-response.ts';
+import type { HttpResponse } from '../../src/io/http/http-response.ts';
 import type {
   CloseReport,
   ConnectionEvent,

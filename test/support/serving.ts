@@ -14,7 +14,7 @@ import {
   type Server,
   type ServerOptions,
 } from '../../src/index.ts';
-import { ManualClock } from '../../src/io/manual-clock.ts';
+import { ManualClock } from '../../src/io/time/manual-clock.ts';
 import { type ConnectOptions, OPCODE, RawClient } from './raw-client.ts';
 
 /** A server under test. Time stands still for it until `clock.advance`. */

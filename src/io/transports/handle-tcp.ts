@@ -12,7 +12,7 @@
  */
 import type { Server } from 'node:net';
 import { getSystemErrorName } from 'node:util';
-import { readBuffer } from '../read-buffer.ts';
+import { readBuffer } from '../frames/read-buffer.ts';
 import { TcpListener } from './tcp.ts';
 import type { Transport, TransportListener } from './transport.ts';
 

@@ -1,7 +1,7 @@
 /** TCP on Node's handle does what TCP by `net.Socket` does, and gives way to others. */
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
-import { READ_BYTES } from '../../../src/io/read-buffer.ts';
+import { READ_BYTES } from '../../../src/io/frames/read-buffer.ts';
 import { HandleTcpListener } from '../../../src/io/transports/handle-tcp.ts';
 import type { Transport } from '../../../src/io/transports/transport.ts';
 import { tcpSuite } from './tcp-suite.ts';

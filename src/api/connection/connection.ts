@@ -1,0 +1,255 @@
+/**
+ * One connection as its user sees it. A thin face: what it says and does is the session's.
+ */
+import type { Observable } from 'rxjs';
+import { type CloseKeyword, encodeClosePayload, toCloseCode } from '../../io/frames/close-payload.ts';
+import { MAX_CONTROL_BYTES } from '../../io/frames/frame-encoder.ts';
+import { type EncodedMessage, isEncoded, kindOf, notSendable, type SendResult } from '../../io/writing/outbox.ts';
+import type { ConnectionActor } from '../../machines/connection-machine.ts';
+import type { CloseReport, ConnectionState } from '../../machines/connection-ports.ts';
+import type { Codec } from '../messages/codec.ts';
+import type { Fragment, Message } from '../paths/handlers.ts';
+import type { ConnectionStats } from '../inspection/inspection.ts';
+import { MessageIterator } from './message-iterator.ts';
+import type { Params } from '../paths/router.ts';
+import { sendFragments } from '../../connection/send-fragments.ts';
+import type { Session } from '../../connection/session.ts';
+
+const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze(Object.create(null));
+const NO_PARAMS: Params = Object.freeze({});
+
+export class Connection<Data = unknown, P extends Params = Params, In = Message, Out = In>
+  implements AsyncIterable<In>
+{
+  readonly #session: Session;
+
+  /** @internal Connections are made by their server. */
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  /** A number that no other connection of this process has. */
+  get id(): number {
+    return this.#session.id;
+  }
+
+  /** `handshaking`, `open`, `fragmenting`, `closing` or `closed`. */
+  get state(): ConnectionState {
+    return this.#session.state;
+  }
+
+  /** The path that the peer asked for, as sent, without the query. */
+  get path(): string {
+    return this.#session.accepted?.head.path ?? '';
+  }
+
+  /** What stands for `:name` in the path's pattern, percent-decoded. */
+  get params(): P {
+    return (this.#session.accepted?.params ?? NO_PARAMS) as P;
+  }
+
+  /** What stands behind `?` in the address; a new object each time. */
+  get query(): URLSearchParams {
+    return new URLSearchParams(this.#session.accepted?.head.query ?? '');
+  }
+
+  /** The request's headers: names in lower case, repeated fields joined with a comma. */
+  get headers(): Readonly<Record<string, string>> {
+    return this.#session.accepted?.head.headers ?? NO_HEADERS;
+  }
+
+  /** The Origin header, which browsers send (RFC 6455 10.2). */
+  get origin(): string | undefined {
+    return this.#session.accepted?.head.header('origin');
+  }
+
+  /** The subprotocol agreed on, or an empty string (RFC 6455 1.9). */
+  get subprotocol(): string {
+    return this.#session.accepted?.subprotocol ?? '';
+  }
+
+  /** The peer's address; with `trustProxy`, that of the client behind the proxy. */
+  get remoteAddress(): string {
+    return this.#session.remoteAddress;
+  }
+
+  /** What `authorize` attached. */
+  get data(): Data {
+    return this.#session.accepted?.data as Data;
+  }
+
+  /** What its messages mean; undefined for plain ones. @internal */
+  get codec(): Codec | undefined {
+    return this.#session.delivery.codec;
+  }
+
+  /**
+   * The XState actor of this connection, for `subscribe` and inspection. It is made at the first call and runs the
+   * connection from then on, which costs more than a kilobyte, and some 3 µs for each change of state.
+   */
+  get actor(): ConnectionActor {
+    return this.#session.actor;
+  }
+
+  /** Bytes accepted by `send` that have not left this process. */
+  get bufferedAmount(): number {
+    return this.#session.outbox.bufferedAmount;
+  }
+
+  /** Round-trip time of the last heartbeat in milliseconds; undefined before the first. */
+  get rtt(): number | undefined {
+    return this.#session.rtt;
+  }
+
+  /**
+   * Sends one message: a string as text, bytes as binary, or what `prepare` made; on a path with a codec, a value for it
+   * to encode. The bytes are copied: they are yours again when it returns. With `key`, it takes the place of a waiting
+   * message of the same key.
+   *
+   * `sent`: on its way. `queued`: behind what the peer has not read. `dropped`: `sendLimit` was reached. `closed`: the
+   * connection takes no more messages. Never throws for a closed connection.
+   * @throws TypeError for anything but a string, a Uint8Array or a prepared message; what the codec throws.
+   */
+  send(value: Out | EncodedMessage, options?: { readonly key?: string }): SendResult {
+    const session = this.#session;
+    const key = options?.key;
+    const message = session.delivery.codec === undefined ? value : encode(session, value);
+    if (typeof message === 'string') return session.sendable ? session.outbox.text(message, key) : 'closed';
+    if (message instanceof Uint8Array) {
+      return session.sendable ? session.outbox.binary(message, key) : 'closed';
+    }
+    if (!isEncoded(message)) throw notSendable(message);
+    return session.sendable ? session.outbox.encoded(message, key) : 'closed';
+  }
+
+  /**
+   * Sends one message in fragments, as its pieces come (RFC 6455 5.4): all strings, or all bytes. Control frames pass
+   * between them, other messages wait behind. Waits for the peer to read before it takes the next piece.
+   *
+   * Resolves as `send` returns. When the pieces fail, the message cannot be finished: the connection is closed with
+   * 1011 and the promise rejects.
+   * @throws TypeError (rejects) for a piece that is neither a string nor bytes, or of another kind than the first.
+   */
+  sendFragments(pieces: Iterable<Message> | AsyncIterable<Message>): Promise<SendResult> {
+    return sendFragments(this.#session, pieces);
+  }
+
+  /**
+   * Sends a Ping (RFC 6455 5.5.2); false when the connection takes no more, or many wait that the peer has not read.
+   * @throws RangeError when the payload is longer than 125 bytes.
+   */
+  sendPing(payload: Message = ''): boolean {
+    return this.#session.ping(controlPayload(payload));
+  }
+
+  /**
+   * Sends a Pong nobody asked for (RFC 6455 5.5.3). Pings are answered without it.
+   * @throws RangeError when the payload is longer than 125 bytes.
+   */
+  sendPong(payload: Message = ''): boolean {
+    return this.#session.pong(controlPayload(payload));
+  }
+
+  /**
+   * Begins the closing handshake (RFC 6455 7.1.2); messages that wait go first, later ones are refused. What the peer
+   * sent before it saw our Close is still delivered. Closing twice changes nothing. Don't await `closed$` in a handler
+   * behind it: the handler's own promise holds reading back, the peer's Close too, until `closeDeadline`.
+   * @throws RangeError for a code that may not be sent, or a reason over 123 bytes of UTF-8.
+   */
+  close(code: CloseKeyword | number = 1000, reason = ''): void {
+    const number = toCloseCode(code);
+    encodeClosePayload(number, reason);
+    this.#session.requestClose(number, reason);
+  }
+
+  /** Drops the connection at once, without a closing handshake; reported as 1006. */
+  terminate(): void {
+    this.#session.requestTerminate();
+  }
+
+  /** Stops reading; the peer is held back by TCP. Messages of the chunk in hand wait. */
+  pause(): void {
+    this.#session.requestPause();
+  }
+
+  /** Reads on after `pause`. */
+  resume(): void {
+    this.#session.requestResume();
+  }
+
+  /** Its counters, now: messages, bytes, age, round-trip time. */
+  stats(): ConnectionStats {
+    return this.#session.stats();
+  }
+
+  /** Resolves when nothing waits to be sent, or the connection has ended. */
+  drained(): Promise<void> {
+    return this.#session.drained();
+  }
+
+  /** Each message, or what the path's codec made of it. Hot; completes when the connection has ended, and never errors. */
+  get messages$(): Observable<In> {
+    return this.#session.stream('messages').observable as Observable<unknown> as Observable<In>;
+  }
+
+  /** Each data frame as it arrives. */
+  get fragments$(): Observable<Fragment> {
+    return this.#session.stream('fragments').observable;
+  }
+
+  /** The payload of each Ping; it has been answered already. */
+  get pings$(): Observable<Uint8Array> {
+    return this.#session.stream('pings').observable;
+  }
+
+  /** The payload of each Pong that does not answer the heartbeat. */
+  get pongs$(): Observable<Uint8Array> {
+    return this.#session.stream('pongs').observable;
+  }
+
+  /** Each time that all that waited has left. */
+  get drain$(): Observable<void> {
+    return this.#session.stream('drain').observable;
+  }
+
+  /** The present state, and each one that follows. */
+  get state$(): Observable<ConnectionState> {
+    return this.#session.stream('state').observable;
+  }
+
+  /** How it ended: one report, also for those who come late; then completes. */
+  get closed$(): Observable<CloseReport> {
+    return this.#session.stream('closed').observable;
+  }
+
+  /** Messages one at a time: the next one is read when the loop asks for it. Ends with the connection. */
+  [Symbol.asyncIterator](): AsyncIterator<In, undefined> {
+    return new MessageIterator(this.#session) as AsyncIterator<unknown, undefined> as AsyncIterator<
+      In,
+      undefined
+    >;
+  }
+}
+
+/** A value as its path's codec writes it. A connection that takes no more has no need of that. */
+function encode({ delivery, sendable }: Session, value: unknown): Message | EncodedMessage {
+  const { codec } = delivery;
+  if (codec === undefined || isEncoded(value)) return value as Message | EncodedMessage;
+  if (!sendable) return '';
+  const message: unknown = codec.encode(value);
+  if (typeof message === 'string' || message instanceof Uint8Array) return message;
+  throw new TypeError(
+    `the codec encoded a value as ${kindOf(message)}; allowed are a string or a Uint8Array`,
+  );
+}
+
+function controlPayload(payload: Message): Uint8Array {
+  if (typeof payload !== 'string' && !(payload instanceof Uint8Array)) {
+    throw new TypeError(`a control frame's payload is a string or a Uint8Array, not ${kindOf(payload)}`);
+  }
+  const bytes = typeof payload === 'string' ? new TextEncoder().encode(payload) : payload;
+  if (bytes.length > MAX_CONTROL_BYTES) {
+    throw new RangeError(`control payload is ${bytes.length} bytes; allowed are 0-${MAX_CONTROL_BYTES}`);
+  }
+  return bytes;
+}

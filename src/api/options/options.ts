@@ -1,0 +1,380 @@
+/**
+ * What a server is made with: every option, its default, what is allowed, and the check that says so.
+ */
+import { constants } from 'node:buffer';
+import type { InspectionEvent, Observer } from 'xstate';
+import { type Clock, systemClock } from '../../io/time/clock.ts';
+import { compileProxies, type Proxies } from '../../io/http/forwarded.ts';
+import type { HttpResponse } from '../../io/http/http-response.ts';
+import { compileOrigins } from '../../io/http/origin.ts';
+import type { Overflow } from '../../io/writing/outbox.ts';
+import { isToken } from '../../io/http/request-head.ts';
+import type { Listener } from '../../io/transports/transport.ts';
+import type { AnyCodec, Typing } from '../messages/codec.ts';
+import { OptionError } from '../errors.ts';
+import type { Handlers, PlainRequest } from '../paths/handlers.ts';
+import type { Params } from '../paths/router.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** Every limit of a server. Bytes are bytes of payload unless said otherwise; times are milliseconds, coarse by 50. */
+export interface Limits {
+  /** Bytes of one message, whole or fragmented; over it 1009. What is not read by fragments alone ends at 512 MiB. Default 1 MiB. */
+  readonly cap: number;
+  /** Frames of one fragmented message, empty ones included; over it 1008. Default 16,384. */
+  readonly maxFragments: number;
+  /** Time from a message's first fragment to its last; over it 1008. Default 30 s. */
+  readonly messageDeadline: number;
+  /** Bytes of a request head; over it 431. Default 8 KiB. */
+  readonly maxHeadBytes: number;
+  /** Header fields of a request; over it 431. Default 64. */
+  readonly maxHeaders: number;
+  /** Time for the whole handshake, `authorize` included; over it 408. Default 10 s. */
+  readonly handshakeDeadline: number;
+  /** Silence of the peer after which it is pinged, spread by ±20 %; Infinity never pings. Default 25 s. */
+  readonly heartbeatInterval: number;
+  /** Time for a sign of life after that ping; over it the connection is dropped, 1006. Default 20 s. */
+  readonly pongDeadline: number;
+  /** Time for the closing handshake; over it the socket is destroyed. Default 5 s. */
+  readonly closeDeadline: number;
+  /** Time in which a peer must accept something of what waits for it; over it 1006. Default 60 s. */
+  readonly writeDeadline: number;
+  /** Bytes that may wait for one peer, a new message included. Default 1 MiB, or `cap` where that is larger. */
+  readonly sendLimit: number;
+  /** Pongs that wait for a peer that does not read; beyond, only the newest is kept. Default 64. */
+  readonly maxPendingPongs: number;
+  /** Bytes of unfinished messages and send queues of all connections of the process together. Default 128 MiB. */
+  readonly memoryBudget: number;
+  /** Connections at a time; over it 503. Default 65,536. */
+  readonly maxConnections: number;
+  /** Connections at a time from one address, see `trustProxy`; over it 503. Default Infinity. */
+  readonly maxConnectionsPerAddress: number;
+  /**
+   * Handshakes under way at a time, `authorize` included; over it 503 to the one that has been sending its head for
+   * the longest time. Default 8,192.
+   */
+  readonly maxHandshakes: number;
+  /** Messages, Pings and Pongs of one peer per second; over it 1008. Default Infinity. */
+  readonly maxMessagesPerSecond: number;
+  /** Bytes of one peer per second, frame headers included; over it 1008. Default Infinity. */
+  readonly maxBytesPerSecond: number;
+  /** What the two rates bring in this time may come at once, after a silence. Default 1 s. */
+  readonly rateBurst: number;
+  /** Time that a connection may be open, spread by ±10 %; then it is closed with 1001. Default Infinity. */
+  readonly maxAge: number;
+}
+
+/** A path among the options: with a codec its messages are `unknown` here, and typed where `server.path` makes it. */
+type PlainHandlers = Handlers & { readonly codec?: undefined; readonly codecs?: undefined };
+type TypedHandlers = Handlers<unknown, Params, unknown> &
+  Typing &
+  ({ readonly codec: AnyCodec } | { readonly codecs: Readonly<Record<string, AnyCodec>> });
+
+/** The options of `createServer` and `newServer`. All but `port` have a default. */
+export interface ServerOptions
+  extends Handlers,
+    Partial<{ [Name in keyof Limits]: Limits[Name] | undefined }> {
+  /** TCP port, 0 to 65535; 0 takes any free one, see `server.address()`. */
+  readonly port: number;
+  /** Address to listen on. Default: all. */
+  readonly host?: string | undefined;
+  /** Handlers by path; the same as calling `server.path` for each. */
+  readonly paths?: Readonly<Record<string, PlainHandlers | TypedHandlers>> | undefined;
+  /**
+   * Which origins browsers may come from: `'*'`, or a list of exact origins and `https://*.example.com`.
+   * Default: the server's own host, or loopback to loopback.
+   */
+  readonly origins?: '*' | readonly string[] | undefined;
+  /** Subprotocols spoken here, best first (RFC 6455 1.9). */
+  readonly subprotocols?: readonly string[] | undefined;
+  /**
+   * Proxies whose Forwarded (RFC 7239) and X-Forwarded-For are believed: addresses and ranges, such as `10.0.0.0/8`.
+   * `remoteAddress` and `maxConnectionsPerAddress` are then of the client behind them. Default: none.
+   */
+  readonly trustProxy?: readonly string[] | undefined;
+  /** What happens to a message over `sendLimit`. Default `'close'`, with 1013. */
+  readonly overflow?: Overflow | undefined;
+  /** Stop at a `debugger` statement and rethrow when a handler fails. Default false. */
+  readonly debugOnError?: boolean | undefined;
+  /**
+   * What carries TCP. `'handle'`: Node's own handles, which is faster and touches private parts of Node; where those are
+   * not as expected it is as `'socket'`: a `net.Socket` each. Default `'handle'`.
+   */
+  readonly tcp?: 'handle' | 'socket' | undefined;
+  /** Answers a plain GET or HEAD; undefined leaves it to the default, 426. */
+  readonly onRequest?:
+    | ((request: PlainRequest) => HttpResponse | undefined | Promise<HttpResponse | undefined>)
+    | undefined;
+  /** An XState inspection observer, for instance of `@statelyai/inspect`. */
+  readonly inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void) | undefined;
+  /** Time and chance; tests give one they control. */
+  readonly clock?: Clock | undefined;
+  /** What to listen with in place of a TCP port; tests give an in-memory one. */
+  readonly listener?: Listener | undefined;
+}
+
+/** Options after the check, with their defaults. */
+export interface Settings extends Limits {
+  readonly port: number;
+  readonly host: string | undefined;
+  readonly origins: ReturnType<typeof compileOrigins>;
+  readonly subprotocols: readonly string[];
+  /** Undefined when no proxy is named. */
+  readonly trustProxy: Proxies | undefined;
+  readonly overflow: Overflow;
+  readonly debugOnError: boolean;
+  readonly tcp: 'handle' | 'socket';
+  readonly onRequest: ServerOptions['onRequest'];
+  readonly inspect: ServerOptions['inspect'];
+  readonly clock: Clock;
+  readonly listener: Listener | undefined;
+}
+
+interface Rule {
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+  readonly unit: string;
+  /** Whether Infinity is a value too. */
+  readonly unlimited: boolean;
+}
+
+const DAY_MS = 86_400_000;
+const bytes = (value: number, min: number, max: number): Rule => ({
+  default: value,
+  min,
+  max,
+  unit: 'bytes',
+  unlimited: false,
+});
+const count = (value: number, unlimited = false): Rule => ({
+  default: value,
+  min: 1,
+  max: 2 ** 31,
+  unit: '',
+  unlimited,
+});
+const time = (value: number, unlimited = false): Rule => ({
+  default: value,
+  min: 1,
+  max: DAY_MS,
+  unit: 'ms',
+  unlimited,
+});
+
+const RULES: { readonly [Name in keyof Limits]: Rule } = {
+  // What is assembled ends at 512 MiB anyway, the length of a string; fragments alone may go on.
+  cap: bytes(MIB, 0, Number.MAX_SAFE_INTEGER),
+  maxFragments: count(16_384),
+  messageDeadline: time(30_000, true),
+  maxHeadBytes: bytes(8 * KIB, 64, MIB),
+  maxHeaders: count(64),
+  handshakeDeadline: time(10_000),
+  heartbeatInterval: time(25_000, true),
+  pongDeadline: time(20_000),
+  closeDeadline: time(5_000),
+  writeDeadline: time(60_000, true),
+  sendLimit: { ...bytes(MIB, 1, 2 ** 40), unlimited: true },
+  maxPendingPongs: count(64),
+  memoryBudget: { ...bytes(128 * MIB, 1, 2 ** 40), unlimited: true },
+  maxConnections: count(65_536, true),
+  maxConnectionsPerAddress: count(Number.POSITIVE_INFINITY, true),
+  maxHandshakes: count(8_192, true),
+  maxMessagesPerSecond: count(Number.POSITIVE_INFINITY, true),
+  maxBytesPerSecond: { ...bytes(Number.POSITIVE_INFINITY, 1, 2 ** 40), unlimited: true },
+  rateBurst: time(1_000),
+  maxAge: time(Number.POSITIVE_INFINITY, true),
+};
+
+/** Defaults that the test suite changes, to run over both transports. @internal */
+export const defaults: { tcp: 'handle' | 'socket' } = { tcp: 'handle' };
+
+const HANDLER_NAMES = ['onOpen', 'onMessage', 'onClose', 'onError', 'onFragment', 'authorize'] as const;
+/** How a path's messages are typed; not for a whole server. */
+const TYPING_NAMES = ['codec', 'codecs', 'onInvalid'];
+const OTHER_NAMES = [
+  'port',
+  'host',
+  'paths',
+  'origins',
+  'subprotocols',
+  'trustProxy',
+  'overflow',
+  'debugOnError',
+  'tcp',
+  'onRequest',
+  'inspect',
+  'clock',
+  'listener',
+];
+const PATH_VALUE = 'an object of handlers, such as { onMessage(connection, message) {} }';
+const OVERFLOWS: readonly Overflow[] = ['close', 'drop', 'drop-oldest'];
+
+/**
+ * Checks the options and fills in the defaults.
+ * @throws OptionError for the first that is wrong, and for a name that is no option.
+ */
+export function readOptions(options: ServerOptions): Settings {
+  if (typeof options !== 'object' || options === null) {
+    const allowed = 'an object with at least a port, such as { port: 5005 }';
+    throw new OptionError('options', options, allowed, `a server is made with ${allowed}`);
+  }
+  for (const name of Object.keys(options)) {
+    if (!Object.hasOwn(RULES, name) && !OTHER_NAMES.includes(name) && !isHandlerName(name)) {
+      const names = allNames().join(', ');
+      const message = `there is no option ${name}; the options are ${names}`;
+      throw new OptionError(name, options[name as keyof ServerOptions], names, message);
+    }
+  }
+  checkHandlers(options);
+  const limits = readLimits(options);
+  const { port, host, overflow = 'close', debugOnError = false } = options;
+  const { tcp = defaults.tcp } = options;
+  if (options.listener === undefined && (!Number.isInteger(port) || port < 0 || port > 65_535)) {
+    throw new OptionError('port', port, 'a whole number from 0 to 65535');
+  }
+  if (host !== undefined && (typeof host !== 'string' || host === '')) {
+    throw new OptionError('host', host, 'a host name or an address');
+  }
+  if (!OVERFLOWS.includes(overflow)) {
+    throw new OptionError('overflow', overflow, OVERFLOWS.map((name) => `'${name}'`).join(' or '));
+  }
+  if (typeof debugOnError !== 'boolean') throw new OptionError('debugOnError', debugOnError, 'true or false');
+  if (tcp !== 'handle' && tcp !== 'socket') throw new OptionError('tcp', tcp, "'handle' or 'socket'");
+  if (options.onRequest !== undefined && typeof options.onRequest !== 'function') {
+    throw new OptionError('onRequest', options.onRequest, 'a function');
+  }
+  checkPaths(options.paths);
+  checkParts(options);
+  return {
+    ...limits,
+    port,
+    host,
+    origins: readOrigins(options.origins),
+    subprotocols: readSubprotocols(options.subprotocols),
+    trustProxy: readProxies(options.trustProxy),
+    overflow,
+    debugOnError,
+    tcp,
+    onRequest: options.onRequest,
+    inspect: options.inspect,
+    clock: options.clock ?? systemClock,
+    listener: options.listener,
+  };
+}
+
+function checkPaths(paths: unknown): void {
+  const plain =
+    typeof paths === 'object' && paths !== null && !Array.isArray(paths) && !(paths instanceof Map);
+  if (paths !== undefined && !plain) {
+    throw new OptionError(
+      'paths',
+      paths,
+      "an object such as { '/echo': { onMessage(connection, message) {} } }",
+    );
+  }
+}
+
+/** What Portal calls must be there to be called. */
+function checkParts({ inspect, clock, listener }: ServerOptions): void {
+  const parts: [string, unknown, readonly string[]][] = [
+    ['clock', clock, ['now', 'epochMs', 'random', 'every']],
+    ['listener', listener, ['listen', 'close', 'address']],
+    ['inspect', typeof inspect === 'function' ? undefined : inspect, ['next']],
+  ];
+  for (const [name, value, methods] of parts) {
+    if (value === undefined) continue;
+    const has = (method: string) => typeof (value as Record<string, unknown> | null)?.[method] === 'function';
+    if (!methods.every(has)) {
+      const also = name === 'inspect' ? 'a function, or ' : '';
+      throw new OptionError(name, value, `${also}an object with ${methods.join(', ')}`);
+    }
+  }
+}
+
+/** @throws OptionError when a handler is not a function; `path` says whose it is. */
+export function checkHandlers(handlers: Handlers, path?: string): void {
+  for (const name of HANDLER_NAMES) {
+    const handler = handlers[name];
+    if (handler !== undefined && typeof handler !== 'function')
+      throw new OptionError(path === undefined ? name : `${name} of ${path}`, handler, 'a function');
+  }
+}
+
+/** @throws OptionError when a handler has a name that there is not. */
+export function checkHandlerNames(path: string, handlers: Handlers & Typing): void {
+  if (typeof handlers !== 'object' || handlers === null) {
+    throw new OptionError(`paths[${JSON.stringify(path)}]`, handlers, PATH_VALUE);
+  }
+  for (const name of Object.keys(handlers)) {
+    if (!isHandlerName(name) && !TYPING_NAMES.includes(name)) {
+      const names = [...HANDLER_NAMES, 'subprotocols', ...TYPING_NAMES].join(', ');
+      const message = `there is no handler ${name}, as for ${path}; a path has ${names}`;
+      throw new OptionError(`${name} of ${path}`, handlers[name as keyof Handlers], names, message);
+    }
+  }
+  checkHandlers(handlers, path);
+  if (handlers.subprotocols !== undefined) readSubprotocols(handlers.subprotocols);
+  if (handlers.codecs !== undefined) readSubprotocols(Object.keys(handlers.codecs ?? {}));
+}
+
+function readLimits(options: ServerOptions): Limits {
+  const limits = {} as { -readonly [Name in keyof Limits]: number };
+  for (const name of Object.keys(RULES) as (keyof Limits)[]) {
+    limits[name] = readLimit(name, options[name], RULES[name]);
+  }
+  if (options.sendLimit === undefined) {
+    limits.sendLimit = Math.max(limits.sendLimit, Math.min(limits.cap, constants.MAX_STRING_LENGTH));
+  }
+  return limits;
+}
+
+function readLimit(name: string, value: number | undefined, rule: Rule): number {
+  if (value === undefined) return rule.default;
+  if (rule.unlimited && value === Number.POSITIVE_INFINITY) return value;
+  if (Number.isInteger(value) && value >= rule.min && value <= rule.max) return value;
+  const unit = rule.unit === '' ? '' : ` ${rule.unit}`;
+  const allowed = `a whole number from ${rule.min} to ${rule.max}${unit}${rule.unlimited ? ', or Infinity' : ''}`;
+  throw new OptionError(name, value, allowed);
+}
+
+function readOrigins(origins: ServerOptions['origins']): Settings['origins'] {
+  try {
+    return compileOrigins(origins);
+  } catch (error) {
+    // It says which entry is wrong, and what the likeliest mistakes mean.
+    const allowed = "'*', or a list of origins such as 'https://example.com' and 'https://*.example.com'";
+    throw new OptionError('origins', origins, allowed, `option ${(error as Error).message}`);
+  }
+}
+
+function readProxies(list: readonly string[] | undefined): Proxies | undefined {
+  if (list === undefined) return undefined;
+  const allowed = "a list of addresses and ranges, such as ['127.0.0.1', '10.0.0.0/8', 'fd00::/8']";
+  if (!Array.isArray(list)) throw new OptionError('trustProxy', list, allowed);
+  try {
+    return list.length === 0 ? undefined : compileProxies(list);
+  } catch (error) {
+    const message = `option trustProxy: ${(error as Error).message}`;
+    throw new OptionError('trustProxy', list, allowed, message);
+  }
+}
+
+function readSubprotocols(value: readonly string[] | undefined): readonly string[] {
+  if (value === undefined) return [];
+  const valid =
+    Array.isArray(value) &&
+    value.every((name) => typeof name === 'string' && isToken(name)) &&
+    new Set(value).size === value.length;
+  if (!valid) throw new OptionError('subprotocols', value, 'a list of different tokens (RFC 6455 4.1)');
+  return [...value];
+}
+
+function isHandlerName(name: string): boolean {
+  return name === 'subprotocols' || (HANDLER_NAMES as readonly string[]).includes(name);
+}
+
+function allNames(): string[] {
+  return [...OTHER_NAMES, ...Object.keys(RULES), ...HANDLER_NAMES];
+}

@@ -1,0 +1,80 @@
+/**
+ * What a user writes for a path: handlers, and the decision whom to let in. Only types.
+ */
+import type { HttpResponse } from '../../io/http/http-response.ts';
+import type { CloseReport, Decision } from '../../machines/connection-ports.ts';
+import type { Connection } from '../connection/connection.ts';
+import type { Params } from './router.ts';
+
+/** A message: text as a string, binary as bytes that are yours to keep. */
+export type Message = string | Uint8Array;
+
+/** One data frame of a message as it arrived (RFC 6455 5.4). An unfragmented message is one, first and final. */
+export interface Fragment {
+  readonly data: Message;
+  readonly opcode: 'text' | 'binary';
+  /** It begins a message. */
+  readonly first: boolean;
+  /** It ends one. */
+  readonly final: boolean;
+}
+
+/** A plain HTTP request to the server's port. */
+export interface PlainRequest {
+  readonly method: string;
+  /** The path as sent, without the query. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** Lower-case names; repeated fields joined with a comma. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly remoteAddress: string;
+}
+
+/** A valid opening handshake that waits for a decision (RFC 6455 4.2.2). */
+export interface HandshakeRequest<P extends Params = Params> extends PlainRequest {
+  readonly params: P;
+  readonly origin: string | undefined;
+  /** Subprotocols the client offers, best first. */
+  readonly subprotocols: readonly string[];
+}
+
+/** Lets a connection in. */
+export interface Acceptance<Data> {
+  /** Becomes `connection.data`. */
+  readonly data?: Data;
+  /** One of those on offer; in place of the one chosen by `subprotocols`. */
+  readonly subprotocol?: string | undefined;
+  /** More headers for the 101 answer, for instance Set-Cookie. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+}
+
+/** What `authorize` says: let in (also `true`), 403 (`false`), or any HTTP response. Nothing said lets nobody in. */
+export type Verdict<Data> = Acceptance<Data> | HttpResponse | boolean;
+
+/**
+ * The handlers of a path; the server's own serve those that a path leaves out. A handler that returns a promise holds
+ * back its own connection until that settles; one that throws or rejects is put to `onError`.
+ */
+export interface Handlers<Data = unknown, P extends Params = Params, In = Message, Out = In> {
+  /** Once for each connection, before its first message is read. */
+  onOpen?: ((connection: Connection<Data, P, In, Out>) => unknown) | undefined;
+  /** Each whole message, in order. */
+  onMessage?: ((connection: Connection<Data, P, In, Out>, message: In) => unknown) | undefined;
+  /** Each data frame as it arrives. A path with this alone never assembles a message. */
+  onFragment?: ((connection: Connection<Data, P, In, Out>, fragment: Fragment) => unknown) | undefined;
+  /** Once for each connection that was open, and last. */
+  onClose?: ((connection: Connection<Data, P, In, Out>, report: CloseReport) => unknown) | undefined;
+  /**
+   * What went wrong. After a handler's own failure the answer decides: `'close'` (1011, also when nothing is
+   * returned), `'continue'`, or `'retry'` (the handler again, at most three times in a row). Faults of the peer
+   * are told too; there the answer changes nothing.
+   */
+  // biome-ignore lint/suspicious/noConfusingVoidType: nothing returned means 'close'
+  onError?: ((connection: Connection<Data, P, In, Out>, error: unknown) => Decision | void) | undefined;
+  /** Whom to let in; `signal` aborts when the peer hangs up or the handshake's deadline passes. */
+  authorize?:
+    | ((request: HandshakeRequest<P>, signal: AbortSignal) => Verdict<Data> | Promise<Verdict<Data>>)
+    | undefined;
+  /** Subprotocols of this path, best first; in place of the server's. */
+  subprotocols?: readonly string[] | undefined;
+}

@@ -1,0 +1,124 @@
+/**
+ * A server as its user has it; what it does is done by its core.
+ */
+import type { Observable } from 'rxjs';
+import type { Actor } from 'xstate';
+import type { serverMachine } from '../../machines/server-machine.ts';
+import type { ServerState } from '../../machines/server-ports.ts';
+import type { AnyCodec, Incoming, Outgoing, Typing } from '../messages/codec.ts';
+import type { Connection } from '../connection/connection.ts';
+import { Core } from '../../server/core.ts';
+import type { Handlers } from '../paths/handlers.ts';
+import { type InspectionObserver, type ServerStats, watchables } from '../inspection/inspection.ts';
+import type { ServerOptions } from '../options/options.ts';
+import type { Failure, Lifecycle, Path, Received } from '../paths/path.ts';
+import type { ParamsOf } from '../paths/router.ts';
+import type { StopOptions, StopReport } from '../../server/stopping.ts';
+
+/**
+ * A WebSocket server on a port of its own. `createServer` and `newServer` make it.
+ */
+export class Server {
+  readonly #core: Core;
+
+  /** @internal */
+  constructor(options: ServerOptions) {
+    this.#core = new Core(options, this);
+    watchables.set(this, this.#core);
+    for (const [pattern, handlers] of Object.entries(options.paths ?? {}))
+      this.path(pattern, handlers as Handlers);
+  }
+
+  /** `stopped`, `starting`, `listening`, `draining` or `failed`. */
+  get state(): ServerState {
+    return this.#core.state;
+  }
+
+  /**
+   * The path of a pattern: `/echo`, `/prices/:symbol`, `/files/*`, or `*`. Exact segments come before parameters, and
+   * those before `*`. The first call makes it; handlers given later take the place of those of the same name.
+   * With a `codec`, or `codecs` by subprotocol, messages are typed: keep what that call returns.
+   * @throws OptionError for a malformed pattern, handler or codec.
+   */
+  path<
+    Data = undefined,
+    Pattern extends string = string,
+    One extends AnyCodec = never,
+    Many extends AnyCodec = never,
+  >(
+    pattern: Pattern,
+    handlers: Typing<One, Many> &
+      Handlers<Data, ParamsOf<Pattern>, Incoming<One | Many>, Outgoing<One | Many>> = {},
+  ): Path<Data, ParamsOf<Pattern>, Incoming<One | Many>, Outgoing<One | Many>> {
+    const path: unknown = this.#core.path(pattern, handlers as unknown as Handlers);
+    return path as Path<Data, ParamsOf<Pattern>, Incoming<One | Many>, Outgoing<One | Many>>;
+  }
+
+  /**
+   * Opens the port; resolves when it listens. While it starts or listens, it is the same promise again.
+   * Rejects with the reason when the port cannot be opened; the server has `failed` then and may be started again.
+   */
+  start(): Promise<this> {
+    return this.#core.start().then(() => this);
+  }
+
+  /**
+   * Answers new handshakes with 503, closes all connections with `code`, in batches, waits for them and for handlers
+   * under way up to `deadline`, and destroys what is left. The port is closed when the last of them has gone.
+   * A second call while it stops is the same promise; a server that is stopped resolves at once.
+   */
+  stop(options: StopOptions = {}): Promise<StopReport> {
+    return this.#core.stop(options);
+  }
+
+  /** Address and port; null while the server is not listening. */
+  address(): { address: string; family: string; port: number } | null {
+    return this.#core.address();
+  }
+
+  /** The connections that are open now. */
+  get connections(): ReadonlySet<Connection> {
+    return this.#core.open;
+  }
+
+  /** Each connection of each path as it opens, before its first message is read. Hot. */
+  get connections$(): Observable<Connection> {
+    return this.#core.streams.connections.observable;
+  }
+
+  /** Each message of each connection; on a path with a codec, what that made of it. Hot. */
+  get messages$(): Observable<Received> {
+    return this.#core.streams.messages.observable;
+  }
+
+  /** Each change of state of each connection. Hot. */
+  get lifecycle$(): Observable<Lifecycle> {
+    return this.#core.streams.lifecycle.observable;
+  }
+
+  /** All that goes wrong. Hot, and never an error itself. */
+  get errors$(): Observable<Failure> {
+    return this.#core.streams.errors.observable;
+  }
+
+  /** Counters since the server was made, and how many connections are in which state. Costs a look at each. */
+  stats(): ServerStats {
+    return this.#core.stats();
+  }
+
+  /**
+   * Adds an XState inspection observer while the server runs, as the option `inspect` does from its beginning: it is
+   * told of the actors that live, then of every event. Payloads are shown as their `byteLength`. Inspected servers
+   * are slow: each frame is an event of its own, and each connection gets an XState actor.
+   * Returns what removes it; with the last one gone frames are read as fast as before, and connections that come
+   * then have no actor again.
+   */
+  inspect(observer: InspectionObserver): { unsubscribe(): void } {
+    return { unsubscribe: this.#core.inspection.attach(observer) };
+  }
+
+  /** The XState actor that runs this server. */
+  get actor(): Actor<typeof serverMachine> {
+    return this.#core.actor;
+  }
+}

@@ -1,0 +1,557 @@
+/**
+ * What goes out to one peer: frames in order, bounded, control frames first, one write a turn.
+ *
+ * While the transport takes everything, frames pass through the turn's slab and nothing is kept. When it does not,
+ * frames wait here: `control` before `data`, counted against `sendLimit`, and leave in batches as the peer reads.
+ * After a Close frame nothing more is taken (RFC 6455 5.5.1).
+ */
+import { Buffer } from 'node:buffer';
+import {
+  BINARY,
+  CLOSE,
+  encodeFrame,
+  headerBytes,
+  PING,
+  PONG,
+  TEXT,
+  writeHeader,
+  writeTextFrame,
+} from '../frames/frame-encoder.ts';
+import type { Transport } from '../transports/transport.ts';
+import { type Flushable, SLAB_BYTES, type WriteTurn } from './write-turn.ts';
+
+/** `sent`: on its way; `queued`: behind what the peer has not read; `dropped`, `closed`: it will never go. */
+export type SendResult = 'sent' | 'queued' | 'dropped' | 'closed';
+/** What happens to a message that would pass `sendLimit`. */
+export type Overflow = 'close' | 'drop' | 'drop-oldest';
+
+export interface OutboxLimits {
+  /** Payload bytes that may wait for one peer, the new message included. */
+  readonly sendLimit: number;
+  readonly overflow: Overflow;
+  /** Pongs that wait for a peer that does not read; beyond, only the newest is kept (RFC 6455 5.5.3). */
+  readonly maxPendingPongs: number;
+}
+
+/** A message encoded once, to be sent to many. */
+export interface EncodedMessage {
+  readonly frame: Uint8Array;
+}
+
+interface Queued {
+  frame: Uint8Array;
+  /** What replaces it must bear the same; FRAGMENT is never replaced nor dropped. */
+  readonly key: string | typeof FRAGMENT | undefined;
+}
+/** A frame of a message that others belong to (RFC 6455 5.4). */
+const FRAGMENT = Symbol('fragment');
+
+/** Messages up to this size go through the slab; larger ones through a block of their own, at once. */
+const SMALL_BYTES = 16 * 1024;
+/** The list of blocks of a flush that has one: made once, read at once by the transport. */
+const oneBlock: Uint8Array[] = [new Uint8Array(0)];
+/** Bytes of the queue that are given to the transport at a time. */
+const BATCH_BYTES = 256 * 1024;
+
+/** Who is told how an outbox fares. */
+export interface OutboxOwner {
+  /** The transport takes no more for now. */
+  onWaiting(): void;
+  /** Something was put into the queue. */
+  onQueued(): void;
+  /** A message passed `sendLimit` under the policy `close`. */
+  onOverflow(): void;
+  /** Nothing waits any more. */
+  onDrained(): void;
+  /** The transport threw, which none should. */
+  onBroken(error: unknown): void;
+}
+
+export class Outbox implements Flushable {
+  /** Messages taken to be sent, and bytes given to the transport. */
+  messages = 0;
+  bytes = 0;
+  /** Messages dropped at `sendLimit`. */
+  dropped = 0;
+
+  readonly #transport: Transport;
+  readonly #limits: OutboxLimits;
+  readonly #turn: WriteTurn;
+  readonly #owner: OutboxOwner;
+
+  // This turn's frames: the closed block where there is one, or several of them, then the open region of the slab.
+  #only: Uint8Array | undefined;
+  #blocks: Uint8Array[] | undefined;
+  #slab: Buffer | undefined;
+  #from = 0;
+  #to = 0;
+  #turnBytes = 0;
+  #marked = false;
+
+  // What the transport cannot take yet.
+  #waiting = false;
+  #queue: { control: Queued[]; data: Queued[] } | undefined;
+  #queuedBytes = 0;
+
+  #sealed = false;
+  #ending = false;
+  // A message that `sendFragments` is sending holds the others back.
+  #behind: Queued[] | undefined;
+
+  constructor(transport: Transport, limits: OutboxLimits, turn: WriteTurn, owner: OutboxOwner) {
+    this.#transport = transport;
+    this.#limits = limits;
+    this.#turn = turn;
+    this.#owner = owner;
+  }
+
+  /** Bytes accepted that the peer's side of the network has not taken. */
+  get bufferedAmount(): number {
+    return this.#turnBytes + this.#queuedBytes + (this.#waiting ? this.#transport.bufferedAmount : 0);
+  }
+
+  /** Bytes of memory that wait in the queue. */
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /** True while the transport holds bytes that the peer does not take. */
+  get waiting(): boolean {
+    return this.#waiting;
+  }
+
+  /** True once a Close frame is on its way: nothing follows it. */
+  get sealed(): boolean {
+    return this.#sealed;
+  }
+
+  text(text: string, key?: string): SendResult {
+    if (this.#sealed) return 'closed';
+    const most = 10 + text.length * 3;
+    if (key === undefined && most <= SMALL_BYTES && this.#isClear(most)) {
+      const at = this.#open(most);
+      const end = writeTextFrame(this.#turn.slab, at, text);
+      this.messages++;
+      this.#extend(end);
+      return 'sent';
+    }
+    const bytes = Buffer.byteLength(text);
+    const frame = Buffer.allocUnsafeSlow(headerBytes(bytes) + bytes);
+    frame.write(text, writeHeader(frame, 0, TEXT, true, bytes), 'utf8');
+    return this.#message(frame, bytes, key);
+  }
+
+  binary(payload: Uint8Array, key?: string): SendResult {
+    if (this.#sealed) return 'closed';
+    const bytes = payload.length;
+    if (key !== undefined || !this.#isClear(bytes))
+      return this.#message(encodeFrame(BINARY, payload), bytes, key);
+    if (bytes > SMALL_BYTES) return this.#large(payload);
+    const at = this.#open(10 + bytes);
+    const start = writeHeader(this.#turn.slab, at, BINARY, true, bytes);
+    this.#turn.slab.set(payload, start);
+    this.messages++;
+    this.#extend(start + bytes);
+    return 'sent';
+  }
+
+  encoded(message: EncodedMessage, key?: string): SendResult {
+    if (this.#sealed) return 'closed';
+    const { frame } = message;
+    if (key !== undefined || !this.#isClear(frame.length)) return this.#message(frame, frame.length, key);
+    this.messages++;
+    this.#markDirty();
+    this.#block(frame);
+    return this.#waiting ? 'queued' : 'sent';
+  }
+
+  /** Bytes that are no frame: the answer to the handshake. */
+  raw(bytes: Uint8Array): void {
+    this.#markDirty();
+    this.#block(bytes);
+  }
+
+  /** A Ping or Pong; `false` after our Close, and for a Ping behind many that the peer has not read. */
+  control(opcode: number, payload: Uint8Array): boolean {
+    if (this.#sealed) return false;
+    const waiting = this.#queue?.control.length ?? 0;
+    if (opcode === PING && waiting >= 2 * this.#limits.maxPendingPongs) return false;
+    this.#controlFrame(opcode, payload);
+    return true;
+  }
+
+  /** One frame of a message that goes out in fragments (RFC 6455 5.4). */
+  fragment(opcode: number, payload: Uint8Array, final: boolean): SendResult {
+    if (this.#sealed) return 'closed';
+    this.#behind ??= [];
+    const result = this.#frame({ frame: encodeFrame(opcode, payload, final), key: FRAGMENT });
+    if (final) {
+      this.messages++;
+      this.#releaseBehind();
+    }
+    return result;
+  }
+
+  /** True while a fragmented message is going out. */
+  get fragmenting(): boolean {
+    return this.#behind !== undefined;
+  }
+
+  /**
+   * Sends our one Close frame and takes nothing after it. With `discard`, what waits is dropped so that it leaves
+   * as soon as the peer reads anything.
+   */
+  close(payload: Uint8Array, discard: boolean): void {
+    if (this.#sealed) return;
+    // A message still going out in fragments, and those behind it, can no longer be finished.
+    this.#dropBehind();
+    if (discard && this.#queue !== undefined) this.#dropQueue();
+    this.#sealed = true;
+    const frame = encodeFrame(CLOSE, payload);
+    if (this.#waiting || this.#queue !== undefined) this.#enqueue({ frame, key: undefined }, false);
+    else this.#copy(frame);
+    this.flush();
+  }
+
+  /** Ends our side of the stream once all is out. */
+  end(): void {
+    this.#ending = true;
+    this.flush();
+    if (this.#queue === undefined) this.#endTransport();
+  }
+
+  /** The connection is over: forgets everything. */
+  release(): void {
+    this.#sealed = true;
+    this.#only = undefined;
+    this.#blocks = undefined;
+    this.#slab = undefined;
+    this.#turnBytes = 0;
+    this.#waiting = false;
+    this.#dropBehind();
+    this.#dropQueue();
+  }
+
+  /** Writes this turn's frames. */
+  flush(): void {
+    this.#marked = false;
+    if (this.#turnBytes === 0) return;
+    this.bytes += this.#turnBytes;
+    this.#turnBytes = 0;
+    if (!this.#write()) {
+      this.#waiting = true;
+      this.#turn.pin();
+      this.#owner.onWaiting();
+    }
+  }
+
+  #write(): boolean {
+    this.#closeRegion();
+    const blocks = this.#blocks;
+    if (blocks !== undefined) {
+      this.#blocks = undefined;
+      return this.#give(blocks);
+    }
+    oneBlock[0] = this.#only as Uint8Array; // a turn with bytes has a block
+    this.#only = undefined;
+    return this.#give(oneBlock);
+  }
+
+  /** A transport of the user's own may throw: then the connection is lost, and nothing else. */
+  #give(blocks: readonly Uint8Array[]): boolean {
+    try {
+      return this.#transport.write(blocks);
+    } catch (error) {
+      this.#owner.onBroken(error);
+      return true;
+    }
+  }
+
+  #endTransport(): void {
+    try {
+      this.#transport.end();
+    } catch (error) {
+      this.#owner.onBroken(error);
+    }
+  }
+
+  /** The transport has taken all: gives it the next batch. */
+  onDrain(): void {
+    this.#waiting = false;
+    while (this.#queue !== undefined) {
+      if (!this.#give(this.#nextBatch(this.#queue))) {
+        this.#waiting = true;
+        return;
+      }
+    }
+    if (this.#ending) this.#endTransport();
+    else this.#owner.onDrained();
+  }
+
+  /** A large payload: copied once, so that it is the caller's again, and offered to the transport at once. */
+  #large(payload: Uint8Array): SendResult {
+    this.flush();
+    if (this.#waiting) return this.#message(encodeFrame(BINARY, payload), payload.length, undefined);
+    const block = this.#turn.borrow(10 + payload.length);
+    const start = writeHeader(block, 0, BINARY, true, payload.length);
+    block.set(payload, start);
+    oneBlock[0] = block.subarray(0, start + payload.length);
+    this.messages++;
+    this.bytes += start + payload.length;
+    if (this.#give(oneBlock)) {
+      this.#turn.giveBack(block);
+      return 'sent';
+    }
+    this.#waiting = true;
+    this.#owner.onWaiting();
+    return 'queued';
+  }
+
+  /** True when a message may go straight into this turn's write. */
+  #isClear(bytes: number): boolean {
+    return (
+      !this.#waiting &&
+      this.#queue === undefined &&
+      this.#behind === undefined &&
+      this.#turnBytes + bytes <= this.#limits.sendLimit
+    );
+  }
+
+  #message(frame: Uint8Array, bytes: number, key: string | undefined): SendResult {
+    const queued: Queued = { frame, key };
+    if (key !== undefined && this.#replace(queued)) return 'queued';
+    if (this.bufferedAmount + bytes > this.#limits.sendLimit) {
+      const verdict = this.#makeRoom(bytes);
+      if (verdict !== undefined) return verdict;
+    }
+    this.messages++;
+    if (this.#behind !== undefined) {
+      this.#behind.push(queued);
+      this.#queuedBytes += frame.length;
+      this.#owner.onQueued();
+      return 'queued';
+    }
+    return this.#frame(queued);
+  }
+
+  #frame(queued: Queued): SendResult {
+    if (!this.#waiting && this.#queue === undefined) {
+      this.#closeRegion();
+      this.#markDirty();
+      this.#block(queued.frame);
+      return this.#waiting ? 'queued' : 'sent';
+    }
+    this.#enqueue(queued, false);
+    return 'queued';
+  }
+
+  /** Applies the overflow policy; undefined when there is room now. */
+  #makeRoom(bytes: number): SendResult | undefined {
+    // What this turn has not written yet may leave at once.
+    if (this.#turnBytes > 0) {
+      this.flush();
+      if (this.bufferedAmount + bytes <= this.#limits.sendLimit) return undefined;
+    }
+    const { overflow, sendLimit } = this.#limits;
+    if (overflow === 'close') {
+      this.#owner.onOverflow();
+      return 'closed';
+    }
+    if (overflow === 'drop-oldest' && this.#dropOldest(this.bufferedAmount + bytes - sendLimit)) {
+      return undefined;
+    }
+    this.dropped++;
+    return 'dropped';
+  }
+
+  /** Drops the oldest messages of `missing` bytes together; false, and none is dropped, when all would not do. */
+  #dropOldest(missing: number): boolean {
+    const lists = [this.#queue?.data ?? [], this.#behind ?? []];
+    const counts = lists.map((list) => {
+      let count = 0;
+      for (; count < list.length && missing > 0; count++) {
+        const { key, frame } = list[count] as Queued;
+        if (key !== FRAGMENT) missing -= frame.length;
+      }
+      return count;
+    });
+    if (missing > 0) return false;
+    lists.forEach((list, i) => {
+      const oldest = list.slice(0, counts[i]);
+      for (const { key, frame } of oldest) {
+        if (key === FRAGMENT) continue;
+        this.#queuedBytes -= frame.length;
+        this.messages--;
+        this.dropped++;
+      }
+      list.splice(0, oldest.length, ...oldest.filter(({ key }) => key === FRAGMENT));
+    });
+    return true;
+  }
+
+  /** Puts a newer message in the place of a waiting one of the same key. */
+  #replace(newer: Queued): boolean {
+    for (const list of [this.#queue?.data, this.#behind]) {
+      const older = list?.find((queued) => queued.key === newer.key);
+      if (older === undefined) continue;
+      this.#queuedBytes += newer.frame.length - older.frame.length;
+      older.frame = newer.frame;
+      return true;
+    }
+    return false;
+  }
+
+  #controlFrame(opcode: number, payload: Uint8Array): void {
+    if (!this.#waiting && this.#queue === undefined) {
+      const at = this.#open(2 + payload.length);
+      const start = writeHeader(this.#turn.slab, at, opcode, true, payload.length);
+      this.#turn.slab.set(payload, start);
+      this.#extend(start + payload.length);
+      return;
+    }
+    const frame = encodeFrame(opcode, payload);
+    const control = this.#queue?.control ?? [];
+    if (opcode === PONG && control.length >= this.#limits.maxPendingPongs) this.#dropNewestPong(control);
+    this.#enqueue({ frame, key: undefined }, true);
+  }
+
+  /** 5.5.3: an endpoint "MAY elect to send a Pong frame for only the most recently processed Ping frame". */
+  #dropNewestPong(control: Queued[]): void {
+    const isPong = ({ frame }: Queued): boolean => ((frame[0] as number) & 0x0f) === PONG;
+    if (control.filter(isPong).length < this.#limits.maxPendingPongs) return;
+    const [newest] = control.splice(control.findLastIndex(isPong), 1);
+    this.#queuedBytes -= (newest as Queued).frame.length;
+  }
+
+  #enqueue(queued: Queued, control: boolean): void {
+    this.#queue ??= { control: [], data: [] };
+    (control ? this.#queue.control : this.#queue.data).push(queued);
+    this.#queuedBytes += queued.frame.length;
+    this.#owner.onQueued();
+  }
+
+  #nextBatch(queue: { control: Queued[]; data: Queued[] }): Uint8Array[] {
+    const batch: Uint8Array[] = [];
+    let bytes = 0;
+    let data = 0;
+    for (const { frame } of queue.control) {
+      batch.push(frame);
+      bytes += frame.length;
+    }
+    queue.control.length = 0;
+    while (data < queue.data.length && (bytes < BATCH_BYTES || batch.length === 0)) {
+      const { frame } = queue.data[data++] as Queued;
+      batch.push(frame);
+      bytes += frame.length;
+    }
+    queue.data.splice(0, data);
+    this.#queuedBytes -= bytes;
+    this.bytes += bytes;
+    if (queue.data.length === 0) this.#queue = undefined;
+    return batch;
+  }
+
+  #releaseBehind(): void {
+    const behind = this.#behind ?? [];
+    this.#behind = undefined;
+    for (const queued of behind) {
+      this.#queuedBytes -= queued.frame.length;
+      this.#frame(queued);
+    }
+  }
+
+  #dropBehind(): void {
+    for (const { frame } of this.#behind ?? []) this.#queuedBytes -= frame.length;
+    this.#behind = undefined;
+  }
+
+  #dropQueue(): void {
+    this.#queue = undefined;
+    this.#queuedBytes = 0;
+  }
+
+  /** Opens room for `bytes` in the slab, behind this connection's last frame where that is possible. */
+  #open(bytes: number): number {
+    const at = this.#turn.reserve(bytes);
+    if (this.#slab !== this.#turn.slab || this.#to !== at) {
+      this.#closeRegion();
+      this.#slab = this.#turn.slab;
+      this.#from = at;
+      this.#to = at;
+    }
+    this.#markDirty();
+    return at;
+  }
+
+  /** The frame in the slab ends here. */
+  #extend(end: number): void {
+    this.#turnBytes += end - this.#to;
+    this.#to = end;
+    this.#turn.used = end;
+    if (this.#turnBytes >= SLAB_BYTES) this.flush();
+  }
+
+  #copy(frame: Uint8Array): void {
+    const at = this.#open(frame.length);
+    this.#turn.slab.set(frame, at);
+    this.#extend(at + frame.length);
+  }
+
+  /** Takes a block as it is; a large one is offered to the transport at once. */
+  #block(block: Uint8Array): void {
+    this.#closeRegion();
+    this.#push(block);
+    this.#turnBytes += block.length;
+    if (this.#turnBytes >= SLAB_BYTES) this.flush();
+  }
+
+  #push(block: Uint8Array): void {
+    if (this.#blocks !== undefined) {
+      this.#blocks.push(block);
+    } else if (this.#only === undefined) {
+      this.#only = block;
+    } else {
+      this.#blocks = [this.#only, block];
+      this.#only = undefined;
+    }
+  }
+
+  #closeRegion(): void {
+    if (this.#slab === undefined) return;
+    if (this.#to > this.#from) this.#push(this.#slab.subarray(this.#from, this.#to));
+    this.#slab = undefined;
+  }
+
+  #markDirty(): void {
+    if (this.#marked) return;
+    this.#marked = true;
+    this.#turn.mark(this);
+  }
+}
+
+/**
+ * Encodes a message once, so that many can be sent the same bytes.
+ * @throws TypeError for anything but a string or a Uint8Array.
+ */
+export function encodeMessage(message: string | Uint8Array): EncodedMessage {
+  if (typeof message === 'string') return { frame: encodeFrame(TEXT, Buffer.from(message)) };
+  if (!(message instanceof Uint8Array)) throw notSendable(message);
+  return { frame: encodeFrame(BINARY, message) };
+}
+
+/** Whether a value is what `encodeMessage` made. */
+export function isEncoded(value: unknown): value is EncodedMessage {
+  return typeof value === 'object' && value !== null && (value as EncodedMessage).frame instanceof Uint8Array;
+}
+
+export function notSendable(value: unknown): TypeError {
+  const allowed = 'a message is a string, a Uint8Array, or what prepare() made';
+  return new TypeError(`cannot send ${kindOf(value)}; ${allowed}; JSON goes as JSON.stringify(value)`);
+}
+
+/** What a value is, with its article. */
+export function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  const kind = typeof value === 'object' ? (value.constructor?.name ?? 'object') : typeof value;
+  return /^[AEIOaeio]/.test(kind) ? `an ${kind}` : `a ${kind}`;
+}

@@ -1,0 +1,154 @@
+/**
+ * Whom a server lets in: connections and handshakes at a time, in all and for each address, and the answer to those for
+ * whom there is no room.
+ */
+import { type HttpResponse, refusal } from '../io/http/http-response.ts';
+import type { Transport } from '../io/transports/transport.ts';
+import type { Connection } from '../api/connection/connection.ts';
+import type { Counters } from './counters.ts';
+import { InternalError } from '../api/errors.ts';
+import type { Host } from '../connection/host.ts';
+import type { Settings } from '../api/options/options.ts';
+import { Session } from '../connection/session.ts';
+
+/** What admission asks of its server, and what each connection will. */
+export interface AdmissionHost extends Host {
+  /** Whether connections are taken from the port, be it to refuse them. */
+  readonly accepts: boolean;
+  /** Whether a stop is under way: nobody is let in any more. */
+  readonly isStopping: boolean;
+  /** An error that is no connection's. */
+  report(error: unknown): void;
+}
+
+/** Connections over `maxConnections` that may wait for their 503 at a time; more are dropped unanswered. */
+const REFUSALS_AT_A_TIME = 1024;
+const RETRY_AFTER = { 'Retry-After': '5' };
+let nextConnectionId = 1;
+
+export class AdmissionControl {
+  /** Every connection that was accepted and has not ended. */
+  readonly sessions = new Set<Session>();
+  /** Those that came to be open. */
+  readonly open = new Set<Connection>();
+
+  readonly #host: AdmissionHost;
+  readonly #counters: Counters;
+  readonly #settings: Settings;
+  /** Handshakes whose head is being read, the oldest first, and those that `authorize` decides about. */
+  readonly #heads = new Set<Session>();
+  readonly #deciding = new Set<Session>();
+  readonly #byAddress = new Map<string, number>();
+
+  constructor(host: AdmissionHost, counters: Counters) {
+    this.#host = host;
+    this.#counters = counters;
+    this.#settings = host.settings;
+  }
+
+  /** The id of the next connection, of whichever server: those that are there have smaller ones. */
+  get nextId(): number {
+    return nextConnectionId;
+  }
+
+  /** Makes a connection of a transport, or destroys it where even a refusal would be too much. */
+  accept(transport: Transport): void {
+    const most = this.#settings.maxConnections + REFUSALS_AT_A_TIME;
+    const { accepts } = this.#host;
+    if (!accepts || this.sessions.size >= most) {
+      if (accepts) this.#counters.breached('maxConnections');
+      transport.destroy();
+      return;
+    }
+    // A transport of the user's own may throw where none should.
+    let session: Session | undefined;
+    try {
+      session = new Session(this.#host, transport, nextConnectionId++);
+      this.#add(session);
+      session.attach();
+    } catch (error) {
+      this.#host.report(new InternalError(error));
+      session?.onClosed();
+    }
+    if (this.#heads.size + this.#deciding.size > this.#settings.maxHandshakes) this.#crowdOut();
+  }
+
+  #add(session: Session): void {
+    this.#counters.states.handshaking++;
+    this.sessions.add(session);
+    this.#heads.add(session);
+    if (this.#countsAddresses) this.#countAddress(session.remoteAddress, 1);
+  }
+
+  /**
+   * Too many handshakes: the one that has been sending its head for the longest time makes room. Who shakes hands in
+   * earnest is done soon, so under a flood of slow ones newcomers still come through.
+   */
+  #crowdOut(): void {
+    this.#counters.breached('maxHandshakes');
+    const [oldest] = this.#heads;
+    if (oldest === undefined) return;
+    const { maxHandshakes } = this.#settings;
+    const text = `The server has its ${maxHandshakes} handshakes under way (maxHandshakes).`;
+    oldest.crowdOut(refusal(503, text, RETRY_AFTER));
+    const answered = this.#counters.states.handshaking - this.#heads.size - this.#deciding.size;
+    if (answered > REFUSALS_AT_A_TIME) oldest.requestTerminate();
+  }
+
+  /** The refusal of a handshake for which there is no room. */
+  full(session: Session): HttpResponse | undefined {
+    const { maxConnections, maxConnectionsPerAddress } = this.#settings;
+    if (this.#host.isStopping) return refusal(503, 'The server is stopping.', RETRY_AFTER);
+    if (this.open.size >= maxConnections) {
+      this.#counters.breached('maxConnections');
+      return refusal(503, `The server has its ${maxConnections} connections (maxConnections).`, RETRY_AFTER);
+    }
+    if ((this.#byAddress.get(session.remoteAddress) ?? 0) > maxConnectionsPerAddress) {
+      this.#counters.breached('maxConnectionsPerAddress');
+      const limit = `${maxConnectionsPerAddress} connections (maxConnectionsPerAddress)`;
+      return refusal(503, `Your address has its ${limit}.`, RETRY_AFTER);
+    }
+    return undefined;
+  }
+
+  /** The head of this one is read; `authorize` decides. */
+  deciding(session: Session): void {
+    this.#heads.delete(session);
+    this.#deciding.add(session);
+  }
+
+  /** The handshake was answered, or is over. */
+  handshaken(session: Session): void {
+    if (!this.#heads.delete(session)) this.#deciding.delete(session);
+  }
+
+  /** The client of this one is at another address than its socket. */
+  moveTo(session: Session, remoteAddress: string): void {
+    if (this.#countsAddresses) this.#countAddress(session.remoteAddress, -1);
+    session.remoteAddress = remoteAddress;
+    if (this.#countsAddresses) this.#countAddress(remoteAddress, 1);
+  }
+
+  /** A connection is open now. */
+  opened(connection: Connection): void {
+    this.open.add(connection);
+    this.#counters.opened();
+  }
+
+  /** A connection has ended. */
+  left(session: Session): void {
+    this.sessions.delete(session);
+    this.#counters.ended(session, this.open.delete(session.connection));
+    if (this.#countsAddresses) this.#countAddress(session.remoteAddress, -1);
+  }
+
+  get #countsAddresses(): boolean {
+    return this.#settings.maxConnectionsPerAddress !== Number.POSITIVE_INFINITY;
+  }
+
+  #countAddress(address: string, change: 1 | -1): void {
+    const count = (this.#byAddress.get(address) ?? 0) + change;
+    if (count > 0) this.#byAddress.set(address, count);
+    else this.#byAddress.delete(address);
+  }
+}
