@@ -1,14 +1,8 @@
 /**
  * Portal: the WebSocket server in which every connection is a statechart.
  */
-export {
-  type AnyCodec,
-  type Codec,
-  json,
-  type SchemaIssue,
-  type StandardSchema,
-  type Typing,
-} from './api/messages/codec.ts';
+export { type AnyCodec, type Codec, json, type Typing } from './api/messages/codec.ts';
+export type { SchemaIssue, StandardSchema } from './api/messages/schema.ts';
 export type { Connection } from './api/connection/connection.ts';
 export {
   ConnectionLostError,
@@ -27,15 +21,17 @@ export {
 } from './api/errors.ts';
 export type {
   Acceptance,
-  Fragment,
   Handlers,
   HandshakeRequest,
-  Message,
   PlainRequest,
   Verdict,
 } from './api/paths/handlers.ts';
-export type { ConnectionStats, InspectionObserver, ServerStats } from './api/inspection/inspection.ts';
-export type { Limits, ServerOptions } from './api/options/options.ts';
+export type { InspectionObserver } from './api/inspection/inspection.ts';
+export type { Fragment, Message } from './connection/recipient.ts';
+export type { Limits } from './connection/settings.ts';
+export type { ConnectionStats } from './connection/stats.ts';
+export type { ServerStats } from './server/counters.ts';
+export type { ServerOptions } from './api/options/options.ts';
 export type { Failure, Lifecycle, Path, Received } from './api/paths/path.ts';
 export { createServer, getServer, newServer, startServer, stopServer } from './api/server/registry.ts';
 export type { Params, ParamsOf } from './api/paths/router.ts';

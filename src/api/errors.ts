@@ -18,7 +18,9 @@
  * it sees a close code and a fixed reason. A code that may not be sent, or a value that cannot be, is a plain
  * `RangeError` or `TypeError` at the call.
  */
-import type { SchemaIssue } from './messages/codec.ts';
+import { adviceOf, type Fault, type FaultRow, faults, toldOf } from '../io/faults.ts';
+import type { HttpResponse } from '../io/http/http-response.ts';
+import type { SchemaIssue } from './messages/schema.ts';
 
 /** Base of all errors that Portal makes. */
 export abstract class PortalError extends Error {
@@ -33,6 +35,12 @@ export abstract class PortalError extends Error {
 /** The peer's fault. */
 export abstract class PeerError extends PortalError {
   readonly fault = 'peer';
+  /** The pattern of the path, where it was known. */
+  readonly path: string | undefined;
+  /** The client's address. */
+  readonly remoteAddress: string | undefined;
+  /** The Origin header of its handshake. */
+  readonly origin: string | undefined;
 }
 
 /** This program's fault. */
@@ -56,6 +64,8 @@ export class InvalidMessageError extends PeerError {
   readonly closeCode = 1007;
   /** What the schema says, where there is one. */
   readonly issues: readonly SchemaIssue[];
+  /** The message as it came. */
+  readonly raw: string | Uint8Array | undefined;
   /** A codec of your own may throw it, to say why. */
   constructor(
     why: string,
@@ -83,6 +93,8 @@ export class LimitError extends PeerError {
 export class HandshakeError extends PeerError {
   readonly code = 'ERR_HANDSHAKE';
   readonly status: number;
+  /** The option whose limit was passed, if it was one. */
+  readonly limit: string | undefined;
   /** What to do if it was a mistake of this program's, such as a path that was forgotten. */
   readonly advice: string | undefined;
   constructor(status: number, message: string, advice?: string) {
@@ -153,6 +165,46 @@ export class InternalError extends UserError {
   constructor(cause: unknown) {
     super('an impossible state was reached; the connection was failed with 1011', { cause });
   }
+}
+
+/** What a log needs to know of an error, beside what it says. */
+export interface Facts {
+  /** The path's pattern. */
+  readonly path: string | undefined;
+  /** The client's address. */
+  readonly remoteAddress: string | undefined;
+  /** The Origin header of its handshake. */
+  readonly origin: string | undefined;
+}
+
+/** The error of a row of the ladder; `response` is the answer to a handshake that was refused. @internal */
+export function errorOf(
+  fault: Fault | undefined,
+  response: HttpResponse | undefined,
+  facts: Facts,
+  cause?: Error,
+): PortalError {
+  return Object.assign(newError(fault, response, cause), facts);
+}
+
+function newError(
+  fault: Fault | undefined,
+  response: HttpResponse | undefined,
+  cause: Error | undefined,
+): PortalError {
+  if (fault === undefined) {
+    const { status, body } = response ?? { status: 500 };
+    return new HandshakeError(status, typeof body === 'string' ? body.trim() : `status ${status}`);
+  }
+  const row: FaultRow = faults[fault.name];
+  const told = toldOf(fault);
+  if (row.error === 'LimitError') return new LimitError(row.limit ?? fault.name, fault.code, told);
+  if (row.error === 'ProtocolError') return new ProtocolError(fault.code, told);
+  if (row.error === 'ConnectionLostError') return new ConnectionLostError(told, { cause });
+  if (row.error === 'HandshakeError') {
+    return Object.assign(new HandshakeError(fault.code, told, adviceOf(fault)), { limit: row.limit });
+  }
+  return new InternalError(cause ?? told);
 }
 
 /** How much of a wrong value a message repeats, in characters. */

@@ -1,13 +1,14 @@
 /**
  * The deadlines of one connection, as one entry in the server's ticker.
  *
- * A state has at most one deadline of its own; open connections also have the heartbeat and, while bytes wait for a
- * peer that does not take them, the write deadline. Traffic only notes the present tick: whether the silence was long
- * enough is asked when the entry falls due, and then it is put back for the earliest moment that is left.
+ * The handshake and the closing have a deadline each. An open connection has the heartbeat; a deadline for the message
+ * that is coming in; and, while bytes wait for a peer that does not take them, the write deadline. Traffic only notes the
+ * present tick. Whether a silence was long enough is asked when the entry falls due; then it waits for the earliest moment
+ * that is left.
  */
 import { Ticker, type Waiting } from '../io/time/ticker.ts';
 import type { ConnectionEvent, ConnectionState } from '../machines/connection-ports.ts';
-import type { Settings } from '../api/options/options.ts';
+import type { ConnectionSettings } from './settings.ts';
 
 type Timeout = Extract<ConnectionEvent, { type: `timeout.${string}` }>;
 /** A tick that nothing waits for. Small whole numbers cost no memory, where Infinity costs a heap number a field. */
@@ -24,7 +25,7 @@ export interface Timed {
   onTimeout(timeout: Timeout): void;
   /** It has been open for `maxAge`. */
   onAged(): void;
-  /** Reading is held back by us: silence is our own doing. */
+  /** Nothing is read from the transport: silence is our own doing. */
   readonly held: boolean;
 }
 
@@ -34,16 +35,22 @@ export class Deadlines implements Waiting {
   lastByteTick: number;
 
   readonly #ticker: Ticker;
-  readonly #settings: Settings;
+  readonly #settings: ConnectionSettings;
   readonly #timed: Timed;
   #stateTick = NEVER;
   #stateTimeout: Timeout['type'] = 'timeout.handshake';
+  /** When the message that is coming in must be whole. */
+  #messageTick = NEVER;
+  /** How many messages came before that one. */
+  #messageNumber = 0;
+  /** When we stopped reading; NEVER while we read. */
+  #stoppedTick = NEVER;
   #silenceTicks = NEVER;
   #pingTick = NEVER;
   #writeTick = NEVER;
   #ageTick = NEVER;
 
-  constructor(ticker: Ticker, settings: Settings, timed: Timed) {
+  constructor(ticker: Ticker, settings: ConnectionSettings, timed: Timed) {
     this.#ticker = ticker;
     this.#settings = settings;
     this.#timed = timed;
@@ -54,12 +61,13 @@ export class Deadlines implements Waiting {
   /** The connection is in a new state. */
   enter(state: ConnectionState): void {
     if (state === 'open' || state === 'fragmenting') {
-      if (this.#silenceTicks === NEVER) this.#start();
-      if (state === 'fragmenting') this.#arm('timeout.message', this.#settings.messageDeadline);
-      else this.#disarm();
+      if (this.#silenceTicks !== NEVER) return;
+      this.#stateTick = NEVER;
+      this.#start();
       return;
     }
     this.#stateTick = NEVER;
+    this.#messageTick = NEVER;
     this.#silenceTicks = NEVER;
     this.#pingTick = NEVER;
     this.#writeTick = NEVER;
@@ -73,12 +81,37 @@ export class Deadlines implements Waiting {
     this.#arm('timeout.close', this.#settings.closeDeadline);
   }
 
-  /** We read again: silence, and the time for a message under way, count from here. */
-  readAgain(): void {
-    this.lastByteTick = this.#ticker.tick;
-    if (this.#stateTick !== NEVER && this.#stateTimeout === 'timeout.message') {
-      this.#arm('timeout.message', this.#settings.messageDeadline);
+  /**
+   * Whether a part of a message has come and its end has not, after `messages` whole ones. The deadline counts from the
+   * message's first byte; no later byte moves it.
+   */
+  insideMessage(isInside: boolean, messages: number): void {
+    if (!isInside) {
+      // The entry may fall due for nothing, once; that is cheaper than to move it for every message.
+      this.#messageTick = NEVER;
+      return;
     }
+    if (this.#silenceTicks === NEVER) return;
+    if (this.#messageTick !== NEVER && this.#messageNumber === messages) return;
+    this.#messageNumber = messages;
+    this.#messageTick = later(this.#ticker.present, this.#settings.messageDeadline);
+    this.#schedule();
+  }
+
+  /** We read no more: the peer cannot be late from here on. */
+  readingStopped(): void {
+    this.#stoppedTick = this.#ticker.tick;
+  }
+
+  /** We read again: silence counts from here, and the time in which we did not read is not the peer's. */
+  readingResumed(): void {
+    const { tick } = this.#ticker;
+    this.lastByteTick = tick;
+    if (this.#messageTick !== NEVER && this.#stoppedTick !== NEVER) {
+      this.#messageTick += tick - this.#stoppedTick;
+      this.#schedule();
+    }
+    this.#stoppedTick = NEVER;
   }
 
   /** A heartbeat's Ping went out. */
@@ -94,13 +127,13 @@ export class Deadlines implements Waiting {
 
   onDue(tick: number): void {
     if (this.#ticker.stalledMs >= STALL_MS) this.#forgiveStall(tick);
-    if (isDue(this.#stateTick, tick) && this.#stateTimeout === 'timeout.message' && this.#timed.held) {
-      // We do not read: the peer cannot be late.
-      this.#stateTick = later(tick, this.#settings.messageDeadline);
-    }
     if (isDue(this.#stateTick, tick)) {
       this.#stateTick = NEVER;
       this.#timed.onTimeout({ type: this.#stateTimeout });
+    }
+    if (isDue(this.#messageDueTick, tick)) {
+      this.#messageTick = NEVER;
+      this.#timed.onTimeout({ type: 'timeout.message' });
     }
     if (isDue(this.#writeTick, tick)) {
       this.#writeTick = NEVER;
@@ -118,6 +151,7 @@ export class Deadlines implements Waiting {
   #forgiveStall(tick: number): void {
     const grace = later(this.#ticker.present, STALL_MS);
     if (isDue(this.#stateTick, tick)) this.#stateTick = grace;
+    if (isDue(this.#messageTick, tick)) this.#messageTick = grace;
     if (isDue(this.#writeTick, tick)) this.#writeTick = grace;
     if (this.#pingTick !== NEVER) this.#pingTick = this.#ticker.present;
   }
@@ -167,15 +201,15 @@ export class Deadlines implements Waiting {
     this.#schedule();
   }
 
-  #disarm(): void {
-    // The entry may fall due for nothing, once; that is cheaper than to move it for every message.
-    this.#stateTick = NEVER;
+  /** The message's deadline; NEVER while we do not read. */
+  get #messageDueTick(): number {
+    return this.#stoppedTick === NEVER ? this.#messageTick : NEVER;
   }
 
   /** Waits for the earliest moment that is left; an entry that is due earlier anyway stays where it is. */
   #schedule(): void {
     const next = earliest(
-      earliest(this.#stateTick, this.#writeTick),
+      earliest(earliest(this.#stateTick, this.#messageDueTick), this.#writeTick),
       earliest(this.#heartbeatTick, this.#ageTick),
     );
     if (next === NEVER) {

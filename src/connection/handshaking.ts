@@ -1,218 +1,215 @@
 /**
- * From the first byte to the verdict: the request head, its path, its origin, and whoever `authorize` lets in.
+ * From the first byte to the answer: the request head, its path, its origin, and whom the user lets in.
  *
- * The order of the questions is the order of the answers a peer may get: 400 and 431 for the head, 405, 426 and 400
- * for the handshake (RFC 6455 4.2.1), 404 for the path, 403 for the origin, then `authorize`.
+ * The order of the questions is the order of the answers that a peer may get: 400 and 431 for the head, 405, 426 and 400
+ * for the handshake (RFC 6455 4.2.1), 503 where there is no room, 404 for the path, 403 for the origin, and then what the
+ * user says.
  */
+import { fault, type FaultName, type FaultValues } from '../io/faults.ts';
 import { clientAddress } from '../io/http/forwarded.ts';
-import {
-  chooseSubprotocol,
-  readHandshake,
-  type Upgrade,
-  upgradeRequired,
-  upgradeResponse,
-} from '../io/http/handshake.ts';
+import { readHandshake, type Upgrade, upgradeRequired, upgradeResponse } from '../io/http/handshake.ts';
 import { encodeHttpResponse, type HttpResponse, refusal } from '../io/http/http-response.ts';
 import { checkOrigin } from '../io/http/origin.ts';
-import { NOT_TLS, type RequestHead, RequestHeadParser } from '../io/http/request-head.ts';
-import type { Acceptance, HandshakeRequest, PlainRequest, Verdict } from '../api/paths/handlers.ts';
-import type { Settings } from '../api/options/options.ts';
-import type { Path } from '../api/paths/path.ts';
-import type { Match, Params } from '../api/paths/router.ts';
+import { type RequestHead, RequestHeadParser } from '../io/http/request-head.ts';
+import type { Host } from './host.ts';
+import { isThenable } from './is-thenable.ts';
+import type { Answer, Recipient, Refused } from './recipient.ts';
+import type { Session } from './session.ts';
 
 /** How much of a request an error repeats, in characters. */
 const SHOWN_LENGTH = 200;
-const TLS_ADVICE = 'Connect with ws://, or put a proxy that speaks TLS in front.';
 
-/** A connection that may open, with the 101 answer that opens it. */
+/** What the handshake agreed on. */
 export interface Accepted {
-  readonly kind: 'accepted';
   readonly head: RequestHead;
-  readonly path: Path;
-  readonly params: Params;
+  /** Empty: none (RFC 6455 1.9). */
   readonly subprotocol: string;
-  readonly data: unknown;
-  /** Let go of once it is sent. */
-  answer: Uint8Array;
 }
 
-/** One that may not. `cause` is what a callback of the user's threw; the peer never sees it. */
-export interface Refused {
-  readonly kind: 'refused';
-  readonly response: HttpResponse;
-  readonly cause?: unknown;
-  /** The path whose `authorize` it was. */
-  readonly path?: Path;
-  /** What to do if it was a mistake of this program's; the peer never sees it. */
-  readonly advice?: string;
+/** A connection that may open, with the answer that opens it. */
+interface Verdict extends Accepted {
+  readonly kind: 'accepted';
+  readonly answer: Uint8Array;
 }
 
-export type Outcome = Accepted | Refused;
-
-/** Who knows whether there is room for one more. */
-export interface Admission {
-  /** The answer that says no to a client of this address, or undefined. */
-  admit(remoteAddress: string): HttpResponse | undefined;
-}
-
-const CONTRADICTION = 'Forwarded and X-Forwarded-For name different clients.';
+type Outcome = Verdict | Refused;
 
 export class Handshaking {
-  readonly #settings: Settings;
-  readonly #match: (path: string) => Match<Path> | undefined;
-  /** Of the socket; of the client behind a named proxy once the head is read. */
-  #remoteAddress: string;
+  readonly #session: Session;
+  readonly #recipient: () => Recipient;
+  readonly #host: Host;
   readonly #parser: RequestHeadParser;
   /** Made when there is somebody to tell. */
   #abort: AbortController | undefined;
-
-  /** Bytes that came behind the head: the first frames. */
-  rest: Uint8Array = new Uint8Array(0);
   /** The request was HEAD: its answer has no body. */
-  omitBody = false;
-  /** Bytes that came while a callback decides. */
-  earlyBytes = 0;
+  #omitBody = false;
+  /** Bytes that came while the user decides. */
+  #earlyBytes = 0;
+  #answer: Uint8Array | undefined;
+  #isOver = false;
 
-  constructor(settings: Settings, match: (path: string) => Match<Path> | undefined, remoteAddress: string) {
-    this.#settings = settings;
-    this.#match = match;
-    this.#remoteAddress = remoteAddress;
-    this.#parser = new RequestHeadParser(settings);
+  constructor(session: Session, host: Host) {
+    this.#session = session;
+    this.#recipient = () => session.recipient;
+    this.#host = host;
+    this.#parser = new RequestHeadParser(host.settings);
   }
 
-  /** Takes the next bytes; undefined while the head is not whole, a promise while a callback decides. */
-  push(chunk: Uint8Array, admission: Admission): Outcome | Promise<Outcome> | undefined {
+  // ------------------------------------------------------------------ bytes
+
+  readHead(chunk: Uint8Array, shared: boolean): void {
     const result = this.#parser.push(chunk);
-    if (result.kind === 'need-more') return undefined;
+    if (result.kind === 'need-more') return;
     if (result.kind === 'error') {
-      const advice = result.message === NOT_TLS ? TLS_ADVICE : undefined;
-      return refused(refusal(result.status, result.message), advice);
+      this.settle(refuse(result.fault));
+      return;
     }
-    this.rest = result.rest;
-    const { head } = result;
-    this.omitBody = head.method === 'HEAD';
-    const client = this.#clientOf(head);
-    if (client === undefined) return refused(refusal(400, CONTRADICTION));
-    this.#remoteAddress = client;
-    const handshake = readHandshake(head);
-    if (handshake.kind === 'refusal') return refused(handshake.response);
-    if (handshake.kind === 'request') return this.#answerRequest(head);
-    const full = admission.admit(client);
-    if (full !== undefined) return refused(full);
-    return this.#judge(head, handshake);
+    this.#omitBody = result.head.method === 'HEAD';
+    const { rest } = result;
+    const outcome = this.#judge(result.head);
+    if (rest.length > 0) this.#session.reading.decoder.push(shared ? rest.slice() : rest);
+    if (isThenable(outcome)) this.#await(outcome);
+    else this.settle(outcome);
   }
 
-  /** The peer is gone or the deadline has passed: tells `authorize`. */
-  abort(): void {
-    this.#abort?.abort();
+  /** Reading goes on for a while, so that a peer that hangs up is noticed. */
+  holdBytes(chunk: Uint8Array, shared: boolean): void {
+    const { reading } = this.#session;
+    reading.decoder.append(shared ? chunk.slice() : chunk);
+    this.#earlyBytes += chunk.length;
+    if (this.#earlyBytes > this.#host.settings.maxHeadBytes) reading.pauseTransport();
+  }
+
+  #await(outcome: Promise<Outcome>): void {
+    this.#host.deciding(this.#session);
+    this.#session.tell({ type: 'handshake.pending' });
+    outcome.then((settled) => {
+      // A verdict that comes after a 408, a 503 or the peer's end is void.
+      if (this.#isOver) return;
+      const full = settled.kind === 'accepted' ? this.#host.full(this.#session) : undefined;
+      this.#session.reading.goOn(() =>
+        this.settle(full === undefined ? settled : { kind: 'refused', response: full }),
+      );
+    });
+  }
+
+  // ------------------------------------------------------------------ the verdict
+
+  /** Tells the machine, and the user where the peer was refused. */
+  settle(outcome: Outcome): void {
+    const session = this.#session;
+    if (outcome.kind === 'accepted') {
+      const { head, subprotocol, answer } = outcome;
+      this.#answer = answer;
+      session.accepted = { head, subprotocol };
+      session.tell({ type: 'handshake.accepted' });
+      return;
+    }
+    this.#recipient().refused(outcome);
+    session.tell({ type: 'handshake.refused', response: outcome.response });
+  }
+
+  #judge(head: RequestHead): Outcome | Promise<Outcome> {
+    const client = this.#clientOf(head);
+    if (client === undefined) return refuse('contradictingProxies');
+    if (client !== this.#session.remoteAddress) this.#host.moveTo(this.#session, client);
+    const handshake = readHandshake(head);
+    if (handshake.kind === 'refusal') return { kind: 'refused', response: handshake.response };
+    if (handshake.kind === 'request') return this.#answerRequest(head);
+    const full = this.#host.full(this.#session);
+    if (full !== undefined) return { kind: 'refused', response: full };
+    return this.#judgeUpgrade(head, handshake);
   }
 
   #clientOf(head: RequestHead): string | undefined {
-    const { trustProxy } = this.#settings;
-    if (trustProxy === undefined) return this.#remoteAddress;
+    const { trustProxy } = this.#host.settings;
+    const { remoteAddress } = this.#session;
+    if (trustProxy === undefined) return remoteAddress;
     const [forwarded, xForwardedFor] = [head.header('forwarded'), head.header('x-forwarded-for')];
-    return clientAddress(this.#remoteAddress, { forwarded, xForwardedFor }, trustProxy);
+    return clientAddress(remoteAddress, { forwarded, xForwardedFor }, trustProxy);
   }
 
   #answerRequest(head: RequestHead): Outcome | Promise<Outcome> {
-    const { onRequest } = this.#settings;
-    if (onRequest === undefined) return refused(upgradeRequired());
-    // Encoded here once, so that a malformed response is this callback's failure and not the connection's.
     const toOutcome = (response: HttpResponse | undefined): Outcome => {
-      if (response === undefined) return refused(upgradeRequired());
+      if (response === undefined) return { kind: 'refused', response: upgradeRequired() };
+      // Encoded once here, so that a malformed response is this callback's failure and not the connection's.
       encodeHttpResponse(response);
-      return refused(response);
+      return { kind: 'refused', response };
     };
-    return guarded(() => onRequest(this.#plainRequest(head)), toOutcome);
+    return guarded(() => this.#recipient().answerRequest(head, this.#session.remoteAddress), toOutcome);
   }
 
-  #judge(head: RequestHead, upgrade: Upgrade): Outcome | Promise<Outcome> {
-    const match = this.#match(head.path);
-    if (match === undefined) {
+  #judgeUpgrade(head: RequestHead, upgrade: Upgrade): Outcome | Promise<Outcome> {
+    if (!this.#recipient().findPath(head.path)) {
       const path = head.path.slice(0, SHOWN_LENGTH);
-      const advice = `server.path(${JSON.stringify(path)}, { onMessage }) would make it.`;
-      return refused(refusal(404, `There is nothing at ${path}.`), advice);
+      return refuse('noPath', { path, quotedPath: JSON.stringify(path) });
     }
-    const verdict = checkOrigin(upgrade.origin, head.host, this.#remoteAddress, this.#settings.origins);
+    const { remoteAddress } = this.#session;
+    const verdict = checkOrigin(upgrade.origin, head.host, remoteAddress, this.#host.settings.origins);
     if (!verdict.allowed) {
-      const origin = JSON.stringify(upgrade.origin?.slice(0, SHOWN_LENGTH));
-      return refused(refusal(403, verdict.message), `Write origins: [${origin}].`);
+      const quotedOrigin = String(JSON.stringify(upgrade.origin?.slice(0, SHOWN_LENGTH)));
+      return refuse('origin', { message: verdict.message, quotedOrigin });
     }
-    const { authorize, subprotocols = this.#settings.subprotocols } = match.route.handlers;
-    const chosen = chooseSubprotocol(upgrade.protocols, subprotocols);
-    const accept = (acceptance: Acceptance<unknown>) =>
-      this.#accept(head, upgrade, match, chosen, acceptance);
-    if (authorize === undefined) return accept({});
-    const readVerdict = (answer: Verdict<unknown>) => {
-      if (answer === true) return accept({});
-      if (answer === false) return refused(refusal(403, 'You may not connect here.'));
-      // Nobody comes in by a mistake: null is what a search that found no user returns, undefined a forgotten return.
-      if (typeof answer !== 'object' || answer === null) {
-        const allowed = 'true, false, { data, subprotocol, headers } or an HTTP response { status }';
-        throw new TypeError(`authorize returned ${String(answer)}; allowed are ${allowed}`);
-      }
-      if (!('status' in answer)) return accept(answer);
-      encodeHttpResponse(answer);
-      return refused(answer);
+    const signal = (): AbortSignal => {
+      this.#abort ??= new AbortController();
+      return this.#abort.signal;
     };
-    const request: HandshakeRequest = Object.assign(this.#plainRequest(head), {
-      params: match.params,
-      origin: upgrade.origin,
-      subprotocols: upgrade.protocols,
-    });
-    this.#abort = new AbortController();
-    const { signal } = this.#abort;
-    return guarded(() => authorize(request, signal), readVerdict, match.route);
+    const opening = { head, upgrade, remoteAddress, signal };
+    return guarded(
+      () => this.#recipient().decide(opening),
+      (answer) => toVerdict(head, upgrade, answer),
+    );
   }
 
-  #accept(
-    head: RequestHead,
-    { key, protocols }: Upgrade,
-    { route, params }: Match<Path>,
-    chosen: string | undefined,
-    { data, subprotocol = chosen, headers }: Acceptance<unknown>,
-  ): Outcome {
-    // 4.2.2: the subprotocol must be one of those the client offered.
-    if (subprotocol !== undefined && !protocols.includes(subprotocol)) {
-      throw new TypeError(
-        `authorize chose the subprotocol ${JSON.stringify(subprotocol)}, which was not offered`,
-      );
-    }
-    if (route.codecs?.refuses(subprotocol ?? '')) {
-      const names = route.codecs.subprotocols.join(', ');
-      return refused(
-        refusal(400, `Messages here are of a subprotocol: offer ${names} (Sec-WebSocket-Protocol).`),
-      );
-    }
-    const answer = upgradeResponse({ key, subprotocol, headers });
-    return { kind: 'accepted', head, path: route, params, subprotocol: subprotocol ?? '', data, answer };
+  // ------------------------------------------------------------------ the answer
+
+  accept(): void {
+    if (this.#answer !== undefined) this.#session.sending.outbox.raw(this.#answer);
   }
 
-  #plainRequest(head: RequestHead): PlainRequest {
-    return {
-      method: head.method,
-      path: head.path,
-      query: new URLSearchParams(head.query),
-      headers: head.headers,
-      remoteAddress: this.#remoteAddress,
-    };
+  refuse(response: HttpResponse): void {
+    this.#session.sending.outbox.raw(encodeHttpResponse(response, { omitBody: this.#omitBody }));
+  }
+
+  refuseFor(name: FaultName): void {
+    this.refuse(refusalOf(name));
+  }
+
+  /** The machine or the port broke. */
+  answerBroken(): void {
+    this.refuse(refusalOf('callbackUndecided'));
+  }
+
+  /** The handshake is over: a callback that still decides is told. */
+  end(): void {
+    this.#isOver = true;
+    this.#abort?.abort();
   }
 }
 
-function refused(response: HttpResponse, advice?: string): Refused {
-  return { kind: 'refused', response, ...(advice === undefined ? {} : { advice }) };
+/** The head and the verdict as the answer that opens the connection (RFC 6455 4.2.2). */
+function toVerdict(head: RequestHead, { key }: Upgrade, answer: Answer): Outcome {
+  if (answer.kind === 'refused') {
+    encodeHttpResponse(answer.response);
+    return answer;
+  }
+  const { subprotocol, headers } = answer;
+  const bytes = upgradeResponse({ key, subprotocol, headers });
+  return { kind: 'accepted', head, subprotocol: subprotocol ?? '', answer: bytes };
+}
+
+function refuse(name: FaultName, values?: FaultValues): Refused {
+  return { kind: 'refused', response: refusalOf(name, values), fault: fault(name, values) };
 }
 
 /** Calls a callback of the user's and reads its answer; a throw or a rejection of either is a 500. */
 function guarded<T>(
   callback: () => T | Promise<T>,
   read: (answer: T) => Outcome,
-  path?: Path,
 ): Outcome | Promise<Outcome> {
   const failed = (reason: unknown): Refused => {
     const cause = reason ?? new Error('rejected without a reason');
-    const response = refusal(500, 'The server could not decide.');
-    return { kind: 'refused', response, cause, ...(path === undefined ? {} : { path }) };
+    return { ...refuse('callbackUndecided'), cause };
   };
   try {
     const answer = callback();
@@ -220,11 +217,4 @@ function guarded<T>(
   } catch (cause) {
     return failed(cause);
   }
-}
-
-/** Whether a callback answered with a promise. */
-export function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return (
-    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
-  );
 }

@@ -1,30 +1,34 @@
 /**
- * What the parts of one connection ask of their server. Only types; `core.ts` is the host in production.
+ * What a connection asks of its server. Only types; `src/server/core.ts` is the host in production.
  */
-import type { Actor } from 'xstate';
 import type { FrameDecoder } from '../io/frames/frame-decoder.ts';
 import type { HttpResponse } from '../io/http/http-response.ts';
+import type { FairTurns } from '../io/time/fair-turns.ts';
 import type { Ticker } from '../io/time/ticker.ts';
 import type { WriteTurn } from '../io/writing/write-turn.ts';
 import type { ConnectionState } from '../machines/connection-ports.ts';
-import type { serverMachine } from '../machines/server-machine.ts';
-import type { Connection } from '../api/connection/connection.ts';
-import type { Settings } from '../api/options/options.ts';
-import type { Path, Streams } from '../api/paths/path.ts';
-import type { Match } from '../api/paths/router.ts';
+import type { ServerActor } from '../machines/server-machine.ts';
+import type { Recipient } from './recipient.ts';
 import type { Session } from './session.ts';
+import type { ConnectionSettings } from './settings.ts';
 
-/** What a session needs of its server. @internal */
 export interface Host {
-  readonly settings: Settings;
+  readonly settings: ConnectionSettings;
   readonly ticker: Ticker;
+  /** Frames that leave together. */
   readonly turn: WriteTurn;
-  readonly streams: Streams;
+  /** Connections whose frames were too many for one turn of the event loop. */
+  readonly turns: FairTurns;
+  /** Somebody observes the statecharts. */
   readonly inspected: boolean;
-  readonly match: (path: string) => Match<Path> | undefined;
-  readonly actor: Actor<typeof serverMachine>;
+  readonly actor: ServerActor;
+
+  /** Makes the user's side of a connection. */
+  recipientOf(session: Session): Recipient;
   lendDecoder(): FrameDecoder;
   takeBack(decoder: FrameDecoder): void;
+
+  /** The answer that says that there is no room for this one; undefined where there is. */
   full(session: Session): HttpResponse | undefined;
   /** The head of this one is read; `authorize` decides. */
   deciding(session: Session): void;
@@ -32,13 +36,9 @@ export interface Host {
   handshaken(session: Session): void;
   /** The client of this one is at another address than its socket. */
   moveTo(session: Session, remoteAddress: string): void;
-  /** A limit or a deadline was passed. */
-  breached(limit: string): void;
-  opened(connection: Connection): void;
+  opened(session: Session): void;
   closed(session: Session): void;
   moved(from: ConnectionState, to: ConnectionState): void;
-  /** A handler's promise is pending; returns what `handlerEnded` is to be told. */
-  handlerBegan(): number;
-  handlerEnded(began: number): void;
-  unheard(error: unknown): void;
+  /** A limit or a deadline was passed. */
+  breached(limit: string): void;
 }

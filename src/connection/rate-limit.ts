@@ -6,7 +6,7 @@
  * lies in the kernel and comes at once, so the tokens of that time are granted on top of a full bucket.
  */
 import { TICK_MS, type Ticker } from '../io/time/ticker.ts';
-import type { Limits } from '../api/options/options.ts';
+import type { Limits } from './settings.ts';
 
 const TICKS_A_SECOND = 1000 / TICK_MS;
 type Time = Pick<Ticker, 'tick' | 'stalledMs'>;

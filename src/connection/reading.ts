@@ -1,22 +1,29 @@
 /**
- * Reading of one connection: chunks to frames, who holds it back, and how fast the peer may be.
+ * Reading of one connection: chunks to frames, frames to the user, and who holds that back.
  *
- * The hot path is `read` → `#loop` → `Delivery.whole` → the handler. The loop stops behind a frame that changes the
- * state, behind a handler that gave a command, and while somebody holds reading back; it goes on when the machine says
- * `readOn`. Nothing is decoded while a frame's own event, or a word to read on, waits in the mailbox.
+ * The hot path is `read` -> `#loop` -> `Recipient.whole` -> the user's handler. The loop ends at a frame that changes the
+ * state, after a handler that gave a command, and when nothing more may be read. It goes on when the machine calls
+ * `readOn`. While messages are held back, frames are still decoded: control frames are handled at once, and messages
+ * wait in `ReadAhead`, up to `readAhead` bytes.
  */
+import { type Fault, type FaultRow, fault, faults } from '../io/faults.ts';
 import { readClosePayload } from '../io/frames/close-payload.ts';
 import { Decoded, type FrameDecoder } from '../io/frames/frame-decoder.ts';
+import type { FairTurn } from '../io/time/fair-turns.ts';
 import type { Transport } from '../io/transports/transport.ts';
 import type { ConnectionEvent, FrameName } from '../machines/connection-ports.ts';
-import { LimitError, ProtocolError } from '../api/errors.ts';
+import { Holding } from './holding.ts';
 import type { Host } from './host.ts';
 import type { Rates } from './rate-limit.ts';
+import { ReadAhead, type Waiting } from './read-ahead.ts';
+import type { Fragment, Message } from './recipient.ts';
 import type { Session } from './session.ts';
 
 const CONTINUE: ConnectionEvent = { type: 'read.continue' };
+/** Frames of one connection that are handled in one turn of the event loop. More wait for the next turn. */
+export const FRAMES_A_TURN = 256;
 
-export class Reading {
+export class Reading implements FairTurn {
   messages = 0;
   bytes = 0;
   /** Only where an option limits how fast the peer may send. */
@@ -27,20 +34,19 @@ export class Reading {
   readonly #transport: Transport;
   /** Lent by the server while bytes are under way, so that an idle connection holds none. */
   #lent: FrameDecoder | undefined;
-
-  // Who holds it back, and whether the transport was told.
-  #paused = false;
-  #pendingHandlers = 0;
-  #iterators = 0;
-  #pulls = 0;
-  /** A codec has not yet said what a message means. */
-  #decoding = false;
+  /** Made when somebody holds messages back. */
+  #holding: Holding | undefined;
+  #ahead: ReadAhead | undefined;
+  /** Frames handled in this turn. */
+  #frames = 0;
   #transportPaused = false;
-  /** A command waits in the mailbox: it comes before the next frame. */
+  #isLooping = false;
+  /** A command of a handler is in the mailbox: it comes before the next frame. */
   #commanded = false;
-  /** A frame's own event waits in the mailbox, and words to read on: nothing is decoded before those are handled. */
-  #raised = false;
-  #continues = 0;
+  /** Events of ours in the mailbox that end with `readOn`: nothing is decoded before they have come out. */
+  #owed = 0;
+  /** Nothing is delivered any more, not even what waits. */
+  #isOver = false;
 
   constructor(session: Session, host: Host, transport: Transport) {
     this.#session = session;
@@ -53,47 +59,339 @@ export class Reading {
     return this.#lent;
   }
 
-  /** Bytes of memory that hold an unfinished message. */
+  /** Bytes of memory that this connection holds because of what its peer sent. */
   get heldBytes(): number {
-    return this.#lent?.heldBytes ?? 0;
+    return (this.#lent?.heldBytes ?? 0) + (this.#ahead?.bytes ?? 0);
   }
 
-  /** Reading stands still: by `pause`, for a handler's promise, or for an iterator that was not asked for more. */
-  get held(): boolean {
-    if (this.#paused) return true;
-    if (this.#iterators > 0) return this.#pulls < this.#iterators || this.#decoding;
-    return this.#pendingHandlers > 0;
+  /** Nothing is read from the transport: silence is our own doing. */
+  get isHeld(): boolean {
+    return this.#transportPaused;
+  }
+
+  /** Whether messages still reach the user. */
+  get delivers(): boolean {
+    return !this.#isOver;
+  }
+
+  /** Messages wait for the user, or for the codec to say what they are. */
+  get hasWaiting(): boolean {
+    return this.#ahead?.isEmpty === false || this.#holding?.decoding === true;
+  }
+
+  /** Bytes that are not decoded, or messages that are not delivered. */
+  get #hasWork(): boolean {
+    return this.#lent?.hasMore === true || this.#ahead?.isEmpty === false;
   }
 
   /** A chunk came; false when it is more than `maxBytesPerSecond` allows, and the connection fails. */
   count(bytes: number): boolean {
     this.bytes += bytes;
     if (this.rates === undefined || this.rates.bytes(bytes, this.#host.ticker) !== false) return true;
-    return this.#tooFast('maxBytesPerSecond', 'too many bytes a second');
+    return this.#tooFast('maxBytesPerSecond');
   }
+
+  // ------------------------------------------------------------------ what the machine asks for
 
   read(chunk: Uint8Array): void {
     this.decoder.append(chunk);
-    if (this.held) this.pauseTransport();
-    else this.#loop();
+    this.#frames = 0;
+    this.#loop();
   }
 
-  readOn(by: ConnectionEvent['type']): void {
-    if (by === 'read.continue') this.#continues = Math.max(0, this.#continues - 1);
-    else if (by === 'fragment.begin' || by === 'fragment.end') this.#raised = false;
-    if (this.#raised || this.#continues > 0) return;
-    if (this.#lent?.hasMore || this.#commanded) this.#loop();
+  /** Goes on with what lies here, once every event of ours has come out of the mailbox. */
+  readOn(): void {
+    if (this.#owed === 0 && (this.#commanded || this.#hasWork)) this.#loop();
   }
+
+  /** An event of ours has come out of the mailbox. */
+  takeEvent(): void {
+    this.#owed = Math.max(0, this.#owed - 1);
+  }
+
+  pause(): void {
+    this.#hold().paused = true;
+    this.pauseTransport();
+  }
+
+  resume(): void {
+    if (this.#holding !== undefined) this.#holding.paused = false;
+    this.resumeTransport();
+  }
+
+  /** Delivers the first or the last fragment of a message. */
+  deliverFragment(): void {
+    this.takeEvent();
+    this.#fragment(this.decoder);
+  }
+
+  /** Delivers the message whose last fragment has just come. */
+  deliverMessage(): void {
+    const { decoder } = this;
+    if (!decoder.assemble) return;
+    const message = decoder.takeMessage();
+    if (this.#mustWait) this.#wait('assembled', message, message.length);
+    else this.#session.recipient.assembled(message);
+  }
+
+  // ------------------------------------------------------------------ frames
 
   /** A command of the user's is in the mailbox. */
   commanded(): void {
     this.#commanded = true;
   }
 
-  /** The chunk is done for now: what is left of it is copied where its memory is shared, an idle decoder given back. */
-  rest(shared: boolean): void {
+  #loop(): void {
+    this.#isLooping = true;
+    this.#decode(this.decoder);
+    this.#isLooping = false;
+  }
+
+  /** Decodes and delivers until the chunk is done, a frame changes the state, or somebody asked for something else. */
+  #decode(decoder: FrameDecoder): void {
+    for (;;) {
+      if (this.#commanded) {
+        this.#commanded = false;
+        this.#continue(CONTINUE);
+        return;
+      }
+      if (this.#ahead !== undefined && this.#deliverNext()) continue;
+      if (this.#holding !== undefined && this.#mustStop(this.#holding)) return;
+      if (decoder.hasMore && ++this.#frames > FRAMES_A_TURN) {
+        this.#waitForTurn();
+        return;
+      }
+      const decoded = decoder.next();
+      if (!this.#handle(decoded, decoder)) return;
+      if (this.#session.inspected) {
+        this.#commanded = false;
+        const opcode = frameName(decoded, decoder.text);
+        this.#continue({ type: 'read.continue', opcode, byteLength: decoder.payloadBytes });
+        return;
+      }
+    }
+  }
+
+  /** Handles one frame that changes no state; false where the loop ends. */
+  #handle(decoded: Decoded, decoder: FrameDecoder): boolean {
+    if (decoded === Decoded.MESSAGE) {
+      if (!this.#countMessage()) return false;
+      this.messages++;
+      if (this.#mustWait) this.#wait('whole', decoder.message, decoder.payloadBytes);
+      else this.#session.recipient.whole(decoder.message);
+    } else if (decoded === Decoded.FRAGMENT && !decoder.first && !decoder.final) {
+      this.#fragment(decoder);
+    } else if (decoded === Decoded.PING) {
+      if (!this.#countMessage()) return false;
+      this.#session.answerPing(decoder.control);
+    } else if (decoded === Decoded.PONG) {
+      if (!this.#countMessage()) return false;
+      this.#session.takePong(decoder.control);
+    } else {
+      this.#raise(decoded, decoder);
+      return false;
+    }
+    return true;
+  }
+
+  /** A frame of a fragmented message; the first one settles whether the message is put together. */
+  #fragment(decoder: FrameDecoder): void {
+    const { recipient } = this.#session;
+    if (decoder.first) decoder.assemble = recipient.wantsMessages || !recipient.wantsFragments;
+    if (!recipient.wantsFragments) return;
+    const { first, final, payloadBytes } = decoder;
+    const opcode = decoder.text ? 'text' : 'binary';
+    const fragment: Fragment = { data: decoder.takeFragment(), opcode, first, final };
+    if (this.#mustWait) this.#wait('fragment', fragment, payloadBytes);
+    else recipient.fragment(fragment);
+  }
+
+  /** What comes now must wait: messages are held back, or others wait already. */
+  get #mustWait(): boolean {
+    return this.#holding !== undefined && (this.#holding.delivery || this.#ahead?.isEmpty === false);
+  }
+
+  #wait(kind: Waiting['kind'], value: Message | Fragment, bytes: number): void {
+    this.#ahead ??= new ReadAhead();
+    this.#ahead.push({ kind, value, bytes } as Waiting);
+  }
+
+  /** Gives the user the next message that waits; false when none does, or it must go on waiting. */
+  #deliverNext(): boolean {
+    if (this.#holding?.delivery === true) return false;
+    const item = this.#ahead?.shift();
+    if (item === undefined) return false;
+    this.#give(item);
+    return true;
+  }
+
+  #give(item: Waiting): void {
+    const { recipient } = this.#session;
+    if (item.kind === 'whole') recipient.whole(item.value);
+    else if (item.kind === 'assembled') recipient.assembled(item.value);
+    else recipient.fragment(item.value);
+  }
+
+  /** Whether no more frames may be decoded now; then the transport is told, too. */
+  #mustStop(holding: Holding): boolean {
+    holding.full = holding.delivery && (this.#ahead?.bytes ?? 0) >= this.#host.settings.readAhead;
+    if (!holding.wire) return false;
+    if (!holding.behind) this.pauseTransport();
+    return true;
+  }
+
+  /** What the loop ends for: the chunk's end, or a frame that changes the state. */
+  #raise(decoded: Decoded, decoder: FrameDecoder): void {
+    if (decoded === Decoded.NEED_MORE) return;
+    if (decoded === Decoded.FRAGMENT) {
+      if (decoder.final && !this.#countMessage()) return;
+      if (decoder.final) this.messages++;
+      const type = decoder.first ? 'fragment.begin' : 'fragment.end';
+      const opcode = decoder.first ? (decoder.text ? 'text' : 'binary') : 'continuation';
+      this.#continue({ type, byteLength: decoder.payloadBytes, opcode });
+      return;
+    }
+    // Nothing is decoded after these: the state that they lead to discards what comes.
+    this.#owed++;
+    if (decoded === Decoded.CLOSE) this.#readClose(decoder.control);
+    else this.#failed(decoder.fault ?? fault('reservedBits')); // FAULT always comes with its fault
+  }
+
+  /** Sends an event that ends with `readOn`. */
+  #continue(event: ConnectionEvent): void {
+    this.#owed++;
+    this.#session.tell(event);
+  }
+
+  #readClose(control: Uint8Array): void {
+    const payload = readClosePayload(control);
+    if ('fault' in payload) {
+      this.#failed(payload.fault);
+      return;
+    }
+    this.#session.saidGoodbye();
+    this.#session.tell({ type: 'close.received', ...payload });
+  }
+
+  /** The peer broke a rule or a limit. */
+  #failed(fault: Fault): void {
+    const { code, reason } = fault;
+    const row: FaultRow = faults[fault.name];
+    this.#session.fault(fault);
+    this.#session.tell({ type: row.limit === undefined ? 'protocol.failed' : 'limit.breached', code, reason });
+  }
+
+  /** Counts one message, Ping or Pong; false when it is one too many, and the connection fails. */
+  #countMessage(): boolean {
+    if (this.rates === undefined || this.rates.message(this.#host.ticker) !== false) return true;
+    return this.#tooFast('maxMessagesPerSecond');
+  }
+
+  /** True where that changes nothing any more: after our Close we read on until the deadline. */
+  #tooFast(limit: 'maxBytesPerSecond' | 'maxMessagesPerSecond'): boolean {
+    const { state } = this.#session;
+    if (state === 'closing' || state === 'closed') return true;
+    this.#session.sending.seal();
+    this.forget();
+    this.#failed(fault(limit));
+    return false;
+  }
+
+  // ------------------------------------------------------------------ holding back
+
+  #hold(): Holding {
+    this.#holding ??= new Holding();
+    return this.#holding;
+  }
+
+  /** An async iterator has come (+1) or gone (-1). */
+  iterating(change: 1 | -1): void {
+    this.#hold().iterators += change;
+    this.readAgain();
+  }
+
+  /** An iterator waits for a message (+1) or has got one (-1). */
+  pulling(change: 1 | -1): void {
+    this.#hold().pulls += change;
+    if (change > 0) this.readAgain();
+  }
+
+  /** A handler's promise is pending (+1) or settled (-1); `readAgain` follows the latter. */
+  handling(change: 1 | -1): void {
+    this.#hold().handlers += change;
+  }
+
+  /** The codec has not yet said what a message is (true), or it has. */
+  decoding(isPending: boolean): void {
+    this.#hold().decoding = isPending;
+    this.handling(isPending ? 1 : -1);
+  }
+
+  /** A reason to hold messages back has gone: goes on with what lies here. */
+  readAgain(): void {
+    if (!this.#session.readsOn) {
+      this.#deliverAfterEnd();
+      return;
+    }
+    const holding = this.#holding;
+    if (holding === undefined || holding.delivery) return;
+    holding.full = false;
+    if (this.#hasWork) this.goOn(() => this.#continue(CONTINUE));
+    this.resumeTransport();
+  }
+
+  /** The peer has said goodbye: what came before is still delivered, at the pace of its handlers. */
+  #deliverAfterEnd(): void {
+    while (this.#deliverNext());
+    if (!this.hasWaiting) this.#session.exhausted();
+  }
+
+  /** Drops what waits; nothing more is delivered. */
+  forget(): void {
+    this.#isOver = true;
+    this.#ahead?.clear();
+  }
+
+  /**
+   * Tells the machine what may make it read what lies here, as a chunk would: the frames that this makes the user send
+   * leave in one write, and what is left afterwards is kept and counted.
+   */
+  goOn(tell: () => void): void {
+    if (this.#isLooping || !this.#hasWork) {
+      tell();
+      return;
+    }
+    this.#host.turn.begin();
+    this.#frames = 0;
+    tell();
+    this.keepRest(false);
+    this.#host.turn.end();
+  }
+
+  /** The frames of this turn were too many: the rest is handled in a later one, in turn with other connections. */
+  #waitForTurn(): void {
+    this.#hold().behind = true;
+    this.pauseTransport();
+    this.#host.turns.wait(this);
+  }
+
+  /** It is this connection's turn again. */
+  onTurn(): void {
+    const holding = this.#hold();
+    if (!holding.behind) return;
+    holding.behind = false;
+    if (!this.#session.readsOn) return;
+    this.goOn(() => this.#continue(CONTINUE));
+    this.resumeTransport();
+  }
+
+  // ------------------------------------------------------------------ the chunk's end, and the transport
+
+  /** The chunk is done for now: what is left is copied where its memory is shared; an idle decoder is given back. */
+  keepRest(shared: boolean): void {
     const decoder = this.#lent;
     if (decoder === undefined) return;
+    this.#session.deadlines.insideMessage(decoder.insideMessage, this.messages);
     if (decoder.idle) {
       this.#host.takeBack(decoder);
       this.#lent = undefined;
@@ -109,187 +407,19 @@ export class Reading {
     this.#lent?.discard();
   }
 
-  // ------------------------------------------------------------------ frames
-
-  /** Decodes and delivers until the chunk is done, a frame changes the state, or a handler asked for something. */
-  #loop(): void {
-    const { decoder } = this;
-    const { delivery } = this.#session;
-    let decoded: Decoded;
-    for (;;) {
-      if (this.#commanded) {
-        this.#commanded = false;
-        this.#continue(CONTINUE);
-        return;
-      }
-      if (this.held) {
-        // What the peer sends next, its FIN too, comes after the frames that wait here.
-        if (decoder.hasMore) this.pauseTransport();
-        return;
-      }
-      decoded = decoder.next();
-      if (decoded === Decoded.MESSAGE) {
-        if (!this.#countMessage()) return;
-        this.messages++;
-        delivery.whole(decoder.message);
-      } else if (decoded === Decoded.FRAGMENT && !decoder.first && !decoder.final) {
-        delivery.fragment(decoder);
-      } else if (decoded === Decoded.PING) {
-        if (!this.#countMessage()) return;
-        delivery.ping(decoder.control);
-      } else if (decoded === Decoded.PONG) {
-        if (!this.#countMessage()) return;
-        delivery.pong(decoder.control);
-      } else {
-        this.#raise(decoded, decoder);
-        return;
-      }
-      if (this.#session.inspected) {
-        this.#commanded = false;
-        this.#continue({
-          type: 'read.continue',
-          opcode: frameName(decoded, decoder.text),
-          byteLength: decoder.payloadBytes,
-        });
-        return;
-      }
-    }
-  }
-
-  /** What the loop stops for: the chunk's end, or a frame that changes the state. */
-  #raise(decoded: Decoded, decoder: FrameDecoder): void {
-    if (decoded === Decoded.NEED_MORE) return;
-    if (decoded === Decoded.FRAGMENT) {
-      if (decoder.final && !this.#countMessage()) return;
-      if (decoder.final) this.messages++;
-      this.#raised = true;
-      const type = decoder.first ? 'fragment.begin' : 'fragment.end';
-      const opcode = decoder.first ? (decoder.text ? 'text' : 'binary') : 'continuation';
-      this.#session.tell({ type, byteLength: decoder.payloadBytes, opcode });
-      return;
-    }
-    this.#raised = true;
-    if (decoded === Decoded.CLOSE) this.#readClose(decoder.control);
-    else this.#fail(decoder);
-  }
-
-  /** Puts the word to read on behind what waits in the mailbox. */
-  #continue(event: ConnectionEvent): void {
-    this.#continues++;
-    this.#session.tell(event);
-  }
-
-  #readClose(control: Uint8Array): void {
-    const payload = readClosePayload(control);
-    if ('fault' in payload) this.#violated(payload.fault.code, payload.fault.reason);
-    else this.#session.tell({ type: 'close.received', ...payload });
-  }
-
-  #fail(decoder: FrameDecoder): void {
-    const { code, reason } = decoder.fault ?? { code: 1002, reason: '' };
-    if (code === 1009) this.#breached('cap', code, reason);
-    else if (code === 1008) this.#breached('maxFragments', code, reason);
-    else this.#violated(code, reason);
-  }
-
-  #violated(code: number, reason: string): void {
-    this.#session.delivery.report(new ProtocolError(code, reason));
-    this.#session.tell({ type: 'protocol.failed', code, reason });
-  }
-
-  #breached(limit: string, code: number, reason: string): void {
-    this.#session.delivery.report(new LimitError(limit, code, reason));
-    this.#session.tell({ type: 'limit.breached', code, reason });
-  }
-
-  /** Counts one message, Ping or Pong; false when it is one too many, and the connection fails. */
-  #countMessage(): boolean {
-    if (this.rates === undefined || this.rates.message(this.#host.ticker) !== false) return true;
-    return this.#tooFast('maxMessagesPerSecond', 'too many messages a second');
-  }
-
-  /** True when that changes nothing any more: what comes before the peer's Close is read up to the deadline. */
-  #tooFast(limit: string, reason: string): boolean {
-    const { state } = this.#session;
-    if (state === 'closing' || state === 'closed') return true;
-    this.#session.seal();
-    this.#breached(limit, 1008, reason);
-    return false;
-  }
-
-  // ------------------------------------------------------------------ holding back
-
-  pause(): void {
-    this.#paused = true;
-    this.pauseTransport();
-  }
-
-  resume(): void {
-    this.#paused = false;
-    this.resumeTransport();
-  }
-
-  /** A pause of the user's would keep the peer's Close from us. */
-  endPause(): void {
-    if (this.#paused) this.resume();
-  }
-
-  /** An async iterator has come (+1) or gone (-1). */
-  iterating(change: 1 | -1): void {
-    this.#iterators += change;
-    this.readAgain();
-  }
-
-  /** An iterator waits for a message (+1) or has got one (-1). */
-  pulling(change: 1 | -1): void {
-    this.#pulls += change;
-    if (change > 0) this.readAgain();
-  }
-
-  /** A handler's promise is pending (+1) or settled (-1); `readAgain` follows the latter. */
-  handling(change: 1 | -1): void {
-    this.#pendingHandlers += change;
-  }
-
-  /** A codec thinks (true) or has said what the message means. */
-  decoding(thinks: boolean): void {
-    this.#decoding = thinks;
-    this.handling(thinks ? 1 : -1);
-    // The peer's end comes after this message, too.
-    if (thinks) this.pauseTransport();
-  }
-
-  /** A reason to hold reading back has gone: goes on with what lies here. */
-  readAgain(): void {
-    if (this.held || this.#session.report !== undefined) return;
-    if (this.#lent?.hasMore) this.goOn(() => this.#continue(CONTINUE));
-    this.resumeTransport();
-  }
-
-  /** Tells the machine what may make it read what lies here, as a chunk would: one turn, and a rest behind it. */
-  goOn(tell: () => void): void {
-    if (this.#lent?.hasMore !== true) {
-      tell();
-      return;
-    }
-    this.#host.turn.begin();
-    tell();
-    this.rest(false);
-    this.#host.turn.end();
-  }
-
   pauseTransport(): void {
     if (this.#transportPaused) return;
     this.#transportPaused = true;
     this.rates?.paused(this.#host.ticker);
+    this.#session.readingStopped();
     this.#transport.pause();
   }
 
-  /** Lets the transport read again, unless somebody holds reading back. */
+  /** Lets the transport read again, unless somebody holds that back. */
   resumeTransport(): void {
-    if (!this.#transportPaused || this.held) return;
+    if (!this.#transportPaused || this.#holding?.wire === true) return;
     this.#transportPaused = false;
-    this.#session.readsAgain();
+    this.#session.readingResumed();
     this.rates?.resumed(this.#host.ticker);
     this.#transport.resume();
   }

@@ -4,7 +4,8 @@
 import { Buffer } from 'node:buffer';
 import { BINARY, CONTINUATION, TEXT } from '../io/frames/frame-encoder.ts';
 import type { SendResult } from '../io/writing/outbox.ts';
-import type { Message } from '../api/paths/handlers.ts';
+import type { Message } from './recipient.ts';
+import type { Sending } from './sending.ts';
 import type { Session } from './session.ts';
 
 type Pieces = Iterable<Message> | AsyncIterable<Message>;
@@ -12,58 +13,64 @@ const NOTHING = new Uint8Array(0);
 
 /** Sends the pieces; several such messages of one connection go one after the other. */
 export async function sendFragments(session: Session, pieces: Pieces): Promise<SendResult> {
-  const before = session.fragmentsTurn;
+  const { sending } = session;
+  const before = sending.fragmentsTurn;
   let done = () => {};
-  session.fragmentsTurn = new Promise((resolve) => {
+  sending.fragmentsTurn = new Promise((resolve) => {
     done = resolve;
   });
   await before;
   try {
-    return await sendPieces(session, pieces);
+    return await sendPieces(sending, pieces);
   } catch (error) {
     // A message that has begun can be neither finished nor taken back.
-    if (session.sendable && session.outbox.fragmenting) session.requestClose(1011, 'internal error');
+    if (sending.isOpen && sending.outbox.fragmenting) session.requestClose(1011, 'internal error');
     throw error;
   } finally {
     done();
   }
 }
 
-async function sendPieces(session: Session, pieces: Pieces): Promise<SendResult> {
+async function sendPieces(sending: Sending, pieces: Pieces): Promise<SendResult> {
   const encoder = new PieceEncoder();
-  for await (const piece of whileSendable(session, pieces)) {
-    if (!session.sendable) return 'closed';
+  for await (const piece of whileOpen(sending, pieces)) {
+    if (!sending.isOpen) return 'closed';
     const opcode = encoder.first ? encoder.opcodeOf(piece) : CONTINUATION;
-    session.outbox.fragment(opcode, encoder.encode(piece), false);
-    await session.drained();
+    sending.outbox.fragment(opcode, encoder.encode(piece), false);
+    await sending.drained();
   }
-  if (!session.sendable) return 'closed';
+  if (!sending.isOpen) return 'closed';
   // An empty iterable is an empty text message.
-  return session.outbox.fragment(encoder.first ? TEXT : CONTINUATION, encoder.rest(), true);
+  return sending.outbox.fragment(encoder.first ? TEXT : CONTINUATION, encoder.rest(), true);
 }
 
 /** The pieces, as long as they can be sent: a source that says nothing more is not waited for. */
-async function* whileSendable(session: Session, pieces: Pieces): AsyncGenerator<Message, void> {
+async function* whileOpen(sending: Sending, pieces: Pieces): AsyncGenerator<Message, void> {
   const iterator = iteratorOf(pieces);
-  let leave = (): void => {};
   let isExhausted = false;
-  const subscription = session.stream('state').observable.subscribe(() => {
-    if (!session.sendable) leave();
-  });
   try {
-    while (session.sendable) {
+    while (sending.isOpen) {
       isExhausted = true; // unless it yields
-      const step = await new Promise<IteratorResult<Message> | undefined>((resolve, reject) => {
-        leave = () => resolve(undefined);
-        Promise.resolve(iterator.next()).then(resolve, reject);
-      });
+      const step = await untilClosed(sending, () => iterator.next());
       isExhausted = step?.done === true;
       if (step === undefined || step.done) return;
       yield step.value;
     }
   } finally {
-    subscription.unsubscribe();
     if (!isExhausted) stop(iterator);
+  }
+}
+
+/** The next piece; undefined when nothing may be sent any more before it comes. */
+async function untilClosed<T>(sending: Sending, next: () => T | PromiseLike<T>): Promise<T | undefined> {
+  let forget = (): void => {};
+  const closed = new Promise<undefined>((resolve) => {
+    forget = sending.whenClosed(() => resolve(undefined));
+  });
+  try {
+    return await Promise.race([closed, next()]);
+  } finally {
+    forget();
   }
 }
 

@@ -74,7 +74,7 @@ export async function inspect(server: Server, options: InspectOptions = {}): Pro
   }
 
   const relay = new Relay(replay, () => clock.epochMs());
-  const live = new Live(watched, clock);
+  const live = new Live(watched.core, clock);
   const inspector = new Server({
     port,
     host,

@@ -7,9 +7,10 @@
  */
 import type { AnyActorRef, AnyMachineSnapshot, InspectionEvent } from 'xstate';
 import type { Connection } from '../api/connection/connection.ts';
-import type { Message } from '../api/paths/handlers.ts';
-import type { Watchable } from '../api/inspection/inspection.ts';
+import type { Message } from '../connection/recipient.ts';
+import type { Core } from '../server/core.ts';
 import type { Session } from '../connection/session.ts';
+import { encodeClosePayload, toCloseCode } from '../io/frames/close-payload.ts';
 import type { Clock } from '../io/time/clock.ts';
 import { pathOf, snapshotOf } from './wire.ts';
 
@@ -52,7 +53,7 @@ interface Viewer {
 }
 
 export class Live {
-  readonly #watched: Watchable;
+  readonly #watched: Core;
   readonly #clock: Clock;
   readonly #viewers = new Map<Connection, Viewer>();
   readonly #values = new WeakMap<object, string>();
@@ -62,7 +63,7 @@ export class Live {
   #stop: (() => void) | undefined;
   #rest = 0;
 
-  constructor(watched: Watchable, clock: Clock) {
+  constructor(watched: Core, clock: Clock) {
     this.#watched = watched;
     this.#clock = clock;
   }
@@ -156,7 +157,10 @@ export class Live {
       case 'close': {
         const session = this.#find(request.id as number);
         if (session === undefined) throw new Error('that connection has gone');
-        session.connection.close(request.code as number, String(request.reason ?? ''));
+        const code = toCloseCode(request.code as number);
+        const reason = String(request.reason ?? '');
+        encodeClosePayload(code, reason);
+        session.requestClose(code, reason);
         return;
       }
       default:

@@ -180,6 +180,8 @@ export interface Fault {
   readonly code: number;
   /** What the peer reads. */
   readonly reason: string;
+  /** What was filled into the row's texts. */
+  readonly values: FaultValues;
 }
 
 /** What stands for `{name}` in a row's texts. */
@@ -188,10 +190,21 @@ export type FaultValues = Readonly<Record<string, string | number>>;
 /** A fault of that row. */
 export function fault(name: FaultName, values: FaultValues = {}): Fault {
   const { code, reason } = faults[name];
-  return { name, code, reason: filled(reason, values) };
+  return { name, code, reason: filled(reason, values), values };
 }
 
-/** The text of a row with its values filled in. */
-export function filled(text: string, values: FaultValues): string {
+/** What the user reads: the row's own text, or what the peer reads. */
+export function toldOf({ name, reason, values }: Fault): string {
+  const { told }: FaultRow = faults[name];
+  return told === undefined ? reason : filled(told, values);
+}
+
+/** What the user can do, if the fault was a mistake of the program. */
+export function adviceOf({ name, values }: Fault): string | undefined {
+  const { advice }: FaultRow = faults[name];
+  return advice === undefined ? undefined : filled(advice, values);
+}
+
+function filled(text: string, values: FaultValues): string {
   return text.replace(/\{(\w+)\}/g, (placeholder, key: string) => String(values[key] ?? placeholder));
 }

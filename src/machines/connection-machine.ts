@@ -12,18 +12,22 @@
  *
  * and it is **closed** exactly once, with one report.
  *
- * How to read it. A socket chunk is one event, `socket.bytes`; its action reads as many frames as the chunk holds and
- * delivers those that change no state. A frame that does change it comes back as an event of its own, and reading
- * goes on by the `readOn` of the state it leads to. Entering a state announces it first, then delivers what led
- * there, then reads on: so a handler always finds the connection in the state that its message made. Commands of a
- * handler wait in the mailbox until it has returned and come before the next frame.
+ * How to read it. A socket chunk is one event, `socket.bytes`. Its action decodes the frames that the chunk holds and
+ * delivers those that change no state. A frame that changes the state comes back as an event of its own. The actions of
+ * such an event announce the new state first, then deliver the frame, then read on: so a handler finds the connection in
+ * the state that its message made. What a handler commands (`connection.*`) waits in the mailbox until the handler has
+ * returned, and is processed before the next frame.
  *
- * Each state also says what it refuses: an event that is listed with no target and no action is expected there and
- * means nothing, and so does every event that is not listed. Deadlines are events like the others, from one shared
- * ticker: the machine has no timer, no socket and no clock. The literal below is all there is; it is plain data,
- * and the tests and the diagrams are made from it.
+ * A state also says what it refuses: an event that is listed without target and actions is expected there and changes
+ * nothing. An event that is not listed changes nothing either. Deadlines are events like the others and come from a
+ * ticker that all connections share. The machine has no timer, no socket and no clock. It is plain data; the tests and
+ * the diagrams are made from it.
+ *
+ * One fact is kept outside the chart: who holds back the delivery of messages. It is the object `Holding` of
+ * `src/connection/holding.ts`.
  */
 import { type Actor, assign, setup } from 'xstate';
+import { type FaultName, faults } from '../io/faults.ts';
 import type { CloseReport, ConnectionEvent, ConnectionPort, ConnectionState } from './connection-ports.ts';
 
 export interface ConnectionContext {
@@ -40,13 +44,12 @@ function as<T extends ConnectionEvent['type']>(event: ConnectionEvent, _type: T)
   return event as Extract<ConnectionEvent, { type: T }>;
 }
 
-function dropped(reason: string): CloseReport {
-  return { ...LOST, reason, initiator: 'server' };
-}
-
-function failed(code: number, reason: string): CloseReport {
+/** We end it without a closing handshake: by a fault, or because the user says so. */
+function endedByUs({ code, reason }: { code: number; reason: string }): CloseReport {
   return { code, reason, wasClean: false, initiator: 'server' };
 }
+
+const DROPPED = { code: LOST.code, reason: '' };
 
 /** The report that each `note…` of the machine assigns. */
 export const reports = {
@@ -58,18 +61,16 @@ export const reports = {
     const { code, reason } = as(event, 'close.received');
     return { code, reason, wasClean: true, initiator: 'server' };
   },
-  noteOurClose: (): CloseReport => dropped(''),
-  noteFault: (event: ConnectionEvent): CloseReport => {
-    const { code, reason } = as(event, 'protocol.failed');
-    return failed(code, reason);
-  },
-  noteLateMessage: (): CloseReport => failed(1008, 'message took too long'),
-  noteCallbackFailure: (): CloseReport => failed(1011, 'internal error'),
-  noteTermination: (): CloseReport => dropped(''),
-  noteSilence: (): CloseReport => dropped('pong deadline passed'),
-  noteStuckWrite: (): CloseReport => dropped('write deadline passed'),
-  noteLateClose: (): CloseReport => dropped('close deadline passed'),
+  noteOurClose: (): CloseReport => endedByUs(DROPPED),
+  noteTermination: (): CloseReport => endedByUs(DROPPED),
+  noteFault: (event: ConnectionEvent): CloseReport => endedByUs(as(event, 'protocol.failed')),
+  noteLateMessage: (): CloseReport => endedByUs(faults.messageDeadline),
+  noteCallbackFailure: (): CloseReport => endedByUs(faults.callbackFailed),
+  noteSilence: (): CloseReport => endedByUs(faults.pongDeadline),
+  noteStuckWrite: (): CloseReport => endedByUs(faults.writeDeadline),
+  noteLateClose: (): CloseReport => endedByUs(faults.closeDeadline),
 };
+
 
 const machineSetup = setup({
   types: {
@@ -89,21 +90,15 @@ const machineSetup = setup({
     },
     acceptHandshake: ({ context }) => context.port.acceptHandshake(),
     refuse: ({ context, event }) => context.port.refuseHandshake(as(event, 'handshake.refused').response),
-    refuseLate: ({ context }) =>
-      context.port.refuseHandshake({ status: 408, body: 'The handshake took too long.\n' }),
-    refuseStopping: ({ context }) =>
-      context.port.refuseHandshake({
-        status: 503,
-        headers: { 'Retry-After': '5' },
-        body: 'The server is stopping.\n',
-      }),
+    refuseFor: ({ context }, params: { fault: FaultName }) => context.port.refuseFor(params.fault),
 
-    read: ({ context, event }) => {
-      const { chunk, shared } = as(event, 'socket.bytes');
-      context.port.read(chunk, shared);
-    },
-    readOn: ({ context, event }) => context.port.readOn(event.type),
-    deliver: ({ context, event }) => context.port.deliver(event),
+    read: ({ context, event }) => context.port.read(as(event, 'socket.bytes').chunk),
+    readOn: ({ context }) => context.port.readOn(),
+    continueReading: ({ context }) => context.port.continueReading(),
+    deliverOpening: ({ context }) => context.port.deliverOpening(),
+    deliverFragment: ({ context }) => context.port.deliverFragment(),
+    deliverMessage: ({ context }) => context.port.deliverMessage(),
+    dropMessages: ({ context }) => context.port.dropMessages(),
     retryCallback: ({ context }) => context.port.retryCallback(),
     pauseReading: ({ context }) => context.port.pauseReading(),
     resumeReading: ({ context }) => context.port.resumeReading(),
@@ -117,6 +112,8 @@ const machineSetup = setup({
     failConnection: ({ context }) => context.port.failConnection(context.report.code, context.report.reason),
     endSocket: ({ context }) => context.port.endSocket(),
 
+    reportFault: ({ context }, params: { fault: FaultName }) => context.port.reportFault(params.fault),
+    reportLoss: ({ context, event }) => context.port.reportLoss(as(event, 'socket.error').error),
     announce: ({ context, event }, params: { state: ConnectionState }) =>
       context.port.announce(params.state, event.type),
     finish: ({ context }) => context.port.finish(context.report),
@@ -124,10 +121,10 @@ const machineSetup = setup({
     noteTheirClose: assign({ report: ({ event }) => reports.noteTheirClose(event) }),
     noteTheirAnswer: assign({ report: ({ event }) => reports.noteTheirAnswer(event) }),
     noteOurClose: assign({ report: () => reports.noteOurClose() }),
+    noteTermination: assign({ report: () => reports.noteTermination() }),
     noteFault: assign({ report: ({ event }) => reports.noteFault(event) }),
     noteLateMessage: assign({ report: () => reports.noteLateMessage() }),
     noteCallbackFailure: assign({ report: () => reports.noteCallbackFailure() }),
-    noteTermination: assign({ report: () => reports.noteTermination() }),
     noteSilence: assign({ report: () => reports.noteSilence() }),
     noteStuckWrite: assign({ report: () => reports.noteStuckWrite() }),
     noteLateClose: assign({ report: () => reports.noteLateClose() }),
@@ -137,6 +134,60 @@ const machineSetup = setup({
     decidedRetry: ({ event }) => as(event, 'callback.failed').decision === 'retry',
   },
 });
+
+const announce = (state: ConnectionState) => ({ type: 'announce', params: { state } }) as const;
+const reportFault = (fault: FaultName) => ({ type: 'reportFault', params: { fault } }) as const;
+const refuseFor = (fault: FaultName) => ({ type: 'refuseFor', params: { fault } }) as const;
+
+/** What `handshaking` does in both of its states that wait for a decision (RFC 6455 4.2). */
+const untilDecided = {
+  'handshake.accepted': {
+    target: '#connection.open',
+    actions: ['acceptHandshake', announce('open'), 'deliverOpening', 'readOn'],
+  },
+  'handshake.refused': { target: 'rejecting', actions: 'refuse' },
+  'timeout.handshake': {
+    target: 'rejecting',
+    actions: [reportFault('handshakeDeadline'), refuseFor('handshakeDeadline')],
+  },
+  // Only a server that stops closes a connection that is not open yet.
+  'connection.close': { target: 'rejecting', actions: refuseFor('stopping') },
+  'socket.end': { target: '#connection.closed' },
+} as const;
+
+/** What `open` and `fragmenting` have in common. They differ in fragments, and in where our Close leads. */
+const whileRunning = {
+  'socket.bytes': { actions: 'read' },
+  'read.continue': { actions: ['continueReading', 'readOn'] },
+  'close.received': { target: 'closing.remote', actions: ['noteTheirClose', 'answerClose'] },
+  'protocol.failed': { target: 'closing.failing', actions: ['noteFault', 'failConnection'] },
+  'limit.breached': { target: 'closing.failing', actions: ['noteFault', 'failConnection'] },
+  'callback.failed': [
+    { guard: 'decidedContinue' },
+    { guard: 'decidedRetry', actions: 'retryCallback' },
+    { target: 'closing.failing', actions: ['noteCallbackFailure', 'dropMessages', 'failConnection'] },
+  ],
+  'connection.terminate': { target: 'closed', actions: 'noteTermination' },
+  'connection.pause': { actions: 'pauseReading' },
+  'connection.resume': { actions: ['resumeReading', 'readOn'] },
+  'timeout.silence': { actions: 'sendHeartbeat' },
+  'timeout.message': {
+    target: 'closing.failing',
+    actions: [reportFault('messageDeadline'), 'noteLateMessage', 'failConnection'],
+  },
+  'timeout.pong': { target: 'closed', actions: [reportFault('pongDeadline'), 'noteSilence'] },
+  'timeout.write': { target: 'closed', actions: [reportFault('writeDeadline'), 'noteStuckWrite'] },
+  'socket.end': { target: 'closed' },
+  'socket.error': { target: 'closed', actions: 'reportLoss' },
+  'socket.closed': { target: 'closed' },
+} as const;
+
+/** Our side has ended: what still comes in is discarded, and the peer has `closeDeadline` to end its own. */
+const afterOurEnd = {
+  'socket.bytes': {},
+  'socket.end': {},
+  'timeout.close': { target: '#connection.closed', actions: reportFault('closeDeadline') },
+} as const;
 
 export const connectionMachine = machineSetup.createMachine({
   id: 'connection',
@@ -152,33 +203,21 @@ export const connectionMachine = machineSetup.createMachine({
         reading: {
           description: 'The request head is coming in (4.2.1).',
           on: {
+            ...untilDecided,
             'socket.bytes': { actions: 'readHead' },
             'handshake.pending': { target: 'authorizing' },
-            'handshake.accepted': { target: '#connection.open', actions: 'acceptHandshake' },
-            'handshake.refused': { target: 'rejecting', actions: 'refuse' },
-            'timeout.handshake': { target: 'rejecting', actions: 'refuseLate' },
-            'connection.close': { target: 'rejecting', actions: 'refuseStopping' },
-            'socket.end': { target: '#connection.closed' },
           },
         },
         authorizing: {
           description: 'The head is valid; `authorize` has not decided. A peer that hangs up aborts it.',
           on: {
+            ...untilDecided,
             'socket.bytes': { actions: 'holdBytes' },
-            'handshake.accepted': { target: '#connection.open', actions: 'acceptHandshake' },
-            'handshake.refused': { target: 'rejecting', actions: 'refuse' },
-            'timeout.handshake': { target: 'rejecting', actions: 'refuseLate' },
-            'connection.close': { target: 'rejecting', actions: 'refuseStopping' },
-            'socket.end': { target: '#connection.closed' },
           },
         },
         rejecting: {
           description: 'An HTTP error is going out; what still comes in is discarded.',
-          on: {
-            'socket.bytes': {},
-            'socket.end': {},
-            'timeout.close': { target: '#connection.closed' },
-          },
+          on: { ...afterOurEnd },
         },
       },
       on: {
@@ -189,111 +228,70 @@ export const connectionMachine = machineSetup.createMachine({
     },
     open: {
       description: 'Between messages.',
-      entry: [{ type: 'announce', params: { state: 'open' } }, { type: 'deliver' }, { type: 'readOn' }],
       on: {
-        'socket.bytes': { actions: 'read' },
-        'read.continue': { actions: 'readOn' },
-        'fragment.begin': { target: 'fragmenting' },
-        'close.received': { target: 'closing.remote', actions: ['noteTheirClose', 'answerClose'] },
-        'protocol.failed': { target: 'closing.failing', actions: ['noteFault', 'failConnection'] },
-        'limit.breached': { target: 'closing.failing', actions: ['noteFault', 'failConnection'] },
-        'callback.failed': [
-          { guard: 'decidedContinue' },
-          { guard: 'decidedRetry', actions: 'retryCallback' },
-          { target: 'closing.failing', actions: ['noteCallbackFailure', 'failConnection'] },
-        ],
+        ...whileRunning,
+        'fragment.begin': {
+          target: 'fragmenting',
+          actions: [announce('fragmenting'), 'deliverFragment', 'readOn'],
+        },
         'connection.close': { target: 'closing.local.idle', actions: ['noteOurClose', 'sendClose'] },
-        'connection.terminate': { target: 'closed', actions: 'noteTermination' },
-        'connection.pause': { actions: 'pauseReading' },
-        'connection.resume': { actions: ['resumeReading', 'readOn'] },
-        'timeout.silence': { actions: 'sendHeartbeat' },
-        'timeout.pong': { target: 'closed', actions: 'noteSilence' },
-        'timeout.write': { target: 'closed', actions: 'noteStuckWrite' },
-        'socket.end': { target: 'closed' },
-        'socket.error': { target: 'closed' },
-        'socket.closed': { target: 'closed' },
       },
     },
     fragmenting: {
       description: 'Inside a fragmented message; control frames may come between its frames (RFC 6455 5.4).',
-      entry: [
-        { type: 'announce', params: { state: 'fragmenting' } },
-        { type: 'deliver' },
-        { type: 'readOn' },
-      ],
       on: {
-        'socket.bytes': { actions: 'read' },
-        'read.continue': { actions: 'readOn' },
-        'fragment.end': { target: 'open' },
-        'close.received': { target: 'closing.remote', actions: ['noteTheirClose', 'answerClose'] },
-        'protocol.failed': { target: 'closing.failing', actions: ['noteFault', 'failConnection'] },
-        'limit.breached': { target: 'closing.failing', actions: ['noteFault', 'failConnection'] },
-        'callback.failed': [
-          { guard: 'decidedContinue' },
-          { guard: 'decidedRetry', actions: 'retryCallback' },
-          { target: 'closing.failing', actions: ['noteCallbackFailure', 'failConnection'] },
-        ],
+        ...whileRunning,
+        'fragment.end': {
+          target: 'open',
+          actions: [announce('open'), 'deliverFragment', 'deliverMessage', 'readOn'],
+        },
         'connection.close': { target: 'closing.local.fragmenting', actions: ['noteOurClose', 'sendClose'] },
-        'connection.terminate': { target: 'closed', actions: 'noteTermination' },
-        'connection.pause': { actions: 'pauseReading' },
-        'connection.resume': { actions: ['resumeReading', 'readOn'] },
-        'timeout.message': { target: 'closing.failing', actions: ['noteLateMessage', 'failConnection'] },
-        'timeout.silence': { actions: 'sendHeartbeat' },
-        'timeout.pong': { target: 'closed', actions: 'noteSilence' },
-        'timeout.write': { target: 'closed', actions: 'noteStuckWrite' },
-        'socket.end': { target: 'closed' },
-        'socket.error': { target: 'closed' },
-        'socket.closed': { target: 'closed' },
       },
     },
     closing: {
       description: 'The closing handshake, or what is left of it (RFC 6455 7).',
-      entry: [{ type: 'announce', params: { state: 'closing' } }],
+      entry: [announce('closing')],
       initial: 'local',
       states: {
         local: {
           description: 'Our Close is out; we read on until theirs (7.1.2, 7.1.3).',
+          entry: ['readOn'],
           initial: 'idle',
           states: {
             idle: {
               description: 'Between messages.',
-              entry: [{ type: 'deliver' }, { type: 'readOn' }],
-              on: { 'fragment.begin': { target: 'fragmenting' } },
+              on: { 'fragment.begin': { target: 'fragmenting', actions: ['deliverFragment', 'readOn'] } },
             },
             fragmenting: {
               description: 'The rest of a fragmented message is read and delivered.',
-              entry: [{ type: 'deliver' }, { type: 'readOn' }],
-              on: { 'fragment.end': { target: 'idle' } },
+              on: {
+                'fragment.end': { target: 'idle', actions: ['deliverFragment', 'deliverMessage', 'readOn'] },
+              },
             },
           },
           on: {
             'socket.bytes': { actions: 'read' },
-            'read.continue': { actions: 'readOn' },
+            'read.continue': { actions: ['continueReading', 'readOn'] },
             'close.received': { target: 'remote', actions: ['noteTheirAnswer', 'endSocket'] },
             'protocol.failed': { target: 'failing', actions: ['noteFault', 'endSocket'] },
             'limit.breached': { target: 'failing', actions: ['noteFault', 'endSocket'] },
             'callback.failed': [{ guard: 'decidedRetry', actions: 'retryCallback' }, {}],
             'connection.pause': { actions: 'pauseReading' },
             'connection.resume': { actions: ['resumeReading', 'readOn'] },
-            'timeout.close': { target: '#connection.closed', actions: 'noteLateClose' },
+            'timeout.close': {
+              target: '#connection.closed',
+              actions: [reportFault('closeDeadline'), 'noteLateClose'],
+            },
             'socket.end': { target: '#connection.closed' },
           },
         },
         remote: {
           description: 'Both Close frames have passed; what still comes in is discarded (1.4, 5.5.1).',
-          on: {
-            'socket.bytes': {},
-            'socket.end': {},
-            'timeout.close': { target: '#connection.closed' },
-          },
+          on: { ...afterOurEnd },
         },
         failing: {
           description: 'We failed the connection; what still comes in is discarded (7.1.7).',
-          on: {
-            'socket.bytes': {},
-            'socket.end': {},
-            'timeout.close': { target: '#connection.closed' },
-          },
+          on: { ...afterOurEnd },
         },
       },
       on: {
@@ -305,7 +303,7 @@ export const connectionMachine = machineSetup.createMachine({
     closed: {
       type: 'final',
       description: 'Everything is released; the report is out.',
-      entry: [{ type: 'announce', params: { state: 'closed' } }, { type: 'finish' }],
+      entry: [announce('closed'), 'finish'],
     },
   },
 });

@@ -1,10 +1,11 @@
 /**
  * What the connection machine does and hears: the port it calls, and the closed set of its events.
  *
- * Only types. The machine decides what happens in which state; the port knows how, with sockets, codecs and the
- * user's callbacks behind it. In production that is `src/connection/session.ts`; tests give one that records.
+ * Only types. The machine decides what happens in which state. The port does it, with sockets, codecs and the user's
+ * callbacks. In production the port is `src/connection/session.ts`; tests use one that records.
  */
 
+import type { FaultName } from '../io/faults.ts';
 import type { HttpResponse } from '../io/http/http-response.ts';
 
 /** The five states that a user sees. */
@@ -39,11 +40,12 @@ export type ConnectionEvent =
   | { readonly type: 'handshake.pending' }
   | { readonly type: 'handshake.accepted' }
   | { readonly type: 'handshake.refused'; readonly response: HttpResponse }
-  // Frames that change the state, and the word to go on behind them.
+  // Frames that change the state.
   | { readonly type: 'fragment.begin'; readonly byteLength: number; readonly opcode?: FrameName }
   | { readonly type: 'fragment.end'; readonly byteLength: number; readonly opcode?: FrameName }
   | { readonly type: 'close.received'; readonly code: number; readonly reason: string }
-  // While somebody inspects, it follows each frame that changed no state, and tells of it.
+  // Reading goes on, after the commands that came before it. While somebody inspects, each frame that changed no state
+  // is told by one.
   | { readonly type: 'read.continue'; readonly opcode?: FrameName; readonly byteLength?: number }
   // What fails a connection.
   | { readonly type: 'protocol.failed'; readonly code: number; readonly reason: string }
@@ -64,24 +66,34 @@ export type ConnectionEvent =
 
 /** What the machine's actions call. Nothing here throws into the machine. */
 export interface ConnectionPort {
-  /** True while somebody inspects: then every frame is an event, and no event takes the shortcut. */
+  /** True while somebody inspects: then every frame is an event of its own. */
   readonly inspected: boolean;
 
   /** Reads the request head; answers with a `handshake.*` event. */
   readHead(chunk: Uint8Array, shared: boolean): void;
-  /** Keeps bytes that came before the handshake was decided, and stops reading. */
+  /** Keeps bytes that came before the handshake was decided. */
   holdBytes(chunk: Uint8Array, shared: boolean): void;
   /** Answers 101 (RFC 6455 4.2.2). */
   acceptHandshake(): void;
   /** Answers an HTTP error and ends the stream. */
   refuseHandshake(response: HttpResponse): void;
+  /** The same, with the status and the text of that fault. */
+  refuseFor(fault: FaultName): void;
 
   /** Decodes a chunk and delivers what changes no state; sends an event for what does. */
-  read(chunk: Uint8Array, shared: boolean): void;
-  /** Goes on with what the last chunk left; `by` is the event that says so. */
-  readOn(by: ConnectionEvent['type']): void;
-  /** Delivers what the event brought: the open connection, a fragment, the message that it ends. */
-  deliver(event: ConnectionEvent): void;
+  read(chunk: Uint8Array): void;
+  /** Goes on with what the last chunk left, unless an event of a frame is still in the mailbox. */
+  readOn(): void;
+  /** A `read.continue` has come out of the mailbox. */
+  continueReading(): void;
+  /** Tells the user that the connection is open. */
+  deliverOpening(): void;
+  /** Delivers the first or the last fragment of a message, which the event brought. */
+  deliverFragment(): void;
+  /** Delivers the message that the last fragment completed. */
+  deliverMessage(): void;
+  /** Drops messages that came and wait for the user. */
+  dropMessages(): void;
   /** Calls the handler that failed once more. */
   retryCallback(): void;
 
@@ -99,10 +111,14 @@ export interface ConnectionPort {
   /** Ends the stream; both Close frames have passed, or none may be sent any more. */
   endSocket(): void;
 
+  /** Tells the user of a fault that ends the connection, and counts the limit that was passed. */
+  reportFault(fault: FaultName): void;
+  /** Tells the user that the stream broke. */
+  reportLoss(error: Error): void;
   /** Tells observers that the connection is in a new state, and which event led there. */
   announce(state: ConnectionState, event: ConnectionEvent['type']): void;
-  /** Closes the socket if it still lives, lets go of everything, and reports the end, once. */
+  /** Closes the socket if it is still open, releases everything, and reports the end, once. */
   finish(report: CloseReport): void;
-  /** An action broke on an impossible state: the connection fails with 1011, the process lives. */
+  /** An action threw, which none should: the connection fails with 1011, the process lives. */
   broke(cause: unknown): void;
 }

@@ -10,7 +10,7 @@
  * spawn costs work for each connection already open. All bear the id `connection`, so that the two events by which
  * XState tells of their end have two types and not one for each connection; the others tell of it by the same two.
  */
-import { assign, setup } from 'xstate';
+import { type Actor, assign, setup } from 'xstate';
 import type { ServerEvent, ServerPort, ServerState } from './server-ports.ts';
 
 export interface ServerContext {
@@ -111,3 +111,4 @@ export const serverMachine = machineSetup.createMachine({
 });
 
 export type ServerMachine = typeof serverMachine;
+export type ServerActor = Actor<ServerMachine>;

@@ -4,12 +4,11 @@
  */
 import { type HttpResponse, refusal } from '../io/http/http-response.ts';
 import type { Transport } from '../io/transports/transport.ts';
-import type { Connection } from '../api/connection/connection.ts';
 import type { Counters } from './counters.ts';
-import { InternalError } from '../api/errors.ts';
 import type { Host } from '../connection/host.ts';
-import type { Settings } from '../api/options/options.ts';
+import type { ServerSettings } from './settings.ts';
 import { Session } from '../connection/session.ts';
+import type { ServerRecipient } from './recipient.ts';
 
 /** What admission asks of its server, and what each connection will. */
 export interface AdmissionHost extends Host {
@@ -17,8 +16,8 @@ export interface AdmissionHost extends Host {
   readonly accepts: boolean;
   /** Whether a stop is under way: nobody is let in any more. */
   readonly isStopping: boolean;
-  /** An error that is no connection's. */
-  report(error: unknown): void;
+  readonly settings: ServerSettings;
+  readonly recipient: ServerRecipient;
 }
 
 /** Connections over `maxConnections` that may wait for their 503 at a time; more are dropped unanswered. */
@@ -30,11 +29,11 @@ export class AdmissionControl {
   /** Every connection that was accepted and has not ended. */
   readonly sessions = new Set<Session>();
   /** Those that came to be open. */
-  readonly open = new Set<Connection>();
+  readonly open = new Set<Session>();
 
   readonly #host: AdmissionHost;
   readonly #counters: Counters;
-  readonly #settings: Settings;
+  readonly #settings: ServerSettings;
   /** Handshakes whose head is being read, the oldest first, and those that `authorize` decides about. */
   readonly #heads = new Set<Session>();
   readonly #deciding = new Set<Session>();
@@ -67,7 +66,7 @@ export class AdmissionControl {
       this.#add(session);
       session.attach();
     } catch (error) {
-      this.#host.report(new InternalError(error));
+      this.#host.recipient.broke(error);
       session?.onClosed();
     }
     if (this.#heads.size + this.#deciding.size > this.#settings.maxHandshakes) this.#crowdOut();
@@ -130,15 +129,15 @@ export class AdmissionControl {
   }
 
   /** A connection is open now. */
-  opened(connection: Connection): void {
-    this.open.add(connection);
+  opened(session: Session): void {
+    this.open.add(session);
     this.#counters.opened();
   }
 
   /** A connection has ended. */
   left(session: Session): void {
     this.sessions.delete(session);
-    this.#counters.ended(session, this.open.delete(session.connection));
+    this.#counters.ended(session, this.open.delete(session));
     if (this.#countsAddresses) this.#countAddress(session.remoteAddress, -1);
   }
 

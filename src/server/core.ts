@@ -1,10 +1,15 @@
 /**
- * The inside of a server: the machine that starts and stops it, and its parts, wired together. It is the port of that
- * machine and the host of every connection; what they ask for is done by the part whose subject it is.
+ * One server at work: the port of its statechart, and the host of its connections. Each thing that they ask for is done by
+ * the part whose subject it is.
  */
 import { type Actor, createActor, type InspectionEvent } from 'xstate';
+import type { Host } from '../connection/host.ts';
+import type { Recipient } from '../connection/recipient.ts';
+import type { Session } from '../connection/session.ts';
 import { FrameDecoder } from '../io/frames/frame-decoder.ts';
 import type { HttpResponse } from '../io/http/http-response.ts';
+import { nextTurn } from '../io/time/clock.ts';
+import { FairTurns } from '../io/time/fair-turns.ts';
 import { Ticker } from '../io/time/ticker.ts';
 import type { Transport } from '../io/transports/transport.ts';
 import { WriteTurn } from '../io/writing/write-turn.ts';
@@ -12,81 +17,57 @@ import type { ConnectionState } from '../machines/connection-ports.ts';
 import { serverMachine } from '../machines/server-machine.ts';
 import type { ServerPort, ServerState } from '../machines/server-ports.ts';
 import { AdmissionControl, type AdmissionHost } from './admission.ts';
-import type { Connection } from '../api/connection/connection.ts';
-import { Counters } from './counters.ts';
+import { Counters, type ServerStats } from './counters.ts';
 import { type Deferred, deferred } from './deferred.ts';
-import type { Handlers } from '../api/paths/handlers.ts';
-import { Inspection, type ServerStats, serverChannels, type Watchable } from '../api/inspection/inspection.ts';
 import { Listening, type ListeningHost } from './listening.ts';
-import { readOptions, type ServerOptions, type Settings } from '../api/options/options.ts';
-import { Path, Streams } from '../api/paths/path.ts';
-import { type Match, Router } from '../api/paths/router.ts';
-import type { Session } from '../connection/session.ts';
+import type { ServerRecipient } from './recipient.ts';
+import type { ServerSettings } from './settings.ts';
 import { type StopOptions, Stopping, type StoppingHost, type StopReport } from './stopping.ts';
-import { Unheard } from './unheard.ts';
 
 const STOPPED_EARLY = 'the server was stopped before it listened';
 
-export class Core implements ServerPort, AdmissionHost, ListeningHost, StoppingHost, Watchable {
-  readonly settings: Settings;
+export class Core implements ServerPort, Host, AdmissionHost, ListeningHost, StoppingHost {
+  readonly settings: ServerSettings;
+  readonly recipient: ServerRecipient;
   readonly ticker: Ticker;
   readonly turn = new WriteTurn((task) => process.nextTick(task));
-  readonly streams: Streams;
+  readonly turns: FairTurns;
   readonly actor: Actor<typeof serverMachine>;
+  /** Every connection that was accepted and has not ended. */
   readonly sessions: ReadonlySet<Session>;
-  readonly open: ReadonlySet<Connection>;
-  readonly inspection: Inspection;
+  /** Somebody observes the statecharts: then every frame is an event of its own. */
+  inspected = false;
   state: ServerState = 'stopped';
 
-  /** The server as its user has it. */
-  readonly #face: object;
-  readonly #defaults: Handlers;
-  readonly #router = new Router<Path>();
-  readonly #paths = new Map<string, Path>();
   /** Decoders that no connection is using. */
   readonly #decoders: FrameDecoder[] = [];
   readonly #counters = new Counters();
-  readonly #unheard = new Unheard();
   readonly #admission: AdmissionControl;
   readonly #listening: Listening;
   readonly #stopping: Stopping;
   #starting: Deferred<void> | undefined;
 
-  constructor(options: ServerOptions, face: object) {
-    this.#face = face;
-    this.settings = readOptions(options);
-    this.#defaults = pickHandlers(options);
-    this.ticker = new Ticker(this.settings.clock);
-    this.streams = new Streams((error, connection) => this.#subscriberFailed(error, connection));
+  constructor(
+    settings: ServerSettings,
+    recipient: ServerRecipient,
+    inspect?: (event: InspectionEvent) => void,
+  ) {
+    this.settings = settings;
+    this.recipient = recipient;
+    this.ticker = new Ticker(settings.clock);
+    this.turns = new FairTurns(() => settings.clock.now(), nextTurn);
     this.#admission = new AdmissionControl(this, this.#counters);
     this.sessions = this.#admission.sessions;
-    this.open = this.#admission.open;
     this.#listening = new Listening(this);
     this.#stopping = new Stopping(this, this.#admission, this.#listening);
-    const { inspect } = this.settings;
-    this.inspection = new Inspection(this);
-    if (inspect !== undefined) this.inspection.begin(inspect);
+    this.inspected = inspect !== undefined;
     this.actor = createActor(serverMachine, {
       input: { port: this },
       id: 'server',
-      ...(inspect === undefined ? {} : { inspect: this.inspection.hear }),
+      ...(inspect === undefined ? {} : { inspect }),
     });
     this.actor.start();
   }
-
-  path(pattern: string, handlers: Handlers): Path {
-    let path = this.#paths.get(pattern);
-    if (path === undefined) {
-      const streams = new Streams((error, connection) => this.#subscriberFailed(error, connection));
-      path = new Path(pattern, this.#defaults, streams).handle(handlers);
-      this.#router.add(pattern, path);
-      this.#paths.set(pattern, path);
-      return path;
-    }
-    return path.handle(handlers);
-  }
-
-  readonly match = (path: string): Match<Path> | undefined => this.#router.match(path);
 
   // ------------------------------------------------------------------ starting and stopping
 
@@ -145,11 +126,7 @@ export class Core implements ServerPort, AdmissionHost, ListeningHost, StoppingH
   announce(state: ServerState, error?: Error): void {
     const from = this.state;
     this.state = state;
-    if (serverChannels[state].hasSubscribers) {
-      const at = this.settings.clock.epochMs();
-      const change = { server: this.#face, from, to: state, at };
-      serverChannels[state].publish(error === undefined ? change : { ...change, error });
-    }
+    this.recipient.changed(from, state, error);
     if (state === 'listening') this.#starting?.settle();
     if (state === 'failed') {
       const failure = error ?? new Error('the server failed');
@@ -183,8 +160,8 @@ export class Core implements ServerPort, AdmissionHost, ListeningHost, StoppingH
 
   // ------------------------------------------------------------------ what connections ask for
 
-  get inspected(): boolean {
-    return this.inspection.active;
+  recipientOf(session: Session): Recipient {
+    return this.recipient.recipientOf(session);
   }
 
   lendDecoder(): FrameDecoder {
@@ -212,8 +189,8 @@ export class Core implements ServerPort, AdmissionHost, ListeningHost, StoppingH
     this.#admission.moveTo(session, remoteAddress);
   }
 
-  opened(connection: Connection): void {
-    this.#admission.opened(connection);
+  opened(session: Session): void {
+    this.#admission.opened(session);
   }
 
   closed(session: Session): void {
@@ -237,56 +214,14 @@ export class Core implements ServerPort, AdmissionHost, ListeningHost, StoppingH
     this.#stopping.handlerEnded(began);
   }
 
-  // ------------------------------------------------------------------ what goes wrong
-
-  #subscriberFailed(error: unknown, connection: Connection | undefined): void {
-    for (const session of this.sessions) {
-      if (session.connection !== connection) continue;
-      session.delivery.failed(error);
-      return;
-    }
-    this.report(error);
-  }
-
-  /** An error that is no connection's. */
-  report(error: unknown): void {
-    if (this.streams.errors.observed) this.streams.errors.next({ connection: undefined, error });
-    else this.unheard(error);
-  }
-
-  unheard(error: unknown): void {
-    this.#unheard.tell(error);
-  }
-
   // ------------------------------------------------------------------ being seen
 
   stats(): ServerStats {
     return this.#counters.stats(this.state, this.sessions);
   }
 
-  listenIn(hear: (event: InspectionEvent) => void): () => void {
-    const { system } = this.actor;
-    const subscription = system.inspect(hear);
-    return () => subscription.unsubscribe();
-  }
-
-  *actors(): Iterable<InspectionEvent> {
-    const rootId = this.actor.sessionId;
-    yield { type: '@xstate.actor', actorRef: this.actor, rootId };
-    for (const { actor } of this.sessions) yield { type: '@xstate.actor', actorRef: actor, rootId };
-  }
-
-  observerFailed(error: unknown): void {
-    this.unheard(error);
-  }
-
   /** What stands for this port where an inspector writes out the machine's context. */
   toJSON() {
     return { state: this.state, connections: this.sessions.size };
   }
-}
-
-function pickHandlers(options: ServerOptions): Handlers {
-  const { onOpen, onMessage, onClose, onError, onFragment, authorize, subprotocols } = options;
-  return { onOpen, onMessage, onClose, onError, onFragment, authorize, subprotocols };
 }

@@ -3,8 +3,34 @@
  */
 import type { ConnectionState } from '../machines/connection-ports.ts';
 import type { ServerState } from '../machines/server-ports.ts';
-import type { ServerStats } from '../api/inspection/inspection.ts';
 import type { Session } from '../connection/session.ts';
+
+/** What a server has done and has: `server.stats()`. */
+export interface ServerStats {
+  readonly state: ServerState;
+  /** Connections by state, now. */
+  readonly connections: Readonly<Record<Exclude<ConnectionState, 'closed'>, number>>;
+  /** Connections that came to `open`, since the server was made. */
+  readonly opened: number;
+  /** Of those, the ones that have ended. */
+  readonly closed: number;
+  /** Peers that got an HTTP answer, or left, before they were open. */
+  readonly refused: number;
+  /** Whole messages received. */
+  readonly messagesIn: number;
+  /** Messages taken to be sent. */
+  readonly messagesOut: number;
+  /** Messages that `send` or the policy `drop-oldest` dropped at `sendLimit`. */
+  readonly dropped: number;
+  /** Bytes from the sockets, headers and handshakes included. */
+  readonly bytesIn: number;
+  /** Bytes given to the sockets, headers and handshakes included. */
+  readonly bytesOut: number;
+  /** Bytes that wait to be sent. */
+  readonly buffered: number;
+  /** How often each limit or deadline was passed, by the name of its option; those that never were are left out. */
+  readonly limits: Readonly<Record<string, number>>;
+}
 
 export class Counters {
   /** Connections by state. */
@@ -43,7 +69,7 @@ export class Counters {
   }
 
   /** A connection has ended, from being open or from its handshake. */
-  ended({ reading, outbox }: Session, wasOpen: boolean): void {
+  ended({ reading, sending: { outbox } }: Session, wasOpen: boolean): void {
     if (wasOpen) this.#totals.closed++;
     else this.#totals.refused++;
     this.#totals.messagesIn += reading.messages;
@@ -57,7 +83,8 @@ export class Counters {
   stats(state: ServerState, sessions: Iterable<Session>): ServerStats {
     const { handshaking, open, fragmenting, closing } = this.states;
     const stats = { ...this.#totals, buffered: 0 };
-    for (const { reading, outbox } of sessions) {
+    for (const { reading, sending } of sessions) {
+      const { outbox } = sending;
       stats.dropped += outbox.dropped;
       stats.messagesIn += reading.messages;
       stats.messagesOut += outbox.messages;

@@ -6,16 +6,16 @@ import { HandleTcpListener } from '../io/transports/handle-tcp.ts';
 import { TcpListener } from '../io/transports/tcp.ts';
 import type { Listener, Transport } from '../io/transports/transport.ts';
 import type { serverMachine } from '../machines/server-machine.ts';
-import type { Settings } from '../api/options/options.ts';
+import type { ServerRecipient } from './recipient.ts';
+import type { ServerSettings } from './settings.ts';
 
 /** What the port asks of its server, and tells it. */
 export interface ListeningHost {
-  readonly settings: Settings;
+  readonly settings: ServerSettings;
   /** Hears `listener.ready` and `listener.failed`. */
   readonly actor: Actor<typeof serverMachine>;
   accept(transport: Transport): void;
-  /** An error that is no connection's. */
-  report(error: unknown): void;
+  readonly recipient: ServerRecipient;
   /** A port that was closed is free. */
   portClosed(): void;
 }
@@ -70,7 +70,7 @@ export class Listening {
 
   /** A failed accept is one connection's; a listener that has no address any more is lost. */
   #erred(error: Error): void {
-    this.#host.report(error);
+    this.#host.recipient.failed(error);
     if (this.#listener?.address() === null) this.#host.actor.send({ type: 'listener.failed', error });
   }
 

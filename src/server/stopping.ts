@@ -10,7 +10,7 @@ import type { ServerState } from '../machines/server-ports.ts';
 import type { AdmissionControl } from './admission.ts';
 import { type Deferred, deferred } from './deferred.ts';
 import type { Listening } from './listening.ts';
-import type { Settings } from '../api/options/options.ts';
+import type { ServerSettings } from './settings.ts';
 import { Pacing } from './pacing.ts';
 import type { Session } from '../connection/session.ts';
 
@@ -44,7 +44,7 @@ export interface StopReport {
 /** What a stop asks of its server. */
 export interface StoppingHost {
   readonly state: ServerState;
-  readonly settings: Settings;
+  readonly settings: ServerSettings;
   readonly ticker: Ticker;
   /** Hears `server.stop`, `timeout.drain` and `connections.gone`. */
   readonly actor: Actor<typeof serverMachine>;

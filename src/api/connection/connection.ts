@@ -2,30 +2,48 @@
  * One connection as its user sees it. A thin face: what it says and does is the session's.
  */
 import type { Observable } from 'rxjs';
+import type { Fragment, Message } from '../../connection/recipient.ts';
+import { sendFragments } from '../../connection/send-fragments.ts';
+import type { Session } from '../../connection/session.ts';
+import type { ConnectionStats } from '../../connection/stats.ts';
 import { type CloseKeyword, encodeClosePayload, toCloseCode } from '../../io/frames/close-payload.ts';
 import { MAX_CONTROL_BYTES } from '../../io/frames/frame-encoder.ts';
-import { type EncodedMessage, isEncoded, kindOf, notSendable, type SendResult } from '../../io/writing/outbox.ts';
+import {
+  type EncodedMessage,
+  isEncoded,
+  kindOf,
+  notSendable,
+  type SendResult,
+} from '../../io/writing/outbox.ts';
 import type { ConnectionActor } from '../../machines/connection-machine.ts';
 import type { CloseReport, ConnectionState } from '../../machines/connection-ports.ts';
 import type { Codec } from '../messages/codec.ts';
-import type { Fragment, Message } from '../paths/handlers.ts';
-import type { ConnectionStats } from '../inspection/inspection.ts';
-import { MessageIterator } from './message-iterator.ts';
 import type { Params } from '../paths/router.ts';
-import { sendFragments } from '../../connection/send-fragments.ts';
-import type { Session } from '../../connection/session.ts';
+import type { ConnectionStreams } from './connection-streams.ts';
+import { MessageIterator } from './message-iterator.ts';
 
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze(Object.create(null));
 const NO_PARAMS: Params = Object.freeze({});
+
+/** What the user's side knows of a connection. @internal */
+export interface ConnectionUser {
+  readonly params: Params | undefined;
+  readonly data: unknown;
+  readonly codec: Codec | undefined;
+  readonly own: ConnectionStreams;
+  failed(error: unknown): void;
+}
 
 export class Connection<Data = unknown, P extends Params = Params, In = Message, Out = In>
   implements AsyncIterable<In>
 {
   readonly #session: Session;
+  readonly #user: ConnectionUser;
 
   /** @internal Connections are made by their server. */
-  constructor(session: Session) {
+  constructor(session: Session, user: ConnectionUser) {
     this.#session = session;
+    this.#user = user;
   }
 
   /** A number that no other connection of this process has. */
@@ -45,7 +63,7 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
 
   /** What stands for `:name` in the path's pattern, percent-decoded. */
   get params(): P {
-    return (this.#session.accepted?.params ?? NO_PARAMS) as P;
+    return (this.#user.params ?? NO_PARAMS) as P;
   }
 
   /** What stands behind `?` in the address; a new object each time. */
@@ -75,12 +93,22 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
 
   /** What `authorize` attached. */
   get data(): Data {
-    return this.#session.accepted?.data as Data;
+    return this.#user.data as Data;
   }
 
   /** What its messages mean; undefined for plain ones. @internal */
   get codec(): Codec | undefined {
-    return this.#session.delivery.codec;
+    return this.#user.codec;
+  }
+
+  /**
+   * A subscriber to a stream of its path or server failed with something of this connection; false when that has ended.
+   * @internal
+   */
+  failed(error: unknown): boolean {
+    if (this.#session.report !== undefined) return false;
+    this.#user.failed(error);
+    return true;
   }
 
   /**
@@ -91,9 +119,17 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
     return this.#session.actor;
   }
 
+  /**
+   * Aborts when the connection has ended, or as soon as the peer has said that it goes; the reason is the close report
+   * where there is one. Give it to what a handler waits for: `fetch(url, { signal: connection.signal })`.
+   */
+  get signal(): AbortSignal {
+    return this.#session.signal;
+  }
+
   /** Bytes accepted by `send` that have not left this process. */
   get bufferedAmount(): number {
-    return this.#session.outbox.bufferedAmount;
+    return this.#session.sending.outbox.bufferedAmount;
   }
 
   /** Round-trip time of the last heartbeat in milliseconds; undefined before the first. */
@@ -111,15 +147,15 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
    * @throws TypeError for anything but a string, a Uint8Array or a prepared message; what the codec throws.
    */
   send(value: Out | EncodedMessage, options?: { readonly key?: string }): SendResult {
-    const session = this.#session;
+    const { sending } = this.#session;
     const key = options?.key;
-    const message = session.delivery.codec === undefined ? value : encode(session, value);
-    if (typeof message === 'string') return session.sendable ? session.outbox.text(message, key) : 'closed';
+    const message = this.#user.codec === undefined ? value : encode(this.#user.codec, sending.isOpen, value);
+    if (typeof message === 'string') return sending.isOpen ? sending.outbox.text(message, key) : 'closed';
     if (message instanceof Uint8Array) {
-      return session.sendable ? session.outbox.binary(message, key) : 'closed';
+      return sending.isOpen ? sending.outbox.binary(message, key) : 'closed';
     }
     if (!isEncoded(message)) throw notSendable(message);
-    return session.sendable ? session.outbox.encoded(message, key) : 'closed';
+    return sending.isOpen ? sending.outbox.encoded(message, key) : 'closed';
   }
 
   /**
@@ -139,7 +175,7 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
    * @throws RangeError when the payload is longer than 125 bytes.
    */
   sendPing(payload: Message = ''): boolean {
-    return this.#session.ping(controlPayload(payload));
+    return this.#session.sending.ping(controlPayload(payload));
   }
 
   /**
@@ -147,7 +183,7 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
    * @throws RangeError when the payload is longer than 125 bytes.
    */
   sendPong(payload: Message = ''): boolean {
-    return this.#session.pong(controlPayload(payload));
+    return this.#session.sending.pong(controlPayload(payload));
   }
 
   /**
@@ -184,47 +220,47 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
 
   /** Resolves when nothing waits to be sent, or the connection has ended. */
   drained(): Promise<void> {
-    return this.#session.drained();
+    return this.#session.sending.drained();
   }
 
   /** Each message, or what the path's codec made of it. Hot; completes when the connection has ended, and never errors. */
   get messages$(): Observable<In> {
-    return this.#session.stream('messages').observable as Observable<unknown> as Observable<In>;
+    return this.#user.own.get('messages').observable as Observable<unknown> as Observable<In>;
   }
 
   /** Each data frame as it arrives. */
   get fragments$(): Observable<Fragment> {
-    return this.#session.stream('fragments').observable;
+    return this.#user.own.get('fragments').observable;
   }
 
   /** The payload of each Ping; it has been answered already. */
   get pings$(): Observable<Uint8Array> {
-    return this.#session.stream('pings').observable;
+    return this.#user.own.get('pings').observable;
   }
 
   /** The payload of each Pong that does not answer the heartbeat. */
   get pongs$(): Observable<Uint8Array> {
-    return this.#session.stream('pongs').observable;
+    return this.#user.own.get('pongs').observable;
   }
 
   /** Each time that all that waited has left. */
   get drain$(): Observable<void> {
-    return this.#session.stream('drain').observable;
+    return this.#user.own.get('drain').observable;
   }
 
   /** The present state, and each one that follows. */
   get state$(): Observable<ConnectionState> {
-    return this.#session.stream('state').observable;
+    return this.#user.own.get('state').observable;
   }
 
   /** How it ended: one report, also for those who come late; then completes. */
   get closed$(): Observable<CloseReport> {
-    return this.#session.stream('closed').observable;
+    return this.#user.own.get('closed').observable;
   }
 
   /** Messages one at a time: the next one is read when the loop asks for it. Ends with the connection. */
   [Symbol.asyncIterator](): AsyncIterator<In, undefined> {
-    return new MessageIterator(this.#session) as AsyncIterator<unknown, undefined> as AsyncIterator<
+    return new MessageIterator(this.#session.reading, this.#user.own) as AsyncIterator<unknown, undefined> as AsyncIterator<
       In,
       undefined
     >;
@@ -232,10 +268,9 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
 }
 
 /** A value as its path's codec writes it. A connection that takes no more has no need of that. */
-function encode({ delivery, sendable }: Session, value: unknown): Message | EncodedMessage {
-  const { codec } = delivery;
-  if (codec === undefined || isEncoded(value)) return value as Message | EncodedMessage;
-  if (!sendable) return '';
+function encode(codec: Codec, isOpen: boolean, value: unknown): Message | EncodedMessage {
+  if (isEncoded(value)) return value;
+  if (!isOpen) return '';
   const message: unknown = codec.encode(value);
   if (typeof message === 'string' || message instanceof Uint8Array) return message;
   throw new TypeError(

@@ -1,162 +1,220 @@
 /**
- * What the user of one connection is told: its handlers are called, its streams fed, its failures reported.
+ * The user's side of one connection: its handlers are called, its streams fed, its failures told.
  *
- * No callback of the user's can throw through here. A throw or a rejection is put to `onError` and `errors$`, and the
- * decision becomes `callback.failed` for the machine. A handler that returns a promise holds reading back until then.
+ * It implements what a connection tells its user (`Recipient`), so it has more than thirty members. No callback of the
+ * user's can throw through here: a throw or a rejection goes to `onError` and `errors$`, and the decision becomes
+ * `callback.failed` for the statechart. A handler that returns a promise holds back the next message until it settles.
  */
-import type { FrameDecoder } from '../../io/frames/frame-decoder.ts';
-import type { CloseReport, ConnectionState, Decision } from '../../machines/connection-ports.ts';
-import type { Codec } from '../messages/codec.ts';
-import { InvalidMessageError, LimitError, NoMessageHandlerError } from '../errors.ts';
-import type { Fragment, Message } from '../paths/handlers.ts';
-import { isThenable } from '../../connection/handshaking.ts';
-import type { Host } from '../../connection/host.ts';
-import type { Path } from '../paths/path.ts';
+import { isThenable } from '../../connection/is-thenable.ts';
+import type { Answer, Fragment, Message, Opening, Recipient, Refused } from '../../connection/recipient.ts';
 import type { Session } from '../../connection/session.ts';
-import { Stream } from './streams.ts';
+import type { Fault } from '../../io/faults.ts';
+import type { HttpResponse } from '../../io/http/http-response.ts';
+import type { RequestHead } from '../../io/http/request-head.ts';
+import type { CloseReport, ConnectionEvent, ConnectionState, Decision } from '../../machines/connection-ports.ts';
+import { errorOf, type Facts, InternalError, InvalidMessageError, NoMessageHandlerError } from '../errors.ts';
+import { connectionChannels } from '../inspection/channels.ts';
+import type { Codec } from '../messages/codec.ts';
+import { handshakeRequest, plainRequest, readVerdict } from '../paths/authorization.ts';
+import type { PlainRequest } from '../paths/handlers.ts';
+import type { Path, Streams } from '../paths/path.ts';
+import type { Match, Params } from '../paths/router.ts';
+import { Connection, type ConnectionUser } from './connection.ts';
+import { ConnectionStreams } from './connection-streams.ts';
+import { publish, report, type Scene, stopToDebug } from './failures.ts';
 
 /** A handler that failed is called again at most this often in a row. */
 const MAX_RETRIES = 3;
 
-/** The streams of a connection, each made when somebody asks for it. */
-export interface ConnectionStreams {
-  messages?: Stream<Message>;
-  fragments?: Stream<Fragment>;
-  pings?: Stream<Uint8Array>;
-  pongs?: Stream<Uint8Array>;
-  drain?: Stream<void>;
-  state?: Stream<ConnectionState>;
-  closed?: Stream<CloseReport>;
+/** What the user's side of a connection asks of that of its server. */
+export interface DeliveryHost {
+  readonly streams: Streams;
+  readonly debugOnError: boolean;
+  readonly onRequest: ((request: PlainRequest) => HttpResponse | undefined | Promise<HttpResponse | undefined>) | undefined;
+  match(path: string): Match<Path> | undefined;
+  /** A handler's promise is pending; returns what `handlerEnded` is to be told. */
+  handlerBegan(): number;
+  handlerEnded(began: number): void;
+  /** The connection is open; it is closing or has ended. */
+  opened(connection: Connection): void;
+  left(connection: Connection): void;
+  unheard(error: unknown): void;
+  epochMs(): number;
 }
 
-export class Delivery {
+export class Delivery implements Recipient, Scene, ConnectionUser {
+  readonly connection: Connection;
+  path: Path | undefined;
+  params: Params | undefined;
+  data: unknown;
   /** What its messages mean; undefined for plain ones. */
   codec: Codec | undefined;
 
   readonly #session: Session;
-  readonly #host: Host;
+  readonly #host: DeliveryHost;
   #streams: ConnectionStreams | undefined;
   /** Failed handlers that `onError` wants to be called again. */
   #retries: (() => void)[] | undefined;
 
-  constructor(session: Session, host: Host) {
+  constructor(session: Session, host: DeliveryHost) {
     this.#session = session;
     this.#host = host;
+    this.connection = new Connection(session, this);
+  }
+
+  get isOpened(): boolean {
+    return this.#session.accepted !== undefined;
+  }
+
+  get streams(): Streams {
+    return this.#host.streams;
+  }
+
+  /** The streams of this connection, made at the first call. */
+  get own(): ConnectionStreams {
+    this.#streams ??= new ConnectionStreams(this.#session, (error) => this.failed(error));
+    return this.#streams;
+  }
+
+  unheard(error: unknown): void {
+    this.#host.unheard(error);
+  }
+
+  // ------------------------------------------------------------------ the opening handshake
+
+  answerRequest(head: RequestHead, remoteAddress: string) {
+    return this.#host.onRequest?.(plainRequest(head, remoteAddress));
+  }
+
+  findPath(path: string): boolean {
+    const match = this.#host.match(path);
+    this.path = match?.route;
+    this.params = match?.params;
+    return match !== undefined;
+  }
+
+  decide(opening: Opening): Answer | Promise<Answer> {
+    const path = this.path as Path; // found before
+    const { authorize } = path.handlers;
+    const read = (verdict: Parameters<typeof readVerdict>[0]): Answer => {
+      const { answer, ...accepted } = readVerdict(verdict, path, opening);
+      if (accepted.kind === 'accepted') this.data = accepted.data;
+      if (answer.kind === 'accepted') this.codec = path.codecs?.for(answer.subprotocol ?? '');
+      return answer;
+    };
+    if (authorize === undefined) return read(true);
+    const verdict = authorize(handshakeRequest(opening, this.params ?? {}), opening.signal());
+    return isThenable(verdict) ? Promise.resolve(verdict).then(read) : read(verdict);
+  }
+
+  refused({ response, fault, cause }: Refused): void {
+    if (cause !== undefined) {
+      if (this.#host.debugOnError) stopToDebug(cause);
+      report(cause, this);
+    } else if (response.status >= 400) {
+      report(errorOf(fault, response, this.#facts), { ...this.#scene, path: undefined });
+    }
+  }
+
+  /** This scene as an object of its own, to be changed. */
+  get #scene(): Scene {
+    const { connection, path, isOpened, streams } = this;
+    return { connection, path, isOpened, streams, unheard: (error) => this.unheard(error) };
+  }
+
+  /** What a log needs to know of an error. */
+  get #facts(): Facts {
+    const { accepted, remoteAddress } = this.#session;
+    return { path: this.path?.pattern, remoteAddress, origin: accepted?.head.header('origin') };
   }
 
   // ------------------------------------------------------------------ what came
 
-  /** The connection is open. */
-  open(path: Path): void {
-    const { connection } = this.#session;
-    path.streams.connections.next(connection);
-    this.#host.streams.connections.next(connection);
+  opened(): void {
+    const path = this.path as Path; // found before the handshake was accepted
+    path.opened(this.connection);
+    this.#host.opened(this.connection);
+    path.streams.connections.next(this.connection);
+    this.#host.streams.connections.next(this.connection);
     if (path.handlers.onOpen !== undefined) this.#callOpen();
   }
 
-  /** A message that came in one frame: to those who want fragments, it is one, first and final. */
-  whole(message: Message): void {
-    if (this.#wantsFragments()) {
-      const opcode = typeof message === 'string' ? 'text' : 'binary';
-      this.#giveFragment({ data: message, opcode, first: true, final: true });
-      if (!this.#wantsMessages()) return;
-    }
-    this.message(message);
+  get wantsFragments(): boolean {
+    return this.path?.handlers.onFragment !== undefined || this.#streams?.made.fragments?.observed === true;
   }
 
-  /** A frame of a fragmented message; the first one settles whether that is assembled. */
-  fragment(decoder: FrameDecoder): void {
-    if (decoder.first) decoder.assemble = this.#wantsMessages() || !this.#wantsFragments();
-    if (!this.#wantsFragments()) return;
-    this.#giveFragment({
-      data: decoder.takeFragment(),
-      opcode: decoder.text ? 'text' : 'binary',
-      first: decoder.first,
-      final: decoder.final,
-    });
-  }
-
-  message(message: Message): void {
-    if (this.codec === undefined) this.#giveMessage(message);
-    else this.#decode(this.codec, message);
-  }
-
-  /** 5.5.2: "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response". */
-  ping(payload: Uint8Array): void {
-    this.#session.answerPing(payload);
-    if (this.#streams?.pings?.observed) this.#streams.pings.next(payload.slice());
-  }
-
-  /** A Pong that answers our heartbeat is not told. */
-  pong(payload: Uint8Array): void {
-    if (this.#session.isHeartbeat(payload)) return;
-    if (this.#streams?.pongs?.observed) this.#streams.pongs.next(payload.slice());
-  }
-
-  state(state: ConnectionState): void {
-    this.#streams?.state?.next(state);
-  }
-
-  drained(): void {
-    this.#streams?.drain?.next();
-  }
-
-  /** The connection has ended: `onClose` is called and every stream completes. */
-  end(report: CloseReport, path: Path | undefined): void {
-    if (path !== undefined) this.#callClose(report, path);
-    const streams = this.#streams;
-    if (streams === undefined) return;
-    for (const name of ['messages', 'fragments', 'pings', 'pongs', 'drain', 'state'] as const) {
-      streams[name]?.complete();
-    }
-    streams.closed?.next(report);
-    streams.closed?.complete();
-  }
-
-  /** The stream of that name, made at the first call. */
-  stream<Name extends keyof ConnectionStreams>(name: Name): NonNullable<ConnectionStreams[Name]> {
-    this.#streams ??= {};
-    let stream = this.#streams[name];
-    if (stream === undefined) {
-      const report = () => (this.#streams?.closed?.completed ? this.#session.report : undefined);
-      const present = { state: () => this.#session.state, closed: report }[name as string];
-      const guard = (error: unknown) => this.failed(error);
-      stream = new Stream(guard, present as () => undefined) as unknown as NonNullable<
-        ConnectionStreams[Name]
-      >;
-      this.#streams[name] = stream;
-      if (this.#session.report !== undefined) stream.complete();
-    }
-    return stream as NonNullable<ConnectionStreams[Name]>;
-  }
-
-  #wantsFragments(): boolean {
-    return (
-      this.#session.path?.handlers.onFragment !== undefined || this.#streams?.fragments?.observed === true
-    );
-  }
-
-  #wantsMessages(): boolean {
-    const { path } = this.#session;
+  get wantsMessages(): boolean {
+    const { path } = this;
     return (
       path?.handlers.onMessage !== undefined ||
-      this.#streams?.messages?.observed === true ||
+      this.#streams?.made.messages?.observed === true ||
       path?.streams.messages.observed === true ||
       this.#host.streams.messages.observed
     );
   }
 
-  #giveFragment(fragment: Fragment): void {
+  /** To those who want fragments, a message that came in one frame is one, first and final. */
+  whole(message: Message): void {
+    if (this.wantsFragments) {
+      const opcode = typeof message === 'string' ? 'text' : 'binary';
+      this.fragment({ data: message, opcode, first: true, final: true });
+      if (!this.wantsMessages) return;
+    }
+    this.assembled(message);
+  }
+
+  fragment(fragment: Fragment): void {
     this.#callFragment(fragment);
-    this.#streams?.fragments?.next(fragment);
+    this.#streams?.made.fragments?.next(fragment);
+  }
+
+  assembled(message: Message): void {
+    if (this.codec === undefined) this.#giveMessage(message);
+    else this.#decode(this.codec, message);
+  }
+
+  ping(payload: Uint8Array): void {
+    const pings = this.#streams?.made.pings;
+    if (pings?.observed) pings.next(payload.slice());
+  }
+
+  pong(payload: Uint8Array): void {
+    const pongs = this.#streams?.made.pongs;
+    if (pongs?.observed) pongs.next(payload.slice());
+  }
+
+  drained(): void {
+    this.#streams?.made.drain?.next();
+  }
+
+  changed(from: ConnectionState, to: ConnectionState, event: ConnectionEvent['type']): void {
+    if (to === 'closing' || to === 'closed') {
+      this.path?.left(this.connection);
+      this.#host.left(this.connection);
+    }
+    this.#streams?.made.state?.next(to);
+    const change = () => ({ connection: this.connection, from, to, event, at: this.#host.epochMs() });
+    if (this.path?.streams.lifecycle.observed) this.path.streams.lifecycle.next(change());
+    if (this.#host.streams.lifecycle.observed) this.#host.streams.lifecycle.next(change());
+    if (to !== 'handshaking' && connectionChannels[to].hasSubscribers) connectionChannels[to].publish(change());
+  }
+
+  /** The connection has ended: `onClose` is called and every stream completes. */
+  ended(report: CloseReport, hasMore: boolean): void {
+    if (this.isOpened && this.path !== undefined) this.#callClose(report, this.path);
+    this.#streams?.end(report, hasMore);
+  }
+
+  exhausted(): void {
+    this.#streams?.exhausted();
   }
 
   #giveMessage(message: Message): void {
-    const { connection } = this.#session;
-    const path = this.#session.path as Path; // set before the connection opened
+    const { connection } = this;
+    const path = this.path as Path; // set before the connection opened
     let taken = path.handlers.onMessage !== undefined;
     if (taken) this.#callMessage(message);
-    const own = this.#streams?.messages;
+    const own = this.#streams?.made.messages;
     if (own?.observed) {
       taken = true;
       own.next(message);
@@ -169,24 +227,25 @@ export class Delivery {
       taken = true;
       this.#host.streams.messages.next({ connection, message });
     }
-    if (!taken) this.failed(new NoMessageHandlerError(path.pattern));
+    // After the end, a message that waited for an iterator which has gone is nobody's fault.
+    if (!taken && this.#session.report === undefined) this.failed(new NoMessageHandlerError(path.pattern));
   }
 
   // ------------------------------------------------------------------ codecs
 
-  /** A codec says what a message means; while it thinks, reading waits as for a handler. */
+  /** A codec says what a message means; while it decides, the next message waits as for a handler. */
   #decode(codec: Codec, message: Message): void {
     const give = (value: unknown): void => this.#giveMessage(value as Message); // of the type that the codec says
     try {
       const value = codec.decode(message);
-      if (isThenable(value)) this.#awaitDecoded(value, give);
+      if (isThenable(value)) this.#awaitDecoded(value, message, give);
       else give(value);
     } catch (error) {
-      this.#doesNotFit(error);
+      this.#doesNotFit(error, message);
     }
   }
 
-  #awaitDecoded(decoded: PromiseLike<unknown>, give: (value: unknown) => void): void {
+  #awaitDecoded(decoded: PromiseLike<unknown>, message: Message, give: (value: unknown) => void): void {
     const { reading } = this.#session;
     reading.decoding(true);
     const began = this.#host.handlerBegan();
@@ -194,31 +253,31 @@ export class Delivery {
       (act: (value: unknown) => void) =>
       (value: unknown): void => {
         reading.decoding(false);
-        if (this.#session.listens) act(value);
+        if (reading.delivers) act(value);
         this.#host.handlerEnded(began);
         reading.readAgain();
       };
     Promise.resolve(decoded).then(
       settled(give),
-      settled((error) => this.#doesNotFit(error)),
+      settled((error) => this.#doesNotFit(error, message)),
     );
   }
 
   /** 7.4.1: 1007 is for "data within a message that was not consistent with the type of the message". */
-  #doesNotFit(cause: unknown): void {
+  #doesNotFit(cause: unknown, message: Message): void {
     const why = cause instanceof Error ? cause.message : String(cause);
     const error = cause instanceof InvalidMessageError ? cause : new InvalidMessageError(why, { cause });
-    const decision = this.report(error);
-    const goesOn = this.#session.path?.codecs?.asks === true && decision !== 'close';
-    if (goesOn || !this.#session.sendable) return;
-    this.#session.command({ type: 'protocol.failed', code: 1007, reason: 'message does not fit' });
+    const decision = report(Object.assign(error, this.#facts, { raw: message }), this);
+    const goesOn = this.path?.codecs?.asks === true && decision !== 'close';
+    if (goesOn || !this.#session.sending.isOpen) return;
+    this.#session.refuseMessage();
   }
 
   // ------------------------------------------------------------------ handlers
 
   #callOpen(attempts = 0): void {
     try {
-      const result = this.#session.path?.handlers.onOpen?.(this.#session.connection);
+      const result = this.path?.handlers.onOpen?.(this.connection);
       if (result !== undefined) this.#settle(result, () => this.#callOpen(attempts + 1), attempts);
     } catch (error) {
       this.failed(error, () => this.#callOpen(attempts + 1), attempts);
@@ -227,7 +286,7 @@ export class Delivery {
 
   #callMessage(message: Message, attempts = 0): void {
     try {
-      const result = this.#session.path?.handlers.onMessage?.(this.#session.connection, message);
+      const result = this.path?.handlers.onMessage?.(this.connection, message);
       if (result === undefined) return;
       this.#settle(result, () => this.#callMessage(message, attempts + 1), attempts);
     } catch (error) {
@@ -237,7 +296,7 @@ export class Delivery {
 
   #callFragment(fragment: Fragment, attempts = 0): void {
     try {
-      const result = this.#session.path?.handlers.onFragment?.(this.#session.connection, fragment);
+      const result = this.path?.handlers.onFragment?.(this.connection, fragment);
       if (result === undefined) return;
       this.#settle(result, () => this.#callFragment(fragment, attempts + 1), attempts);
     } catch (error) {
@@ -247,7 +306,7 @@ export class Delivery {
 
   #callClose(report: CloseReport, path: Path): void {
     try {
-      const result = path.handlers.onClose?.(this.#session.connection, report);
+      const result = path.handlers.onClose?.(this.connection, report);
       if (!isThenable(result)) return;
       const began = this.#host.handlerBegan();
       Promise.resolve(result).then(
@@ -262,7 +321,7 @@ export class Delivery {
     }
   }
 
-  /** A handler may answer with a promise: reading waits for it. */
+  /** A handler may answer with a promise: the next message waits for it. */
   #settle(result: unknown, retry: () => void, attempts: number): void {
     if (!isThenable(result)) return;
     const { reading } = this.#session;
@@ -293,8 +352,8 @@ export class Delivery {
    * already.
    */
   failed(error: unknown, retry?: () => void, attempts = 0): void {
-    this.stopToDebug(error);
-    let decision = this.report(error);
+    if (this.#host.debugOnError) stopToDebug(error);
+    let decision: Decision = report(error, this);
     if (decision === 'retry') {
       if (retry === undefined) decision = 'continue';
       else if (attempts >= MAX_RETRIES) decision = 'close';
@@ -303,55 +362,19 @@ export class Delivery {
         this.#retries.push(retry);
       }
     }
-    this.#session.command({ type: 'callback.failed', decision });
+    this.#session.callbackFailed(decision);
   }
 
   retry(): void {
     this.#retries?.shift()?.();
   }
 
-  /** With `debugOnError`, a debugger stops here, and without one the process ends with the handler's own stack. */
-  stopToDebug(error: unknown): void {
-    if (!this.#host.settings.debugOnError) return;
-    // biome-ignore lint/suspicious/noDebugger: this is what debugOnError is for
-    debugger;
-    queueMicrotask(() => {
-      throw error;
-    });
+  faulted(fault: Fault, cause?: Error): void {
+    report(errorOf(fault, undefined, this.#facts, cause), this);
   }
 
-  /** Tells an error to `onError` and to `errors$`; the answer is `onError`'s, or `'close'`. */
-  report(error: unknown, path = this.#session.path): Decision {
-    if (error instanceof LimitError) this.#host.breached(error.limit);
-    const heard = this.publish(error, path);
-    const onError = this.#session.path?.handlers.onError;
-    if (onError === undefined) {
-      if (!heard) this.#host.unheard(error);
-      return 'close';
-    }
-    const onErrorFailed = (second: unknown): void => {
-      if (!this.publish(second, path)) this.#host.unheard(second);
-    };
-    try {
-      const decision: unknown = onError(this.#session.connection, error);
-      if (isThenable(decision)) Promise.resolve(decision).then(undefined, onErrorFailed);
-      return decision === 'continue' || decision === 'retry' ? decision : 'close';
-    } catch (second) {
-      onErrorFailed(second);
-      return 'close';
-    }
-  }
-
-  /** Tells an error to `errors$`; false when nobody is subscribed. */
-  publish(error: unknown, path: Path | undefined): boolean {
-    const { connection } = this.#session;
-    const failure = { connection: this.#session.path === undefined ? undefined : connection, error };
-    let heard = false;
-    for (const errors of [path?.streams.errors, this.#host.streams.errors]) {
-      if (!errors?.observed) continue;
-      heard = true;
-      errors.next(failure);
-    }
-    return heard;
+  broke(cause: unknown): void {
+    if (this.#host.debugOnError) stopToDebug(cause);
+    report(new InternalError(cause), this);
   }
 }

@@ -2,24 +2,25 @@
  * `for await (const message of connection)`: reading goes on only while somebody waits for a message.
  */
 import type { Subscription } from 'rxjs';
-import type { Message } from '../paths/handlers.ts';
-import type { Session } from '../../connection/session.ts';
+import type { Reading } from '../../connection/reading.ts';
+import type { Message } from '../../connection/recipient.ts';
+import type { ConnectionStreams } from './connection-streams.ts';
 
 type Result = IteratorResult<Message, undefined>;
 const DONE: Result = { done: true, value: undefined };
 
 export class MessageIterator implements AsyncIterator<Message, undefined> {
-  readonly #session: Session;
+  readonly #reading: Reading;
   readonly #subscription: Subscription;
   /** Messages nobody has asked for yet: at most those that other iterators let through. */
   readonly #messages: Message[] = [];
   readonly #waiting: ((result: Result) => void)[] = [];
   #ended = false;
 
-  constructor(session: Session) {
-    this.#session = session;
-    session.reading.iterating(1);
-    this.#subscription = session.stream('messages').observable.subscribe({
+  constructor(reading: Reading, streams: ConnectionStreams) {
+    this.#reading = reading;
+    reading.iterating(1);
+    this.#subscription = streams.get('messages').observable.subscribe({
       next: (message) => this.#take(message),
       complete: () => this.#end(),
     });
@@ -31,7 +32,7 @@ export class MessageIterator implements AsyncIterator<Message, undefined> {
     if (this.#ended) return Promise.resolve(DONE);
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
-      if (this.#waiting.length === 1) this.#session.reading.pulling(1);
+      if (this.#waiting.length === 1) this.#reading.pulling(1);
     });
   }
 
@@ -48,16 +49,16 @@ export class MessageIterator implements AsyncIterator<Message, undefined> {
       this.#messages.push(message);
       return;
     }
-    if (this.#waiting.length === 0) this.#session.reading.pulling(-1);
+    if (this.#waiting.length === 0) this.#reading.pulling(-1);
     resolve({ done: false, value: message });
   }
 
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    if (this.#waiting.length > 0) this.#session.reading.pulling(-1);
+    if (this.#waiting.length > 0) this.#reading.pulling(-1);
     for (const resolve of this.#waiting) resolve(DONE);
     this.#waiting.length = 0;
-    this.#session.reading.iterating(-1);
+    this.#reading.iterating(-1);
   }
 }

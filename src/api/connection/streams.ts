@@ -3,7 +3,7 @@
  * promise that it returns rejects with, fails the connection it was handling, not the process.
  */
 import { Observable, type Observer, type Operator, Subject, type Subscriber, type Subscription } from 'rxjs';
-import { isThenable } from '../../connection/handshaking.ts';
+import { isThenable } from '../../connection/is-thenable.ts';
 
 type Guard = (error: unknown, value: unknown) => void;
 

@@ -8,73 +8,64 @@
  * `node:diagnostics_channel` carries each change of state under `portal-ws.connection.<state>` and
  * `portal-ws.server.<state>`, in the form of `lifecycle$`; nothing is made where nobody has subscribed.
  */
-import { type Channel, channel } from 'node:diagnostics_channel';
 import {
-  type Actor,
   type AnyEventObject,
   type AnyMachineSnapshot,
   type InspectionEvent,
   type Observer,
   toObserver,
 } from 'xstate';
-import type { CloseReport, ConnectionState } from '../../machines/connection-ports.ts';
-import type { serverMachine } from '../../machines/server-machine.ts';
-import type { ServerState } from '../../machines/server-ports.ts';
-import type { Session } from '../../connection/session.ts';
+import type { CloseReport } from '../../machines/connection-ports.ts';
+import type { Core } from '../../server/core.ts';
 
 /** An XState inspection observer, or its `next` alone. */
 export type InspectionObserver = Observer<InspectionEvent> | ((event: InspectionEvent) => void);
 
-/** How the adapter reaches XState: the system of the server's actor, and the actors alive in it. */
-export interface Inspectable {
-  /** Hears the system from now on; returns what ends that. */
-  listenIn(hear: (event: InspectionEvent) => void): () => void;
-  /** One `@xstate.actor` event for the server and each connection, which gets an actor by that. */
-  actors(): Iterable<InspectionEvent>;
-  /** An observer threw. */
-  observerFailed(error: unknown): void;
-}
-
 /** What `portal-ws/inspect` sees of a server beyond its public face. @internal */
-export interface Watchable extends Inspectable {
+export interface Watchable {
+  readonly core: Core;
   readonly inspection: Inspection;
-  readonly actor: Actor<typeof serverMachine>;
-  readonly sessions: ReadonlySet<Session>;
-  stats(): ServerStats;
 }
 
 /** The inside of each server. @internal */
 export const watchables = new WeakMap<object, Watchable>();
 
 export class Inspection {
-  /** True while somebody observes: then every frame is an event, and no event takes the shortcut. */
-  active = false;
-
-  readonly #inspectable: Inspectable;
+  readonly #user: { unheard(error: unknown): void };
   readonly #observers = new Set<(event: InspectionEvent) => void>();
-  #deafen: (() => void) | undefined;
+  #core: Core | undefined;
+  #stopListening: (() => void) | undefined;
 
-  constructor(inspectable: Inspectable) {
-    this.#inspectable = inspectable;
+  /** `user` is told what observers throw. */
+  constructor(user: { unheard(error: unknown): void }) {
+    this.#user = user;
   }
 
-  /** Adds an observer that has missed nothing; the caller makes XState call `hear`. */
-  begin(observer: InspectionObserver): void {
-    this.#deafen = () => {};
+  /** The first observer, which misses nothing: give what this returns to XState as `inspect`. */
+  begin(observer: InspectionObserver): (event: InspectionEvent) => void {
+    this.#stopListening = () => {};
     this.#add(observer);
+    return this.hear;
   }
 
-  /** Adds an observer: first it is told of the actors that live. Returns what removes it. */
+  /** The server whose statecharts are observed. */
+  watch(core: Core): void {
+    this.#core = core;
+  }
+
+  /** Adds an observer: first it is told of the actors that exist. Returns what removes it. */
   attach(observer: InspectionObserver): () => void {
+    const core = this.#core as Core; // set as soon as the server is made
     const next = this.#add(observer);
-    for (const event of this.#inspectable.actors()) this.#tell(next, event);
-    this.#deafen ??= this.#inspectable.listenIn(this.hear);
+    core.inspected = true;
+    for (const event of actorsOf(core)) this.#tell(next, event);
+    this.#stopListening ??= listen(core, this.hear);
     return () => {
       this.#observers.delete(next);
       if (this.#observers.size > 0) return;
-      this.active = false;
-      this.#deafen?.();
-      this.#deafen = undefined;
+      core.inspected = false;
+      this.#stopListening?.();
+      this.#stopListening = undefined;
     };
   }
 
@@ -88,7 +79,6 @@ export class Inspection {
     const { next } = toObserver(observer);
     const tell = (event: InspectionEvent) => next?.(event);
     this.#observers.add(tell);
-    this.active = true;
     return tell;
   }
 
@@ -96,9 +86,22 @@ export class Inspection {
     try {
       next(event);
     } catch (error) {
-      this.#inspectable.observerFailed(error);
+      this.#user.unheard(error);
     }
   }
+}
+
+/** One `@xstate.actor` event for the server and each connection, which gets an actor by that. */
+function* actorsOf({ actor, sessions }: Core): Iterable<InspectionEvent> {
+  const rootId = actor.sessionId;
+  yield { type: '@xstate.actor', actorRef: actor, rootId };
+  for (const session of sessions) yield { type: '@xstate.actor', actorRef: session.actor, rootId };
+}
+
+/** Hears the actor system from now on; returns what ends that. */
+function listen({ actor }: Core, hear: (event: InspectionEvent) => void): () => void {
+  const subscription = actor.system.inspect(hear);
+  return () => subscription.unsubscribe();
 }
 
 /** The event as it may be seen: a copy where there was something to take out. */
@@ -154,64 +157,3 @@ export function discreetSnapshot(snapshot: AnyMachineSnapshot): AnyMachineSnapsh
 export function discreetReport(report: CloseReport): CloseReport {
   return report.wasClean ? { ...report, reason: '' } : report;
 }
-
-/** What a server has done and has: `server.stats()`. */
-export interface ServerStats {
-  readonly state: ServerState;
-  /** Connections by state, now. */
-  readonly connections: Readonly<Record<Exclude<ConnectionState, 'closed'>, number>>;
-  /** Connections that came to `open`, since the server was made. */
-  readonly opened: number;
-  /** Of those, the ones that have ended. */
-  readonly closed: number;
-  /** Peers that got an HTTP answer, or left, before they were open. */
-  readonly refused: number;
-  /** Whole messages received. */
-  readonly messagesIn: number;
-  /** Messages taken to be sent. */
-  readonly messagesOut: number;
-  /** Messages that `send` or the policy `drop-oldest` dropped at `sendLimit`. */
-  readonly dropped: number;
-  /** Bytes from the sockets, headers and handshakes included. */
-  readonly bytesIn: number;
-  /** Bytes given to the sockets, headers and handshakes included. */
-  readonly bytesOut: number;
-  /** Bytes that wait to be sent. */
-  readonly buffered: number;
-  /** How often each limit or deadline was passed, by the name of its option; those that never were are left out. */
-  readonly limits: Readonly<Record<string, number>>;
-}
-
-/** What one connection has done: `connection.stats()`. */
-export interface ConnectionStats {
-  readonly messagesIn: number;
-  readonly messagesOut: number;
-  /** Messages that `send` or the policy `drop-oldest` dropped at `sendLimit`. */
-  readonly dropped: number;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  /** Bytes that wait to be sent. */
-  readonly buffered: number;
-  /** Milliseconds since its socket came, coarse by 50. */
-  readonly age: number;
-  /** Round-trip time of the last heartbeat in milliseconds; undefined before the first. */
-  readonly rtt: number | undefined;
-}
-
-const connectionStates = ['open', 'fragmenting', 'closing', 'closed'] as const;
-const serverStates = ['stopped', 'starting', 'listening', 'draining', 'failed'] as const;
-
-function channelsOf<Name extends string>(
-  prefix: string,
-  names: readonly Name[],
-): Readonly<Record<Name, Channel>> {
-  return Object.fromEntries(names.map((name) => [name, channel(`${prefix}.${name}`)])) as Record<
-    Name,
-    Channel
-  >;
-}
-
-/** `portal-ws.connection.open` and the others: messages are those of `lifecycle$`. */
-export const connectionChannels = channelsOf('portal-ws.connection', connectionStates);
-/** `portal-ws.server.listening` and the others: messages are `{ server, from, to, at, error? }`. */
-export const serverChannels = channelsOf('portal-ws.server', serverStates);

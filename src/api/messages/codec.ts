@@ -5,10 +5,11 @@
  * text messages, or a pair of functions of your own. What it makes of a message is what handlers and streams get; what
  * it throws, or rejects with, says that the message does not fit.
  */
+import { isThenable } from '../../connection/is-thenable.ts';
+import type { Message } from '../../connection/recipient.ts';
 import { kindOf } from '../../io/writing/outbox.ts';
 import { InvalidMessageError, OptionError } from '../errors.ts';
-import type { Message } from '../paths/handlers.ts';
-import { isThenable } from '../../connection/handshaking.ts';
+import type { SchemaIssue, SchemaResult, StandardSchema } from './schema.ts';
 
 /** A codec of your own. */
 export interface Codec<In = unknown, Out = In> {
@@ -16,27 +17,6 @@ export interface Codec<In = unknown, Out = In> {
   decode(message: Message): In | PromiseLike<In>;
   /** The message that says a value; its throw is that of `connection.send`. */
   encode(value: Out): Message;
-}
-
-/** Standard Schema, version 1 (https://standardschema.dev). */
-export interface StandardSchema<Input = unknown, Output = Input> {
-  readonly '~standard': {
-    readonly version: 1;
-    readonly vendor: string;
-    readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>;
-    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
-  };
-}
-
-/** What a schema says of a value. */
-export type SchemaResult<Output> =
-  | { readonly value: Output; readonly issues?: undefined }
-  | { readonly issues: readonly SchemaIssue[] };
-
-/** Why a value does not fit, and where. */
-export interface SchemaIssue {
-  readonly message: string;
-  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
 /** What the option `codec` takes. */

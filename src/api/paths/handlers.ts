@@ -3,21 +3,9 @@
  */
 import type { HttpResponse } from '../../io/http/http-response.ts';
 import type { CloseReport, Decision } from '../../machines/connection-ports.ts';
+import type { Fragment, Message } from '../../connection/recipient.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { Params } from './router.ts';
-
-/** A message: text as a string, binary as bytes that are yours to keep. */
-export type Message = string | Uint8Array;
-
-/** One data frame of a message as it arrived (RFC 6455 5.4). An unfragmented message is one, first and final. */
-export interface Fragment {
-  readonly data: Message;
-  readonly opcode: 'text' | 'binary';
-  /** It begins a message. */
-  readonly first: boolean;
-  /** It ends one. */
-  readonly final: boolean;
-}
 
 /** A plain HTTP request to the server's port. */
 export interface PlainRequest {

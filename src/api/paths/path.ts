@@ -7,7 +7,8 @@ import type { ConnectionEvent, ConnectionState } from '../../machines/connection
 import { type Codec, Codecs, type Typing } from '../messages/codec.ts';
 import type { Connection } from '../connection/connection.ts';
 import { warn } from '../errors.ts';
-import type { Handlers, Message } from './handlers.ts';
+import type { Message } from '../../connection/recipient.ts';
+import type { Handlers } from './handlers.ts';
 import { checkHandlerNames } from '../options/options.ts';
 import type { Params } from './router.ts';
 import { Stream } from '../connection/streams.ts';
@@ -90,6 +91,11 @@ export class Path<Data = unknown, P extends Params = Params, In = Message, Out =
       if (handler !== undefined) (this.handlers as Record<string, unknown>)[name] = handler;
     }
     return this;
+  }
+
+  /** Subprotocols spoken here, best first (RFC 6455 1.9). @internal */
+  get subprotocols(): readonly string[] {
+    return this.handlers.subprotocols ?? [];
   }
 
   /** The connections that are open now. */

@@ -2,29 +2,42 @@
  * A server as its user has it; what it does is done by its core.
  */
 import type { Observable } from 'rxjs';
-import type { Actor } from 'xstate';
-import type { serverMachine } from '../../machines/server-machine.ts';
+import type { ServerActor } from '../../machines/server-machine.ts';
 import type { ServerState } from '../../machines/server-ports.ts';
-import type { AnyCodec, Incoming, Outgoing, Typing } from '../messages/codec.ts';
-import type { Connection } from '../connection/connection.ts';
 import { Core } from '../../server/core.ts';
+import type { ServerStats } from '../../server/counters.ts';
+import type { StopOptions, StopReport } from '../../server/stopping.ts';
+import type { Connection } from '../connection/connection.ts';
+import { Inspection, type InspectionObserver, watchables } from '../inspection/inspection.ts';
+import type { AnyCodec, Incoming, Outgoing, Typing } from '../messages/codec.ts';
+import { readOptions, type ServerOptions } from '../options/options.ts';
 import type { Handlers } from '../paths/handlers.ts';
-import { type InspectionObserver, type ServerStats, watchables } from '../inspection/inspection.ts';
-import type { ServerOptions } from '../options/options.ts';
 import type { Failure, Lifecycle, Path, Received } from '../paths/path.ts';
 import type { ParamsOf } from '../paths/router.ts';
-import type { StopOptions, StopReport } from '../../server/stopping.ts';
+import { Dispatcher } from './dispatcher.ts';
 
 /**
  * A WebSocket server on a port of its own. `createServer` and `newServer` make it.
  */
 export class Server {
   readonly #core: Core;
+  readonly #dispatcher: Dispatcher;
+  readonly #inspection: Inspection;
 
   /** @internal */
   constructor(options: ServerOptions) {
-    this.#core = new Core(options, this);
-    watchables.set(this, this.#core);
+    const settings = readOptions(options);
+    const { inspect } = settings;
+    this.#dispatcher = new Dispatcher(settings, defaultHandlers(options, settings.subprotocols), this);
+    this.#inspection = new Inspection(this.#dispatcher);
+    this.#core = new Core(
+      settings,
+      this.#dispatcher,
+      inspect === undefined ? undefined : this.#inspection.begin(inspect),
+    );
+    this.#inspection.watch(this.#core);
+    this.#dispatcher.countHandlers(this.#core);
+    watchables.set(this, { core: this.#core, inspection: this.#inspection });
     for (const [pattern, handlers] of Object.entries(options.paths ?? {}))
       this.path(pattern, handlers as Handlers);
   }
@@ -50,7 +63,7 @@ export class Server {
     handlers: Typing<One, Many> &
       Handlers<Data, ParamsOf<Pattern>, Incoming<One | Many>, Outgoing<One | Many>> = {},
   ): Path<Data, ParamsOf<Pattern>, Incoming<One | Many>, Outgoing<One | Many>> {
-    const path: unknown = this.#core.path(pattern, handlers as unknown as Handlers);
+    const path: unknown = this.#dispatcher.path(pattern, handlers as unknown as Handlers);
     return path as Path<Data, ParamsOf<Pattern>, Incoming<One | Many>, Outgoing<One | Many>>;
   }
 
@@ -78,27 +91,27 @@ export class Server {
 
   /** The connections that are open now. */
   get connections(): ReadonlySet<Connection> {
-    return this.#core.open;
+    return this.#dispatcher.open;
   }
 
   /** Each connection of each path as it opens, before its first message is read. Hot. */
   get connections$(): Observable<Connection> {
-    return this.#core.streams.connections.observable;
+    return this.#dispatcher.streams.connections.observable;
   }
 
   /** Each message of each connection; on a path with a codec, what that made of it. Hot. */
   get messages$(): Observable<Received> {
-    return this.#core.streams.messages.observable;
+    return this.#dispatcher.streams.messages.observable;
   }
 
   /** Each change of state of each connection. Hot. */
   get lifecycle$(): Observable<Lifecycle> {
-    return this.#core.streams.lifecycle.observable;
+    return this.#dispatcher.streams.lifecycle.observable;
   }
 
   /** All that goes wrong. Hot, and never an error itself. */
   get errors$(): Observable<Failure> {
-    return this.#core.streams.errors.observable;
+    return this.#dispatcher.streams.errors.observable;
   }
 
   /** Counters since the server was made, and how many connections are in which state. Costs a look at each. */
@@ -114,11 +127,17 @@ export class Server {
    * then have no actor again.
    */
   inspect(observer: InspectionObserver): { unsubscribe(): void } {
-    return { unsubscribe: this.#core.inspection.attach(observer) };
+    return { unsubscribe: this.#inspection.attach(observer) };
   }
 
   /** The XState actor that runs this server. */
-  get actor(): Actor<typeof serverMachine> {
+  get actor(): ServerActor {
     return this.#core.actor;
   }
+}
+
+/** Handlers of the server itself serve the paths that leave one out. */
+function defaultHandlers(options: ServerOptions, subprotocols: readonly string[]): Handlers {
+  const { onOpen, onMessage, onClose, onError, onFragment, authorize } = options;
+  return { onOpen, onMessage, onClose, onError, onFragment, authorize, subprotocols };
 }

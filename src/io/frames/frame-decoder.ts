@@ -105,6 +105,11 @@ export class FrameDecoder {
     return this.#messageOpcode !== 0;
   }
 
+  /** True when a part of a message has come, be it of a frame's header, and its end has not. */
+  get insideMessage(): boolean {
+    return this.#messageOpcode !== 0 || this.#missing >= 0 || this.#cutBytes > 0;
+  }
+
   /** Bytes of memory held for an unfinished message: at most 4 KiB, or twice what has come of it. */
   get heldBytes(): number {
     return this.#buffer === undefined ? 0 : this.#buffer.capacity;

@@ -34,3 +34,6 @@ export function guard(ms: number, call: () => void): () => void {
   const timer = after(call, ms);
   return () => forget(timer);
 }
+
+/** Runs a task in the next turn of the event loop, after sockets were read. */
+export const nextTurn = (task: () => void): void => void soon(task);

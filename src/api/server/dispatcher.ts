@@ -1,0 +1,123 @@
+/**
+ * The user's side of a server: its paths, its streams, and who is told of its errors.
+ */
+import type { Session } from '../../connection/session.ts';
+import type { Clock } from '../../io/time/clock.ts';
+import type { ServerState } from '../../machines/server-ports.ts';
+import type { ServerRecipient } from '../../server/recipient.ts';
+import type { Connection } from '../connection/connection.ts';
+import { Delivery, type DeliveryHost } from '../connection/delivery.ts';
+import { InternalError } from '../errors.ts';
+import { serverChannels } from '../inspection/channels.ts';
+import type { Settings } from '../options/options.ts';
+import type { Handlers } from '../paths/handlers.ts';
+import { Path, Streams } from '../paths/path.ts';
+import { type Match, Router } from '../paths/router.ts';
+import { Unheard } from './unheard.ts';
+
+/** Handlers that a stop waits for. */
+interface HandlerCount {
+  handlerBegan(): number;
+  handlerEnded(began: number): void;
+}
+
+export class Dispatcher implements ServerRecipient, DeliveryHost {
+  readonly streams: Streams;
+  readonly debugOnError: boolean;
+  readonly onRequest: Settings['onRequest'];
+  /** The connections that are open now. */
+  readonly open = new Set<Connection>();
+
+  /** The server as its user has it. */
+  readonly #server: object;
+  readonly #defaults: Handlers;
+  readonly #clock: Clock;
+  readonly #router = new Router<Path>();
+  readonly #paths = new Map<string, Path>();
+  readonly #unheard = new Unheard();
+  #handlers: HandlerCount | undefined;
+
+  constructor(settings: Settings, defaults: Handlers, server: object) {
+    this.debugOnError = settings.debugOnError;
+    this.onRequest = settings.onRequest;
+    this.#clock = settings.clock;
+    this.#defaults = defaults;
+    this.#server = server;
+    this.streams = this.#newStreams();
+  }
+
+  /** Handlers that are pending are counted there. */
+  countHandlers(handlers: HandlerCount): void {
+    this.#handlers = handlers;
+  }
+
+  /** The path of a pattern, made at the first call; handlers take the place of those of the same name. */
+  path(pattern: string, handlers: Handlers): Path {
+    const known = this.#paths.get(pattern);
+    if (known !== undefined) return known.handle(handlers);
+    const path = new Path(pattern, this.#defaults, this.#newStreams()).handle(handlers);
+    this.#router.add(pattern, path);
+    this.#paths.set(pattern, path);
+    return path;
+  }
+
+  #newStreams(): Streams {
+    return new Streams((error, connection) => this.#subscriberFailed(error, connection));
+  }
+
+  // ------------------------------------------------------------------ what connections ask for
+
+  recipientOf(session: Session): Delivery {
+    return new Delivery(session, this);
+  }
+
+  match(path: string): Match<Path> | undefined {
+    return this.#router.match(path);
+  }
+
+  opened(connection: Connection): void {
+    this.open.add(connection);
+  }
+
+  left(connection: Connection): void {
+    this.open.delete(connection);
+  }
+
+  handlerBegan(): number {
+    return this.#handlers?.handlerBegan() ?? 0;
+  }
+
+  handlerEnded(began: number): void {
+    this.#handlers?.handlerEnded(began);
+  }
+
+  epochMs(): number {
+    return this.#clock.epochMs();
+  }
+
+  // ------------------------------------------------------------------ what the server tells
+
+  changed(from: ServerState, to: ServerState, error: Error | undefined): void {
+    if (!serverChannels[to].hasSubscribers) return;
+    const change = { server: this.#server, from, to, at: this.#clock.epochMs() };
+    serverChannels[to].publish(error === undefined ? change : { ...change, error });
+  }
+
+  failed(error: unknown): void {
+    if (this.streams.errors.observed) this.streams.errors.next({ connection: undefined, error });
+    else this.unheard(error);
+  }
+
+  broke(cause: unknown): void {
+    this.failed(new InternalError(cause));
+  }
+
+  unheard(error: unknown): void {
+    this.#unheard.tell(error);
+  }
+
+  /** A subscriber to a stream of many connections failed while it was given something of this one. */
+  #subscriberFailed(error: unknown, connection: Connection | undefined): void {
+    if (connection?.failed(error) !== true) this.failed(error);
+  }
+}

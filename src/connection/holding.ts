@@ -1,0 +1,35 @@
+/**
+ * Who holds a connection's messages back, by name.
+ *
+ * Two things can be held. *Delivery*: frames are still read, control frames are handled at once, but messages wait until
+ * they may be given to the user. *The wire*: nothing is read any more, and TCP holds the peer back.
+ *
+ *   paused      the user's `pause()`                                   delivery and wire
+ *   handlers    promises of handlers that are pending                  delivery
+ *   iterators   `for await` loops, unless each has asked for more      delivery; they decide alone, not the handlers
+ *   decoding    the path's codec has not yet said what a message is    delivery
+ *   full        messages of `readAhead` bytes wait                     wire
+ *   behind      the frames of this turn were too many; more next turn  wire
+ */
+export class Holding {
+  paused = false;
+  handlers = 0;
+  iterators = 0;
+  /** Iterators that wait for a message. */
+  pulls = 0;
+  decoding = false;
+  full = false;
+  behind = false;
+
+  /** Whether messages must wait. */
+  get delivery(): boolean {
+    if (this.paused || this.decoding) return true;
+    if (this.iterators > 0) return this.pulls < this.iterators;
+    return this.handlers > 0;
+  }
+
+  /** Whether nothing may be read from the transport. */
+  get wire(): boolean {
+    return this.paused || this.full || this.behind;
+  }
+}

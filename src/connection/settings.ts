@@ -1,0 +1,65 @@
+/**
+ * What a connection is run with: its limits, and the rules of its handshake. Only types; `src/api/options` checks what a
+ * user gives and fills in the defaults.
+ */
+import type { Proxies } from '../io/http/forwarded.ts';
+import type { OriginRules } from '../io/http/origin.ts';
+import type { Clock } from '../io/time/clock.ts';
+import type { Overflow } from '../io/writing/outbox.ts';
+
+/** Every limit of a server. Bytes are bytes of payload unless said otherwise; times are milliseconds, coarse by 50. */
+export interface Limits {
+  /** Bytes of one message, whole or fragmented; over it 1009. What is not read by fragments alone ends at 512 MiB. Default 1 MiB. */
+  readonly cap: number;
+  /** Frames of one fragmented message, empty ones included; over it 1008. Default 16,384. */
+  readonly maxFragments: number;
+  /** Time from a message's first fragment to its last; over it 1008. Default 30 s. */
+  readonly messageDeadline: number;
+  /** Bytes of a request head; over it 431. Default 8 KiB. */
+  readonly maxHeadBytes: number;
+  /** Header fields of a request; over it 431. Default 64. */
+  readonly maxHeaders: number;
+  /** Time for the whole handshake, `authorize` included; over it 408. Default 10 s. */
+  readonly handshakeDeadline: number;
+  /** Silence of the peer after which it is pinged, spread by ±20 %; Infinity never pings. Default 25 s. */
+  readonly heartbeatInterval: number;
+  /** Time for a sign of life after that ping; over it the connection is dropped, 1006. Default 20 s. */
+  readonly pongDeadline: number;
+  /** Time for the closing handshake; over it the socket is destroyed. Default 5 s. */
+  readonly closeDeadline: number;
+  /** Time in which a peer must accept something of what waits for it; over it 1006. Default 60 s. */
+  readonly writeDeadline: number;
+  /** Bytes that may wait for one peer, a new message included. Default 1 MiB, or `cap` where that is larger. */
+  readonly sendLimit: number;
+  /** Pongs that wait for a peer that does not read; beyond, only the newest is kept. Default 64. */
+  readonly maxPendingPongs: number;
+  /** Bytes of unfinished messages and send queues of all connections of the process together. Default 128 MiB. */
+  readonly memoryBudget: number;
+  /** Connections at a time; over it 503. Default 65,536. */
+  readonly maxConnections: number;
+  /** Connections at a time from one address, see `trustProxy`; over it 503. Default Infinity. */
+  readonly maxConnectionsPerAddress: number;
+  /**
+   * Handshakes under way at a time, `authorize` included; over it 503 to the one that has been sending its head for
+   * the longest time. Default 8,192.
+   */
+  readonly maxHandshakes: number;
+  /** Messages, Pings and Pongs of one peer per second; over it 1008. Default Infinity. */
+  readonly maxMessagesPerSecond: number;
+  /** Bytes of one peer per second, frame headers included; over it 1008. Default Infinity. */
+  readonly maxBytesPerSecond: number;
+  /** What the two rates bring in this time may come at once, after a silence. Default 1 s. */
+  readonly rateBurst: number;
+  /** Time that a connection may be open, spread by ±10 %; then it is closed with 1001. Default Infinity. */
+  readonly maxAge: number;
+}
+
+/** Options of a server that its connections need, after the check. */
+export interface ConnectionSettings extends Limits {
+  readonly origins: OriginRules;
+  readonly subprotocols: readonly string[];
+  /** Undefined when no proxy is named. */
+  readonly trustProxy: Proxies | undefined;
+  readonly overflow: Overflow;
+  readonly clock: Clock;
+}

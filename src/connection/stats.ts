@@ -1,0 +1,34 @@
+/**
+ * What one connection has done: `connection.stats()`.
+ */
+import { TICK_MS, type Ticker } from '../io/time/ticker.ts';
+import type { Session } from './session.ts';
+
+export interface ConnectionStats {
+  readonly messagesIn: number;
+  readonly messagesOut: number;
+  /** Messages that `send` or the policy `drop-oldest` dropped at `sendLimit`. */
+  readonly dropped: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Bytes that wait to be sent. */
+  readonly buffered: number;
+  /** Milliseconds since its socket came, coarse by 50. */
+  readonly age: number;
+  /** Round-trip time of the last heartbeat in milliseconds; undefined before the first. */
+  readonly rtt: number | undefined;
+}
+
+export function statsOf({ reading, sending, bornTick, rtt }: Session, ticker: Ticker): ConnectionStats {
+  const { outbox } = sending;
+  return {
+    messagesIn: reading.messages,
+    messagesOut: outbox.messages,
+    dropped: outbox.dropped,
+    bytesIn: reading.bytes,
+    bytesOut: outbox.bytes,
+    buffered: outbox.bufferedAmount,
+    age: (ticker.tick - bornTick) * TICK_MS,
+    rtt,
+  };
+}

@@ -1,0 +1,17 @@
+/**
+ * The border between a server and its user. Only types; `src/api/server/dispatcher.ts` implements it.
+ */
+import type { Recipient } from '../connection/recipient.ts';
+import type { Session } from '../connection/session.ts';
+import type { ServerState } from '../machines/server-ports.ts';
+
+export interface ServerRecipient {
+  /** Makes the user's side of a connection. */
+  recipientOf(session: Session): Recipient;
+  /** The server is in a new state. `error` says why it failed. */
+  changed(from: ServerState, to: ServerState, error: Error | undefined): void;
+  /** Something went wrong that is no connection's. */
+  failed(error: unknown): void;
+  /** A transport or a part of this library broke where none should. */
+  broke(cause: unknown): void;
+}

@@ -1,0 +1,12 @@
+/**
+ * What a server is run with. Only types; `src/api/options` checks what a user gives and fills in the defaults.
+ */
+import type { ConnectionSettings } from '../connection/settings.ts';
+import type { Listener } from '../io/transports/transport.ts';
+
+export interface ServerSettings extends ConnectionSettings {
+  readonly port: number;
+  readonly host: string | undefined;
+  readonly tcp: 'handle' | 'socket';
+  readonly listener: Listener | undefined;
+}
