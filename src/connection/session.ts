@@ -19,7 +19,7 @@ import type {
   Decision,
 } from '../machines/connection-ports.ts';
 import { Interpreter } from '../machines/interpreter.ts';
-import { succeed } from '../machines/connection-actor.ts';
+import { takeOver } from '../machines/connection-actor.ts';
 import { Deadlines, type Timed } from './deadlines.ts';
 import { type Accepted, Handshaking } from './handshaking.ts';
 import { Heartbeat } from './heartbeat.ts';
@@ -72,7 +72,7 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
     this.reading = new Reading(this, host, transport);
     this.recipient = host.recipientOf(this);
     this.machine = new Interpreter(this, host.actor);
-    if (host.inspected) this.#actor = succeed(this.machine, host.actor);
+    if (host.inspected) this.#actor = takeOver(this.machine, host.actor);
     this.deadlines = new Deadlines(host.ticker, host.settings, this);
   }
 
@@ -83,7 +83,7 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
 
   /** XState's actor of this connection; made at the first call, and from then on it runs the statechart. */
   get actor(): ConnectionActor {
-    this.#actor ??= succeed(this.machine, this.#host.actor);
+    this.#actor ??= takeOver(this.machine, this.#host.actor);
     return this.#actor;
   }
 

@@ -29,15 +29,21 @@
 import { type Actor, assign, setup } from 'xstate';
 import { type FaultName, faults } from '../io/faults.ts';
 import type { CloseReport, ConnectionEvent, ConnectionPort, ConnectionState } from './connection-ports.ts';
+import { persistWithoutPort } from './persisted-snapshot.ts';
 
 export interface ConnectionContext {
   readonly port: ConnectionPort;
-  /** What will be reported; filled in by the event that begins the end. */
-  readonly report: CloseReport;
+  /** How the connection ends; undefined until an event begins the end. */
+  readonly report: CloseReport | undefined;
 }
 
-/** Nobody sent a Close (RFC 6455 7.1.5), and the peer is to blame: the report until something else is noted. */
+/** The connection was lost without a Close frame (RFC 6455 7.1.5), and the server did not end it. */
 export const LOST: CloseReport = { code: 1006, reason: '', wasClean: false, initiator: 'peer' };
+
+/** How the connection ended: what an event noted, or that it was lost. */
+export function finalReport({ report }: Pick<ConnectionContext, 'report'>): CloseReport {
+  return report ?? LOST;
+}
 
 /** The event as the one this action is written for; the literal names it only on arcs of that event. */
 function as<T extends ConnectionEvent['type']>(event: ConnectionEvent, _type: T) {
@@ -109,14 +115,17 @@ const machineSetup = setup({
       context.port.sendClose(code, reason);
     },
     answerClose: ({ context, event }) => context.port.answerClose(as(event, 'close.received').code),
-    failConnection: ({ context }) => context.port.failConnection(context.report.code, context.report.reason),
+    failConnection: ({ context }) => {
+      const { code, reason } = finalReport(context);
+      context.port.failConnection(code, reason);
+    },
     endSocket: ({ context }) => context.port.endSocket(),
 
     reportFault: ({ context }, params: { fault: FaultName }) => context.port.reportFault(params.fault),
     reportLoss: ({ context, event }) => context.port.reportLoss(as(event, 'socket.error').error),
     announce: ({ context, event }, params: { state: ConnectionState }) =>
       context.port.announce(params.state, event.type),
-    finish: ({ context }) => context.port.finish(context.report),
+    finish: ({ context }) => context.port.finish(finalReport(context)),
 
     noteTheirClose: assign({ report: ({ event }) => reports.noteTheirClose(event) }),
     noteTheirAnswer: assign({ report: ({ event }) => reports.noteTheirAnswer(event) }),
@@ -192,8 +201,8 @@ const afterOurEnd = {
 export const connectionMachine = machineSetup.createMachine({
   id: 'connection',
   description: 'One WebSocket connection, from its first byte to its report (RFC 6455).',
-  context: ({ input }) => ({ port: input.port, report: LOST }),
-  output: ({ context }) => context.report,
+  context: ({ input }) => ({ port: input.port, report: undefined }),
+  output: ({ context }) => finalReport(context),
   initial: 'handshaking',
   states: {
     handshaking: {
@@ -307,6 +316,8 @@ export const connectionMachine = machineSetup.createMachine({
     },
   },
 });
+
+persistWithoutPort(connectionMachine);
 
 export type ConnectionMachine = typeof connectionMachine;
 export type ConnectionActor = Actor<ConnectionMachine>;

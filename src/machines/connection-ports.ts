@@ -64,11 +64,17 @@ export type ConnectionEvent =
   | { readonly type: 'timeout.write' }
   | { readonly type: 'timeout.close' };
 
+/** What an inspector shows of a connection in place of its port. */
+export interface ConnectionFacts {
+  /** The number of the connection; unique in the process. */
+  readonly id: number;
+  /** The path of its request; empty until the request head has been read. */
+  readonly path: string;
+  readonly remoteAddress: string;
+}
+
 /** What the machine's actions call. Nothing here throws into the machine. */
 export interface ConnectionPort {
-  /** True while somebody inspects: then every frame is an event of its own. */
-  readonly inspected: boolean;
-
   /** Reads the request head; answers with a `handshake.*` event. */
   readHead(chunk: Uint8Array, shared: boolean): void;
   /** Keeps bytes that came before the handshake was decided. */
@@ -121,4 +127,7 @@ export interface ConnectionPort {
   finish(report: CloseReport): void;
   /** An action threw, which none should: the connection fails with 1011, the process lives. */
   broke(cause: unknown): void;
+
+  /** What stands for this port where a snapshot is written as JSON. */
+  toJSON(): ConnectionFacts;
 }

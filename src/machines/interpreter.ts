@@ -1,17 +1,16 @@
 /**
- * The actor of a connection that nobody watches: a place in the step table, a mailbox, and the context.
+ * Runs a connection that nobody watches: a state of the step table, a mailbox, and the machine's context.
  *
- * It does what XState's actor does with the same machine: one event at a time, each run to completion; what actions
- * send waits its turn; the end is told to the parent. What it leaves out is what only a watcher needs: snapshots,
- * observers, a place in the actor system. When somebody wants to watch, an actor of XState's own takes over in the
- * state that the connection is in, and from then on every event goes there.
+ * It does what XState's actor does with the same machine: one event at a time, each run to completion; an event that an
+ * action sends waits for its turn; the parent is told of the end. It leaves out what only a watcher needs: snapshots,
+ * observers, a place in the actor system. When somebody wants to watch, XState's own actor takes over in the state that
+ * the connection is in (`connection-actor.ts`). It takes its steps from the same table, and from then on it gets every
+ * event.
  */
 import { type AnyEventObject, matchesState, type SnapshotStatus, type StateValue } from 'xstate';
-import { connectionMachine, LOST } from './connection-machine.ts';
+import { finalReport } from './connection-machine.ts';
 import type { CloseReport, ConnectionEvent, ConnectionPort } from './connection-ports.ts';
-import { type Place, type StepContext, stepTable } from './step-table.ts';
-
-const FIRST = stepTable(connectionMachine);
+import { FIRST_STATE, runEffects, type StepContext, stepFor, type TableState } from './step-table.ts';
 
 /** Who is told of the end, by the events with which XState tells a parent. */
 export interface Parent {
@@ -20,7 +19,7 @@ export interface Parent {
 
 /** The actor that takes over. */
 export interface Successor {
-  /** Before it has started, it keeps what it is sent. */
+  /** Keeps the event until the actor has started. */
   send(event: ConnectionEvent): void;
   start(): unknown;
   getSnapshot(): { readonly value: StateValue; readonly status: SnapshotStatus };
@@ -28,45 +27,45 @@ export interface Successor {
 
 export class Interpreter implements StepContext {
   readonly port: ConnectionPort;
-  report: CloseReport = LOST;
+  report: CloseReport | undefined = undefined;
 
   readonly #parent: Parent;
-  #place: Place;
+  #state: TableState;
   #isBusy = false;
   /** What an action threw. */
   #fault: { readonly error: unknown } | undefined;
   #mailbox: ConnectionEvent[] | undefined;
   #successor: Successor | undefined;
 
-  constructor(port: ConnectionPort, parent: Parent, first = FIRST) {
+  constructor(port: ConnectionPort, parent: Parent, first = FIRST_STATE) {
     this.port = port;
     this.#parent = parent;
-    this.#place = first;
+    this.#state = first;
   }
 
-  /** The state as XState writes it: `{ closing: { local: 'idle' } }`. While an event is handled, where that leads. */
+  /** The state as XState writes it: `{ closing: { local: 'idle' } }`. During a step it is the state that this leads to. */
   get value(): StateValue {
-    return this.#successor === undefined ? this.#place.value : this.#successor.getSnapshot().value;
+    return this.#successor === undefined ? this.#state.value : this.#successor.getSnapshot().value;
   }
 
-  /** `done` in the final state, `error` when an action broke. */
+  /** `done` in the final state, `error` after an action threw. */
   get status(): SnapshotStatus {
     if (this.#successor !== undefined) return this.#successor.getSnapshot().status;
     if (this.#fault !== undefined) return 'error';
-    return this.#place.isFinal ? 'done' : 'active';
+    return this.#state.isFinal ? 'done' : 'active';
   }
 
-  /** What broke it, in a box. */
+  /** What an action threw; an object around it, since anything can be thrown. */
   get fault(): { readonly error: unknown } | undefined {
     return this.#fault;
   }
 
-  /** Whether it is in that state, or in one inside of it. */
+  /** Whether it is in this state, or in one inside it. */
   matches(value: StateValue): boolean {
     return matchesState(value, this.value);
   }
 
-  /** Sends an event; one that comes while another is handled waits until that is done. */
+  /** Sends an event. One that comes while another is handled waits until that is done. */
   send(event: ConnectionEvent): void {
     if (this.#successor !== undefined) {
       this.#successor.send(event);
@@ -78,7 +77,10 @@ export class Interpreter implements StepContext {
     }
   }
 
-  /** From now on all events go to `successor`, those that wait first; it starts when the one in hand is done. */
+  /**
+   * From now on `successor` gets every event, first those that wait here. It starts at once, or, if this is called in
+   * the middle of an event, when that event is done.
+   */
   handOver(successor: Successor): void {
     this.#successor = successor;
     for (const event of this.#mailbox ?? []) successor.send(event);
@@ -96,12 +98,12 @@ export class Interpreter implements StepContext {
       this.#break(error);
     }
     this.#isBusy = false;
-    // A successor tells of its end by itself.
+    // The successor, if there is one, tells the parent of its end by itself.
     if (this.#successor !== undefined) this.#successor.start();
     else if (this.#fault !== undefined)
       this.#parent.send({ type: 'xstate.error.actor.connection', error: this.#fault.error });
-    else if (this.#place.isFinal)
-      this.#parent.send({ type: 'xstate.done.actor.connection', output: this.report });
+    else if (this.#state.isFinal)
+      this.#parent.send({ type: 'xstate.done.actor.connection', output: finalReport(this) });
   }
 
   #break(error: unknown): void {
@@ -121,13 +123,9 @@ export class Interpreter implements StepContext {
   }
 
   #step(event: ConnectionEvent): void {
-    const branches = this.#place.steps.get(event.type);
-    if (branches === undefined) return;
-    for (const { guard, effects, target } of branches) {
-      if (guard !== undefined && !guard(event)) continue;
-      if (target !== undefined) this.#place = target;
-      for (let i = 0; i < effects.length; i++) (effects[i] as (typeof effects)[number])(this, event);
-      return;
-    }
+    const step = stepFor(this.#state, event);
+    if (step === undefined) return;
+    if (step.target !== undefined) this.#state = step.target;
+    runEffects(step, this, event);
   }
 }

@@ -11,6 +11,7 @@
  * XState tells of their end have two types and not one for each connection; the others tell of it by the same two.
  */
 import { type Actor, assign, setup } from 'xstate';
+import { persistWithoutPort } from './persisted-snapshot.ts';
 import type { ServerEvent, ServerPort, ServerState } from './server-ports.ts';
 
 export interface ServerContext {
@@ -109,6 +110,8 @@ export const serverMachine = machineSetup.createMachine({
     'xstate.error.actor.connection': { actions: 'connectionBroke' },
   },
 });
+
+persistWithoutPort(serverMachine);
 
 export type ServerMachine = typeof serverMachine;
 export type ServerActor = Actor<ServerMachine>;

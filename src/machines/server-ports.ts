@@ -31,4 +31,6 @@ export interface ServerPort {
   /** A connection's machine broke on an impossible state. */
   connectionBroke(error: unknown): void;
   announce(state: ServerState, error?: Error): void;
+  /** What stands for this port where a snapshot is written as JSON. */
+  toJSON(): object;
 }

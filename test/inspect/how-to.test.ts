@@ -30,7 +30,7 @@ test('the page is served, the receiver hears of an echo, and no payload', async 
   client.send('a private word');
   expect(await next()).toBe('a private word');
   const said = await heard(receiver, 'read.continue');
-  expect(said).toMatch(/connection \d+ · \/echo · 127\.0\.0\.1/);
+  expect(said).toMatch(/connection \d+ \/echo/);
   expect(said).not.toContain('private');
 });
 

@@ -68,7 +68,7 @@ describe('messages', () => {
     const { meet } = await serve({ onMessage() {} });
     const { client, connection } = await meet();
     const actor = connection.actor as unknown as AnyActorRef;
-    expect(nameOf(actor)).toBe(`connection ${connection.id} · /echo · 127.0.0.1`);
+    expect(nameOf(actor)).toBe(`connection ${connection.id} /echo`);
     await client.sendBytes(closeFrame(3000, 'private'));
     await word(client);
     const { snapshot } = actorMessage(actor, 'x:0', 0);

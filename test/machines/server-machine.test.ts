@@ -3,9 +3,8 @@
 
 import { describe, expect, test } from 'vitest';
 import { createActor } from 'xstate';
-import { connectionMachine } from '../../src/machines/connection-machine.ts';
+import { connectionLogic } from '../../src/machines/connection-actor.ts';
 import { serverMachine } from '../../src/machines/server-machine.ts';
-import { withShortcut } from '../../src/machines/shortcut.ts';
 import { RecordingConnectionPort, RecordingServerPort } from '../support/recording-port.ts';
 
 describe('the literal', () => {
@@ -37,7 +36,7 @@ describe('connections below a server', () => {
     server.send({ type: 'listener.ready' });
     port.takeCalls();
     const connect = (connectionPort = new RecordingConnectionPort()) => {
-      const actor = createActor(withShortcut(connectionMachine), {
+      const actor = createActor(connectionLogic, {
         id: 'connection',
         parent: server,
         input: { port: connectionPort },

@@ -25,9 +25,8 @@ function serializeState(state: Snapshot, event?: ConnectionEvent, previous?: Sna
   const via = event === undefined ? '' : ` via ${nameOfEvent(event)}`;
   if (previous === undefined) return `${wordsOfSnapshot(state)}${via}`;
   // What a closed connection refuses is walked twice: after a clean end, and after one without an opening.
-  const { wasClean } = previous.context.report;
   if (previous.status !== 'active')
-    return `${leafOf(state)}${via} from closed, ${wasClean ? 'clean' : 'lost'}`;
+    return `${leafOf(state)}${via} from closed, ${previous.output?.wasClean ? 'clean' : 'lost'}`;
   return `${wordsOfSnapshot(state)}${via} from ${wordsOfSnapshot(previous)}`;
 }
 

@@ -6,7 +6,8 @@
  * name is refused there: it changes nothing and calls nothing.
  *
  * A line says where the event leads, what the port is asked to do, in order, and what the report will be from then
- * on. Reaching `closed` always means the same: it is announced, then the report is given, once and last.
+ * on. There is no report until a line says one. Reaching `closed` always means the same: it is announced, then the
+ * report is given, once and last; without a report, it is that of a lost connection.
  */
 import type { HttpResponse } from '../../src/io/http/http-response.ts';
 import type { ConnectionEvent, ConnectionState } from '../../src/machines/connection-ports.ts';
@@ -91,8 +92,8 @@ export interface Line {
   readonly report?: string;
 }
 
-/** The report of a connection that just stops: nobody sent a Close (RFC 6455 7.1.5), and the peer is to blame. */
-export const FIRST_REPORT = '1006 "" lost, peer';
+/** The report of a connection whose end no event has explained: no Close came (RFC 6455 7.1.5), the peer is to blame. */
+const LOST_REPORT = '1006 "" lost, peer';
 
 const CHUNK = 'ab (lent)';
 const LOST_BY_PEER: Line = { to: 'closed' };
@@ -242,7 +243,8 @@ export const connectionSpec: { readonly [Name in Leaf]: Readonly<Record<string, 
 /** Where the specification stands in one path. */
 export class ConnectionOracle {
   leaf: Leaf = 'handshaking.reading';
-  report = FIRST_REPORT;
+  /** What is known of the end so far. */
+  report: string | undefined;
 
   /** The next event: the calls that it must make. */
   take(event: ConnectionEvent): readonly string[] {
@@ -250,6 +252,11 @@ export class ConnectionOracle {
     this.report = line.report ?? this.report;
     this.leaf = line.to ?? this.leaf;
     if (line.to !== 'closed') return line.does ?? [];
-    return [...(line.does ?? []), `announce closed by ${event.type}`, `finish ${this.report}`];
+    return [...(line.does ?? []), `announce closed by ${event.type}`, `finish ${this.finalReport}`];
+  }
+
+  /** What is reported when the connection is closed. */
+  get finalReport(): string {
+    return this.report ?? LOST_REPORT;
   }
 }

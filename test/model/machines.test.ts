@@ -5,7 +5,6 @@ import { createRequire } from 'node:module';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { connectionMachine } from '../../src/machines/connection-machine.ts';
 import { serverMachine } from '../../src/machines/server-machine.ts';
-import { withShortcut } from '../../src/machines/shortcut.ts';
 import { EVENT_TYPES, LEAVES } from './connection-spec.ts';
 import { proveConnection, proveConnectionAlongSpec } from './prove-connection.ts';
 import { proveServer, proveServerAlongSpec } from './prove-server.ts';
@@ -44,25 +43,17 @@ describe('the connection machine', () => {
     expect(proveConnectionAlongSpec(connectionMachine)).toEqual([]);
   });
 
-  test('with the shortcut it takes the same states and makes the same calls in the same order', async () => {
-    const plain = await proveConnection(connectionMachine);
-    const logic = withShortcut(connectionMachine);
-    for (const inspected of [false, true]) {
-      const quick = await proveConnection(connectionMachine, { logic, inspected });
-      expect(quick.problems).toEqual([]);
-      expect(quick.log).toEqual(plain.log);
-    }
-    expect(proveConnectionAlongSpec(connectionMachine, { logic })).toEqual([]);
-  });
-
-  test('along the step table it takes the same states and makes the same calls in the same order', async () => {
-    const plain = await proveConnection(connectionMachine);
-    const stepped = await proveConnection(connectionMachine, { interpreted: true });
-    expect(stepped.problems).toEqual([]);
-    expect(stepped.log).toEqual(plain.log);
-    expect([...stepped.walked].sort()).toEqual([...plain.triples].sort());
-    expect(proveConnectionAlongSpec(connectionMachine, { interpreted: true })).toEqual([]);
-  });
+  test.each(['actor', 'interpreter'] as const)(
+    'along the step table, run by the %s, it takes the same states and makes the same calls in the same order',
+    async (host) => {
+      const plain = await proveConnection(connectionMachine);
+      const stepped = await proveConnection(connectionMachine, { host });
+      expect(stepped.problems).toEqual([]);
+      expect(stepped.log).toEqual(plain.log);
+      expect([...stepped.walked].sort()).toEqual([...plain.triples].sort());
+      expect(proveConnectionAlongSpec(connectionMachine, { host })).toEqual([]);
+    },
+  );
 });
 
 describe('the server machine', () => {

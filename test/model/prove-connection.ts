@@ -2,11 +2,13 @@
  * A connection machine, the one in production or another, against recording ports and the specification.
  */
 import { type AnyEventObject, createActor } from 'xstate';
+import { tableLogic } from '../../src/machines/connection-actor.ts';
 import type { ConnectionMachine } from '../../src/machines/connection-machine.ts';
+import { finalReport } from '../../src/machines/connection-machine.ts';
 import type { ConnectionEvent } from '../../src/machines/connection-ports.ts';
 import { Interpreter } from '../../src/machines/interpreter.ts';
 import { stepTable } from '../../src/machines/step-table.ts';
-import { RecordingConnectionPort, wordsOfReport } from '../support/recording-port.ts';
+import { NO_REPORT, RecordingConnectionPort, wordsOfReport } from '../support/recording-port.ts';
 import { connectionPaths, type Snapshot } from './connection-model.ts';
 import {
   ConnectionOracle,
@@ -20,12 +22,11 @@ import { agree, type Life, type Proof, prove, proveAlong, type Subject, waysThro
 import { leafOf } from './triples.ts';
 
 export interface ConnectionOptions {
-  /** What the actors run, if not the machine alone: the machine with the shortcut. */
-  readonly logic?: ConnectionMachine;
-  /** No actor of XState's runs, but the interpreter along the machine's step table. */
-  readonly interpreted?: boolean;
-  /** The ports say that somebody inspects. */
-  readonly inspected?: boolean;
+  /**
+   * What runs the connections: XState's own transition (the default), the actor that takes its steps from the machine's
+   * table, or the interpreter, which does so too.
+   */
+  readonly host?: 'XState' | 'actor' | 'interpreter';
   /** Stop at the first path that disagrees. */
   readonly hasty?: boolean;
 }
@@ -44,12 +45,10 @@ class ConnectionLife implements Life<ConnectionEvent> {
   /** What a parent was told by the interpreter. */
   readonly ends: AnyEventObject[] = [];
 
-  constructor(
-    machine: ConnectionMachine,
-    { logic = machine, interpreted = false, inspected = false }: ConnectionOptions,
-  ) {
-    this.#port = new RecordingConnectionPort({ inspected });
-    this.#actor = interpreted ? this.#interpret(machine) : this.#act(logic);
+  constructor(machine: ConnectionMachine, { host = 'XState' }: ConnectionOptions) {
+    this.#port = new RecordingConnectionPort();
+    if (host === 'interpreter') this.#actor = this.#interpret(machine);
+    else this.#actor = this.#act(host === 'actor' ? tableLogic(machine) : machine);
     this.#expect('the beginning', []);
   }
 
@@ -66,7 +65,7 @@ class ConnectionLife implements Life<ConnectionEvent> {
       send: (event) => interpreter.send(event),
       getSnapshot: () => {
         const { value, report, port, status } = interpreter;
-        const output = status === 'done' ? report : undefined;
+        const output = status === 'done' ? finalReport(interpreter) : undefined;
         return machine.resolveState({
           value,
           status,
@@ -88,7 +87,7 @@ class ConnectionLife implements Life<ConnectionEvent> {
   }
 
   #expect(event: string, calls: readonly string[]): void {
-    const { leaf, report } = this.#oracle;
+    const { leaf, report = NO_REPORT, finalReport: final } = this.#oracle;
     const { status, output, context } = this.snapshot;
     const made = this.#port.takeCalls();
     this.told.push(...made);
@@ -96,7 +95,7 @@ class ConnectionLife implements Life<ConnectionEvent> {
     agree(`state after ${event}`, leafOf(this.snapshot), leaf);
     agree(`report after ${event}`, wordsOfReport(context.report), report);
     agree(`status after ${event}`, status, leaf === 'closed' ? 'done' : 'active');
-    agree(`output after ${event}`, output && wordsOfReport(output), leaf === 'closed' ? report : undefined);
+    agree(`output after ${event}`, output && wordsOfReport(output), leaf === 'closed' ? final : undefined);
   }
 }
 

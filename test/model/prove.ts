@@ -1,6 +1,6 @@
 /**
  * The proof of a machine against recording ports, as one function, so that it can be asked of the machine in
- * production, of the same with the shortcut, and of every mutant.
+ * production, whatever runs it, and of every mutant.
  *
  * It goes along the paths that the machine's own graph has. After each step of a path the life that runs it compares
  * calls, state and report with the specification; at the end every triple must have been walked.

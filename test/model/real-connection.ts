@@ -110,7 +110,7 @@ class RealRun {
 
   /** What users see of a change of state, whatever made it. */
   #changesSince(from: Leaf, { type }: ConnectionEvent): string[] {
-    const { leaf, report } = this.#oracle;
+    const { leaf, finalReport } = this.#oracle;
     const [was, is] = [topOf(from), topOf(leaf)];
     if (was === is) return [];
     const change = `lifecycle$ ${was} to ${is} by ${type}`;
@@ -118,7 +118,14 @@ class RealRun {
     if (was === 'handshaking') return [change];
     if (is !== 'closed') return [`state$ ${is}`, change];
     const ended = ['messages$', 'fragments$', 'pings$', 'pongs$', 'state$'].map((name) => `${name} done`);
-    return ['state$ closed', change, `onClose ${report}`, ...ended, `closed$ ${report}`, 'closed$ done'];
+    return [
+      'state$ closed',
+      change,
+      `onClose ${finalReport}`,
+      ...ended,
+      `closed$ ${finalReport}`,
+      'closed$ done',
+    ];
   }
 
   /** Where the specification ends our side, TCP is ended: by a FIN, unless the connection was dropped (7.1.1). */

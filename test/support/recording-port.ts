@@ -7,23 +7,24 @@ import type { HttpResponse } from '../../src/io/http/http-response.ts';
 import type {
   CloseReport,
   ConnectionEvent,
+  ConnectionFacts,
   ConnectionPort,
   ConnectionState,
 } from '../../src/machines/connection-ports.ts';
 import type { ServerPort, ServerState } from '../../src/machines/server-ports.ts';
 
+/** What stands in place of a report before the end of a connection begins. */
+export const NO_REPORT = 'none yet';
+
 /** A report in the words of the specification: `1006 "" lost, server`. */
-export function wordsOfReport({ code, reason, wasClean, initiator }: CloseReport): string {
+export function wordsOfReport(report: CloseReport | undefined): string {
+  if (report === undefined) return NO_REPORT;
+  const { code, reason, wasClean, initiator } = report;
   return `${code} "${reason}" ${wasClean ? 'clean' : 'lost'}, ${initiator}`;
 }
 
 export class RecordingConnectionPort implements ConnectionPort {
-  readonly inspected: boolean;
   #calls: string[] = [];
-
-  constructor({ inspected = false } = {}) {
-    this.inspected = inspected;
-  }
 
   /** The calls since the last time this was asked. */
   takeCalls(): string[] {
@@ -86,6 +87,9 @@ export class RecordingConnectionPort implements ConnectionPort {
   broke(cause: unknown): void {
     this.#calls.push(`broke ${String(cause)}`);
   }
+  toJSON(): ConnectionFacts {
+    return { id: 7, path: '/echo', remoteAddress: '127.0.0.1' };
+  }
 }
 
 export class RecordingServerPort implements ServerPort {
@@ -118,6 +122,9 @@ export class RecordingServerPort implements ServerPort {
   }
   announce(state: ServerState, error?: Error): void {
     this.#calls.push(`announce ${state}${error === undefined ? '' : ` for ${error.message}`}`);
+  }
+  toJSON(): object {
+    return { state: 'listening', connections: 0 };
   }
 }
 

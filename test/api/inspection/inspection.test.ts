@@ -3,7 +3,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { InspectionEvent } from 'xstate';
-import { discreetEvent, discreetReport } from '../../../src/api/inspection/inspection.ts';
+import { discreetEvent, discreetReport, watchables } from '../../../src/api/inspection/inspection.ts';
 import {
   bytes,
   closeFrame,
@@ -85,14 +85,14 @@ describe('an inspection observer', () => {
   test('that has left hears no more, and the last one takes the slowness with it', async () => {
     const told: InspectionEvent[] = [];
     const { server, meet } = await serve(echo);
-    const { client, connection } = await meet();
-    const { port } = connection.actor.getSnapshot().context;
+    const { client } = await meet();
+    const inspection = watchables.get(server)?.inspection;
     const first = server.inspect((event) => told.push(event));
     const second = server.inspect(() => {});
     first.unsubscribe();
-    expect(port.inspected).toBe(true);
+    expect(inspection?.active).toBe(true);
     second.unsubscribe();
-    expect(port.inspected).toBe(false);
+    expect(inspection?.active).toBe(false);
     second.unsubscribe();
     told.length = 0;
     await client.sendBytes(textFrame('unseen'));
