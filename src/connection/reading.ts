@@ -227,9 +227,9 @@ export class Reading implements FairTurn {
 
   #give(item: Waiting): void {
     const { recipient } = this.#session;
-    if (item.kind === 'whole') recipient.whole(item.value);
+    if (item.kind === 'fragment') recipient.fragment(item.value);
     else if (item.kind === 'assembled') recipient.assembled(item.value);
-    else recipient.fragment(item.value);
+    else recipient.whole(item.value);
   }
 
   /** Whether no more frames may be decoded now; then the transport is told, too. */

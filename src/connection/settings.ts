@@ -13,7 +13,7 @@ export interface Limits {
   readonly cap: number;
   /** Frames of one fragmented message, empty ones included; over it 1008. Default 16,384. */
   readonly maxFragments: number;
-  /** Time from a message's first fragment to its last; over it 1008. Default 30 s. */
+  /** Time from the first byte of a message to its last, time in which we do not read left out; over it 1008. Default 30 s. */
   readonly messageDeadline: number;
   /** Bytes of a request head; over it 431. Default 8 KiB. */
   readonly maxHeadBytes: number;
@@ -35,6 +35,11 @@ export interface Limits {
   readonly maxPendingPongs: number;
   /** Bytes of unfinished messages and send queues of all connections of the process together. Default 128 MiB. */
   readonly memoryBudget: number;
+  /**
+   * Bytes of messages that may wait while a handler's promise is pending or an iterator has not asked for more; from
+   * there on nothing is read, and TCP holds the peer back. Default 64 KiB.
+   */
+  readonly readAhead: number;
   /** Connections at a time; over it 503. Default 65,536. */
   readonly maxConnections: number;
   /** Connections at a time from one address, see `trustProxy`; over it 503. Default Infinity. */

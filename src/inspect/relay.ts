@@ -8,7 +8,7 @@
  */
 import type { AnyActorRef, InspectionEvent } from 'xstate';
 import type { Connection } from '../api/connection/connection.ts';
-import type { Message } from '../api/paths/handlers.ts';
+import type { Message } from '../connection/recipient.ts';
 import {
   type ActorMessage,
   actorMessage,

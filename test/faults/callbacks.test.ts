@@ -156,7 +156,7 @@ describe('a subscriber that throws', () => {
 const closing = () => Uint8Array.of(0x80, 0x80, 0, 0, 0, 0);
 
 /** What the server knows of its connections beyond their public face. */
-const sessionsOf = ({ server }: Served) => [...(watchables.get(server)?.sessions ?? [])];
+const sessionsOf = ({ server }: Served) => [...(watchables.get(server)?.core.sessions ?? [])];
 
 /** An event that lacks what its action needs: nothing makes such a one. */
 const impossible = { type: 'socket.bytes' } as never;
@@ -165,7 +165,7 @@ const WATCHED: Record<string, (served: Served, connection: Connection) => void> 
   'an actor': (_, connection) => connection.actor.send(impossible),
   'a machine that nobody watches': (served, connection) =>
     sessionsOf(served)
-      .find((session) => session.connection === connection)
+      .find(({ id }) => id === connection.id)
       ?.machine.send(impossible),
 };
 

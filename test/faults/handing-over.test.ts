@@ -412,7 +412,7 @@ describe('in the midst of an event the actor waits for that to be done', () => {
   test('when that event breaks, the actor has the error, and its subscribers are told', async () => {
     const { server, meet } = await serve();
     const { client, connection } = await meet();
-    const [session] = watchables.get(server)?.sessions ?? [];
+    const [session] = watchables.get(server)?.core.sessions ?? [];
     const cause = new Error('impossible');
     const heard: unknown[] = [];
     Object.assign(session as object, {

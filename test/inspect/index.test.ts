@@ -225,7 +225,7 @@ describe('coming and going', () => {
   test('only while an inspector runs, frames are events', async () => {
     const { server, meet } = await serve({ onMessage() {} });
     await meet();
-    const inspected = () => watchables.get(server)?.inspection.active;
+    const inspected = () => watchables.get(server)?.core.inspected;
     expect(inspected()).toBe(false);
     const inspector = await watch(server);
     expect(inspected()).toBe(true);

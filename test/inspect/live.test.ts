@@ -22,7 +22,7 @@ async function watched() {
   const watchable = watchables.get(served.server);
   if (watchable === undefined) throw new Error('every server can be watched');
   const beat = new ManualClock();
-  const live = new Live(watchable, beat);
+  const live = new Live(watchable.core, beat);
   served.server.inspect((event) => live.hear(event));
   const samples: Sample[] = [];
   const page = {

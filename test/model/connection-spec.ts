@@ -100,20 +100,23 @@ const LOST_BY_PEER: Line = { to: 'closed' };
 /** We drop it: no Close went both ways (7.1.5). */
 const DROPPED: Line = { to: 'closed', report: '1006 "" lost, server' };
 
-// Reading on behind the event that made the state, once it is announced and delivered.
-const entering = (state: ConnectionState, event: string): string[] => [
+// Entering a state: it is announced, then what led there is delivered, then reading goes on.
+const entering = (state: ConnectionState, event: string, ...deliveries: string[]): string[] => [
   `announce ${state} by ${event}`,
-  `deliver ${event}`,
-  `readOn by ${event}`,
+  ...deliveries,
+  'readOn',
 ];
 
 /** What `handshaking` does before it has an answer (4.2). */
 const UNANSWERED: Record<string, Line> = {
-  'handshake.accepted': { to: 'open', does: ['acceptHandshake', ...entering('open', 'handshake.accepted')] },
+  'handshake.accepted': { to: 'open', does: ['acceptHandshake', ...entering('open', 'handshake.accepted', 'deliverOpening')] },
   'handshake.refused': { to: 'handshaking.rejecting', does: ['refuseHandshake 404'] },
-  'timeout.handshake': { to: 'handshaking.rejecting', does: ['refuseHandshake 408'] },
+  'timeout.handshake': {
+    to: 'handshaking.rejecting',
+    does: ['reportFault handshakeDeadline', 'refuseFor handshakeDeadline'],
+  },
   // A server that stops has no Close to send yet: it says so in HTTP.
-  'connection.close': { to: 'handshaking.rejecting', does: ['refuseHandshake 503'] },
+  'connection.close': { to: 'handshaking.rejecting', does: ['refuseFor stopping'] },
   'connection.terminate': DROPPED,
   'socket.end': LOST_BY_PEER,
   'socket.error': LOST_BY_PEER,
@@ -121,18 +124,18 @@ const UNANSWERED: Record<string, Line> = {
 };
 
 /** 7.1.7: the connection is failed: a Close with the code, then nothing is read any more. */
-function fails(code: number, reason: string, event: string): Line {
+function fails(code: number, reason: string, event: string, ...before: string[]): Line {
   return {
     to: 'closing.failing',
-    does: [`failConnection ${code} "${reason}"`, `announce closing by ${event}`],
+    does: [...before, `failConnection ${code} "${reason}"`, `announce closing by ${event}`],
     report: `${code} "${reason}" lost, server`,
   };
 }
 
-/** `open` and `fragmenting` differ in fragments, in where our Close leads, and in the message's deadline. */
+/** `open` and `fragmenting` differ in fragments, and in where our Close leads. */
 const RUNNING: Record<string, Line> = {
-  'socket.bytes': { does: [`read ${CHUNK}`] },
-  'read.continue': { does: ['readOn by read.continue'] },
+  'socket.bytes': { does: ['read ab'] },
+  'read.continue': { does: ['continueReading', 'readOn'] },
   // 5.5.1: a Close is answered with its code; both have passed, so the end is clean.
   'close.received': {
     to: 'closing.remote',
@@ -142,17 +145,26 @@ const RUNNING: Record<string, Line> = {
   'protocol.failed': fails(1002, BAD_BITS, 'protocol.failed'),
   'limit.breached': fails(1009, OVER_CAP, 'limit.breached'),
   // The peer never sees why a handler failed (7.4.1: 1011).
-  'callback.failed (close)': fails(1011, 'internal error', 'callback.failed'),
+  'callback.failed (close)': fails(1011, 'internal error', 'callback.failed', 'dropMessages'),
   'callback.failed (continue)': {},
   'callback.failed (retry)': { does: ['retryCallback'] },
   'connection.terminate': DROPPED,
   'connection.pause': { does: ['pauseReading'] },
-  'connection.resume': { does: ['resumeReading', 'readOn by connection.resume'] },
+  'connection.resume': { does: ['resumeReading', 'readOn'] },
   'timeout.silence': { does: ['sendHeartbeat'] },
-  'timeout.pong': { to: 'closed', report: '1006 "pong deadline passed" lost, server' },
-  'timeout.write': { to: 'closed', report: '1006 "write deadline passed" lost, server' },
+  'timeout.message': fails(1008, 'message took too long', 'timeout.message', 'reportFault messageDeadline'),
+  'timeout.pong': {
+    to: 'closed',
+    does: ['reportFault pongDeadline'],
+    report: '1006 "pong deadline passed" lost, server',
+  },
+  'timeout.write': {
+    to: 'closed',
+    does: ['reportFault writeDeadline'],
+    report: '1006 "write deadline passed" lost, server',
+  },
   'socket.end': LOST_BY_PEER,
-  'socket.error': LOST_BY_PEER,
+  'socket.error': { to: 'closed', does: ['reportLoss reset'] },
   'socket.closed': LOST_BY_PEER,
 };
 
@@ -163,8 +175,7 @@ function closesFrom(to: Leaf): Line {
     does: [
       'sendClose 3002 "ours"',
       'announce closing by connection.close',
-      'deliver connection.close',
-      'readOn by connection.close',
+      'readOn',
     ],
     report: '1006 "" lost, server',
   };
@@ -172,8 +183,8 @@ function closesFrom(to: Leaf): Line {
 
 /** What comes in between our Close and theirs is read and delivered; a fault then ends it without a second Close. */
 const CLOSING_LOCAL: Record<string, Line> = {
-  'socket.bytes': { does: [`read ${CHUNK}`] },
-  'read.continue': { does: ['readOn by read.continue'] },
+  'socket.bytes': { does: ['read ab'] },
+  'read.continue': { does: ['continueReading', 'readOn'] },
   'close.received': { to: 'closing.remote', does: ['endSocket'], report: '3001 "theirs" clean, server' },
   'protocol.failed': {
     to: 'closing.failing',
@@ -183,8 +194,12 @@ const CLOSING_LOCAL: Record<string, Line> = {
   'limit.breached': { to: 'closing.failing', does: ['endSocket'], report: `1009 "${OVER_CAP}" lost, server` },
   'callback.failed (retry)': { does: ['retryCallback'] },
   'connection.pause': { does: ['pauseReading'] },
-  'connection.resume': { does: ['resumeReading', 'readOn by connection.resume'] },
-  'timeout.close': { to: 'closed', report: '1006 "close deadline passed" lost, server' },
+  'connection.resume': { does: ['resumeReading', 'readOn'] },
+  'timeout.close': {
+    to: 'closed',
+    does: ['reportFault closeDeadline'],
+    report: '1006 "close deadline passed" lost, server',
+  },
   'connection.terminate': { to: 'closed' },
   'socket.end': { to: 'closed' },
   'socket.error': { to: 'closed' },
@@ -193,7 +208,7 @@ const CLOSING_LOCAL: Record<string, Line> = {
 
 /** Our side is ended: the peer's end, a break, the deadline or the user end the rest. Input means nothing. */
 const ENDED: Record<string, Line> = {
-  'timeout.close': { to: 'closed' },
+  'timeout.close': { to: 'closed', does: ['reportFault closeDeadline'] },
   'connection.terminate': { to: 'closed' },
   'socket.error': { to: 'closed' },
   'socket.closed': { to: 'closed' },
@@ -215,25 +230,24 @@ export const connectionSpec: { readonly [Name in Leaf]: Readonly<Record<string, 
   },
   open: {
     ...RUNNING,
-    'fragment.begin': { to: 'fragmenting', does: entering('fragmenting', 'fragment.begin') },
+    'fragment.begin': { to: 'fragmenting', does: entering('fragmenting', 'fragment.begin', 'deliverFragment') },
     'connection.close': closesFrom('closing.local.idle'),
   },
   fragmenting: {
     ...RUNNING,
-    'fragment.end': { to: 'open', does: entering('open', 'fragment.end') },
+    'fragment.end': { to: 'open', does: entering('open', 'fragment.end', 'deliverFragment', 'deliverMessage') },
     'connection.close': closesFrom('closing.local.fragmenting'),
-    'timeout.message': fails(1008, 'message took too long', 'timeout.message'),
   },
   'closing.local.idle': {
     ...CLOSING_LOCAL,
     'fragment.begin': {
       to: 'closing.local.fragmenting',
-      does: ['deliver fragment.begin', 'readOn by fragment.begin'],
+      does: ['deliverFragment', 'readOn'],
     },
   },
   'closing.local.fragmenting': {
     ...CLOSING_LOCAL,
-    'fragment.end': { to: 'closing.local.idle', does: ['deliver fragment.end', 'readOn by fragment.end'] },
+    'fragment.end': { to: 'closing.local.idle', does: ['deliverFragment', 'deliverMessage', 'readOn'] },
   },
   'closing.remote': ENDED,
   'closing.failing': ENDED,

@@ -3,6 +3,7 @@
  * in answer, a test does by sending the events itself.
  */
 import { Buffer } from 'node:buffer';
+import type { FaultName } from '../../src/io/faults.ts';
 import type { HttpResponse } from '../../src/io/http/http-response.ts';
 import type {
   CloseReport,
@@ -45,14 +46,29 @@ export class RecordingConnectionPort implements ConnectionPort {
   refuseHandshake({ status }: HttpResponse): void {
     this.#calls.push(`refuseHandshake ${status}`);
   }
-  read(chunk: Uint8Array, shared: boolean): void {
-    this.#calls.push(`read ${words(chunk, shared)}`);
+  refuseFor(fault: FaultName): void {
+    this.#calls.push(`refuseFor ${fault}`);
   }
-  readOn(by: ConnectionEvent['type']): void {
-    this.#calls.push(`readOn by ${by}`);
+  read(chunk: Uint8Array): void {
+    this.#calls.push(`read ${words(chunk, false)}`);
   }
-  deliver(event: ConnectionEvent): void {
-    this.#calls.push(`deliver ${event.type}`);
+  readOn(): void {
+    this.#calls.push('readOn');
+  }
+  continueReading(): void {
+    this.#calls.push('continueReading');
+  }
+  deliverOpening(): void {
+    this.#calls.push('deliverOpening');
+  }
+  deliverFragment(): void {
+    this.#calls.push('deliverFragment');
+  }
+  deliverMessage(): void {
+    this.#calls.push('deliverMessage');
+  }
+  dropMessages(): void {
+    this.#calls.push('dropMessages');
   }
   retryCallback(): void {
     this.#calls.push('retryCallback');
@@ -77,6 +93,12 @@ export class RecordingConnectionPort implements ConnectionPort {
   }
   endSocket(): void {
     this.#calls.push('endSocket');
+  }
+  reportFault(fault: FaultName): void {
+    this.#calls.push(`reportFault ${fault}`);
+  }
+  reportLoss(error: Error): void {
+    this.#calls.push(`reportLoss ${error.message}`);
   }
   announce(state: ConnectionState, event: ConnectionEvent['type']): void {
     this.#calls.push(`announce ${state} by ${event}`);

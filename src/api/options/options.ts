@@ -122,6 +122,7 @@ const RULES: { readonly [Name in keyof Limits]: Rule } = {
   writeDeadline: time(60_000, true),
   sendLimit: { ...bytes(MIB, 1, 2 ** 40), unlimited: true },
   maxPendingPongs: count(64),
+  readAhead: { ...bytes(64 * KIB, 0, 2 ** 40), unlimited: true },
   memoryBudget: { ...bytes(128 * MIB, 1, 2 ** 40), unlimited: true },
   maxConnections: count(65_536, true),
   maxConnectionsPerAddress: count(Number.POSITIVE_INFINITY, true),

@@ -1,7 +1,7 @@
 /**
  * Errors that nobody listens to: this program's own faults are not swallowed, the peers' are.
  */
-import { HandshakeError, PeerError, warn } from '../api/errors.ts';
+import { HandshakeError, PeerError, warn } from '../errors.ts';
 
 export class Unheard {
   /** Statuses of refusals that were told as a warning. */

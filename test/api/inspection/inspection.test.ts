@@ -86,13 +86,13 @@ describe('an inspection observer', () => {
     const told: InspectionEvent[] = [];
     const { server, meet } = await serve(echo);
     const { client } = await meet();
-    const inspection = watchables.get(server)?.inspection;
+    const core = watchables.get(server)?.core;
     const first = server.inspect((event) => told.push(event));
     const second = server.inspect(() => {});
     first.unsubscribe();
-    expect(inspection?.active).toBe(true);
+    expect(core?.inspected).toBe(true);
     second.unsubscribe();
-    expect(inspection?.active).toBe(false);
+    expect(core?.inspected).toBe(false);
     second.unsubscribe();
     told.length = 0;
     await client.sendBytes(textFrame('unseen'));

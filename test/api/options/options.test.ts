@@ -1,5 +1,6 @@
 // Every option: its default, both sides of what it allows, and what a wrong one says.
 
+import type { Limits } from '../../../src/connection/settings.ts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { OptionError } from '../../../src/api/errors.ts';
@@ -7,7 +8,6 @@ import {
   checkHandlerNames,
   checkHandlers,
   defaults,
-  type Limits,
   readOptions,
   type ServerOptions,
 } from '../../../src/api/options/options.ts';
@@ -22,6 +22,7 @@ const limits: Record<keyof Limits, [standard: number, least: number, most: numbe
   cap: [MIB, 0, Number.MAX_SAFE_INTEGER, false],
   maxFragments: [16_384, 1, 2 ** 31, false],
   messageDeadline: [30_000, 1, DAY, true],
+  readAhead: [65_536, 0, 2 ** 40, true],
   maxHeadBytes: [8_192, 64, MIB, false],
   maxHeaders: [64, 1, 2 ** 31, false],
   handshakeDeadline: [10_000, 1, DAY, false],
