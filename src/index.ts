@@ -1,14 +1,7 @@
 /**
  * Portal: the WebSocket server in which every connection is a statechart.
  */
-export {
-  type AnyCodec,
-  type Codec,
-  json,
-  type SchemaIssue,
-  type StandardSchema,
-  type Typing,
-} from './api/messages/codec.ts';
+
 export type { Connection } from './api/connection/connection.ts';
 export {
   ConnectionLostError,
@@ -25,6 +18,16 @@ export {
   UnknownServerError,
   UserError,
 } from './api/errors.ts';
+export type { ConnectionStats, InspectionObserver, ServerStats } from './api/inspection/inspection.ts';
+export {
+  type AnyCodec,
+  type Codec,
+  json,
+  type SchemaIssue,
+  type StandardSchema,
+  type Typing,
+} from './api/messages/codec.ts';
+export type { Limits, ServerOptions } from './api/options/options.ts';
 export type {
   Acceptance,
   Fragment,
@@ -34,23 +37,20 @@ export type {
   PlainRequest,
   Verdict,
 } from './api/paths/handlers.ts';
-export type { ConnectionStats, InspectionObserver, ServerStats } from './api/inspection/inspection.ts';
-export type { Limits, ServerOptions } from './api/options/options.ts';
 export type { Failure, Lifecycle, Path, Received } from './api/paths/path.ts';
-export { createServer, getServer, newServer, startServer, stopServer } from './api/server/registry.ts';
 export type { Params, ParamsOf } from './api/paths/router.ts';
+export { createServer, getServer, newServer, startServer, stopServer } from './api/server/registry.ts';
 export type { Server } from './api/server/server.ts';
-export type { StopOptions, StopReport } from './server/stopping.ts';
-export type { Clock } from './io/time/clock.ts';
 export type { CloseKeyword } from './io/frames/close-payload.ts';
 export type { HttpResponse } from './io/http/http-response.ts';
+export type { Clock } from './io/time/clock.ts';
+export type { Listener, Transport, TransportListener } from './io/transports/transport.ts';
 export {
   type EncodedMessage,
   encodeMessage as prepare,
   type Overflow,
   type SendResult,
 } from './io/writing/outbox.ts';
-export type { Listener, Transport, TransportListener } from './io/transports/transport.ts';
 export { connectionMachine } from './machines/connection-machine.ts';
 export type {
   CloseReport,
@@ -61,3 +61,4 @@ export type {
 } from './machines/connection-ports.ts';
 export { serverMachine } from './machines/server-machine.ts';
 export type { ServerEvent, ServerState } from './machines/server-ports.ts';
+export type { StopOptions, StopReport } from './server/stopping.ts';

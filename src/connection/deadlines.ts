@@ -5,9 +5,10 @@
  * peer that does not take them, the write deadline. Traffic only notes the present tick: whether the silence was long
  * enough is asked when the entry falls due, and then it is put back for the earliest moment that is left.
  */
+
+import type { Settings } from '../api/options/options.ts';
 import { Ticker, type Waiting } from '../io/time/ticker.ts';
 import type { ConnectionEvent, ConnectionState } from '../machines/connection-ports.ts';
-import type { Settings } from '../api/options/options.ts';
 
 type Timeout = Extract<ConnectionEvent, { type: `timeout.${string}` }>;
 /** A tick that nothing waits for. Small whole numbers cost no memory, where Infinity costs a heap number a field. */

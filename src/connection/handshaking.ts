@@ -4,25 +4,22 @@
  * The order of the questions is the order of the answers a peer may get: 400 and 431 for the head, 405, 426 and 400
  * for the handshake (RFC 6455 4.2.1), 404 for the path, 403 for the origin, then `authorize`.
  */
-import { clientAddress } from '../io/http/forwarded.ts';
-import {
-  chooseSubprotocol,
-  readHandshake,
-  type Upgrade,
-  upgradeRequired,
-  upgradeResponse,
-} from '../io/http/handshake.ts';
-import { encodeHttpResponse, type HttpResponse, refusal } from '../io/http/http-response.ts';
-import { checkOrigin } from '../io/http/origin.ts';
-import { NOT_TLS, type RequestHead, RequestHeadParser } from '../io/http/request-head.ts';
-import type { Acceptance, HandshakeRequest, PlainRequest, Verdict } from '../api/paths/handlers.ts';
+
 import type { Settings } from '../api/options/options.ts';
+import type { Acceptance, HandshakeRequest, PlainRequest, Verdict } from '../api/paths/handlers.ts';
 import type { Path } from '../api/paths/path.ts';
 import type { Match, Params } from '../api/paths/router.ts';
+import { type Fault, fault } from '../io/faults.ts';
+import { readClient } from '../io/http/forwarded.ts';
+import { chooseSubprotocol, readHandshake, type Upgrade } from '../io/http/handshake.ts';
+import { RequestHeadParser } from '../io/http/head-parser.ts';
+import { encodeHttpResponse, type HttpResponse, refusal } from '../io/http/http-response.ts';
+import { checkOrigin } from '../io/http/origin.ts';
+import type { RequestHead } from '../io/http/request-head.ts';
+import { acceptHandshake, encodeVerdict } from '../io/http/verdict.ts';
 
 /** How much of a request an error repeats, in characters. */
 const SHOWN_LENGTH = 200;
-const TLS_ADVICE = 'Connect with ws://, or put a proxy that speaks TLS in front.';
 
 /** A connection that may open, with the 101 answer that opens it. */
 export interface Accepted {
@@ -55,8 +52,6 @@ export interface Admission {
   admit(remoteAddress: string): HttpResponse | undefined;
 }
 
-const CONTRADICTION = 'Forwarded and X-Forwarded-For name different clients.';
-
 export class Handshaking {
   readonly #settings: Settings;
   readonly #match: (path: string) => Match<Path> | undefined;
@@ -84,22 +79,19 @@ export class Handshaking {
   push(chunk: Uint8Array, admission: Admission): Outcome | Promise<Outcome> | undefined {
     const result = this.#parser.push(chunk);
     if (result.kind === 'need-more') return undefined;
-    if (result.kind === 'error') {
-      const advice = result.message === NOT_TLS ? TLS_ADVICE : undefined;
-      return refused(refusal(result.status, result.message), advice);
-    }
+    if (result.kind === 'fault') return refusedFor(result.fault);
     this.rest = result.rest;
     const { head } = result;
     this.omitBody = head.method === 'HEAD';
-    const client = this.#clientOf(head);
-    if (client === undefined) return refused(refusal(400, CONTRADICTION));
-    this.#remoteAddress = client;
+    const client = readClient(this.#remoteAddress, head, this.#settings.trustProxy);
+    if ('fault' in client) return refusedFor(client.fault);
+    this.#remoteAddress = client.address;
     const handshake = readHandshake(head);
-    if (handshake.kind === 'refusal') return refused(handshake.response);
+    if (handshake.kind === 'fault') return refusedFor(handshake.fault);
     if (handshake.kind === 'request') return this.#answerRequest(head);
-    const full = admission.admit(client);
+    const full = admission.admit(client.address);
     if (full !== undefined) return refused(full);
-    return this.#judge(head, handshake);
+    return this.#judge(head, client.host ?? head.host, handshake);
   }
 
   /** The peer is gone or the deadline has passed: tells `authorize`. */
@@ -107,37 +99,38 @@ export class Handshaking {
     this.#abort?.abort();
   }
 
-  #clientOf(head: RequestHead): string | undefined {
-    const { trustProxy } = this.#settings;
-    if (trustProxy === undefined) return this.#remoteAddress;
-    const [forwarded, xForwardedFor] = [head.header('forwarded'), head.header('x-forwarded-for')];
-    return clientAddress(this.#remoteAddress, { forwarded, xForwardedFor }, trustProxy);
-  }
-
   #answerRequest(head: RequestHead): Outcome | Promise<Outcome> {
     const { onRequest } = this.#settings;
-    if (onRequest === undefined) return refused(upgradeRequired());
+    if (onRequest === undefined) return refusedFor(fault('noUpgrade'));
     // Encoded here once, so that a malformed response is this callback's failure and not the connection's.
     const toOutcome = (response: HttpResponse | undefined): Outcome => {
-      if (response === undefined) return refused(upgradeRequired());
+      if (response === undefined) return refusedFor(fault('noUpgrade'));
       encodeHttpResponse(response);
       return refused(response);
     };
     return guarded(() => onRequest(this.#plainRequest(head)), toOutcome);
   }
 
-  #judge(head: RequestHead, upgrade: Upgrade): Outcome | Promise<Outcome> {
+  #judge(head: RequestHead, host: string, upgrade: Upgrade): Outcome | Promise<Outcome> {
     const match = this.#match(head.path);
     if (match === undefined) {
       const path = head.path.slice(0, SHOWN_LENGTH);
-      const advice = `server.path(${JSON.stringify(path)}, { onMessage }) would make it.`;
-      return refused(refusal(404, `There is nothing at ${path}.`), advice);
+      return refusedFor(fault('noPath', { path, quotedPath: JSON.stringify(path) }));
     }
-    const verdict = checkOrigin(upgrade.origin, head.host, this.#remoteAddress, this.#settings.origins);
-    if (!verdict.allowed) {
-      const origin = JSON.stringify(upgrade.origin?.slice(0, SHOWN_LENGTH));
-      return refused(refusal(403, verdict.message), `Write origins: [${origin}].`);
-    }
+    const question = {
+      origin: upgrade.origin,
+      host,
+      remoteAddress: this.#remoteAddress,
+      request: () => this.#plainRequest(head),
+    };
+    // A function of the user's may decide, and throw.
+    return guarded(
+      () => checkOrigin(question, this.#settings.origins),
+      (wrong) => (wrong === undefined ? this.#authorize(head, upgrade, match) : refusedFor(wrong)),
+    );
+  }
+
+  #authorize(head: RequestHead, upgrade: Upgrade, match: Match<Path>): Outcome | Promise<Outcome> {
     const { authorize, subprotocols = this.#settings.subprotocols } = match.route.handlers;
     const chosen = chooseSubprotocol(upgrade.protocols, subprotocols);
     const accept = (acceptance: Acceptance<unknown>) =>
@@ -145,7 +138,7 @@ export class Handshaking {
     if (authorize === undefined) return accept({});
     const readVerdict = (answer: Verdict<unknown>) => {
       if (answer === true) return accept({});
-      if (answer === false) return refused(refusal(403, 'You may not connect here.'));
+      if (answer === false) return refusedFor(fault('denied'));
       // Nobody comes in by a mistake: null is what a search that found no user returns, undefined a forgotten return.
       if (typeof answer !== 'object' || answer === null) {
         const allowed = 'true, false, { data, subprotocol, headers } or an HTTP response { status }';
@@ -180,11 +173,9 @@ export class Handshaking {
     }
     if (route.codecs?.refuses(subprotocol ?? '')) {
       const names = route.codecs.subprotocols.join(', ');
-      return refused(
-        refusal(400, `Messages here are of a subprotocol: offer ${names} (Sec-WebSocket-Protocol).`),
-      );
+      return refusedFor(fault('noSubprotocol', { names }));
     }
-    const answer = upgradeResponse({ key, subprotocol, headers });
+    const answer = encodeVerdict(acceptHandshake({ key, subprotocol, headers }));
     return { kind: 'accepted', head, path: route, params, subprotocol: subprotocol ?? '', data, answer };
   }
 
@@ -199,19 +190,24 @@ export class Handshaking {
   }
 }
 
-function refused(response: HttpResponse, advice?: string): Refused {
-  return { kind: 'refused', response, ...(advice === undefined ? {} : { advice }) };
+function refused(response: HttpResponse): Refused {
+  return { kind: 'refused', response };
+}
+
+function refusedFor(wrong: Fault): Refused {
+  const { advice } = wrong;
+  return { ...refused(refusal(wrong)), ...(advice === undefined ? {} : { advice }) };
 }
 
 /** Calls a callback of the user's and reads its answer; a throw or a rejection of either is a 500. */
 function guarded<T>(
   callback: () => T | Promise<T>,
-  read: (answer: T) => Outcome,
+  read: (answer: T) => Outcome | Promise<Outcome>,
   path?: Path,
 ): Outcome | Promise<Outcome> {
   const failed = (reason: unknown): Refused => {
     const cause = reason ?? new Error('rejected without a reason');
-    const response = refusal(500, 'The server could not decide.');
+    const response = refusal(fault('callbackUndecided'));
     return { kind: 'refused', response, cause, ...(path === undefined ? {} : { path }) };
   };
   try {

@@ -2,16 +2,16 @@
  * What the parts of one connection ask of their server. Only types; `core.ts` is the host in production.
  */
 import type { Actor } from 'xstate';
+import type { Connection } from '../api/connection/connection.ts';
+import type { Settings } from '../api/options/options.ts';
+import type { Path, Streams } from '../api/paths/path.ts';
+import type { Match } from '../api/paths/router.ts';
 import type { FrameDecoder } from '../io/frames/frame-decoder.ts';
 import type { HttpResponse } from '../io/http/http-response.ts';
 import type { Ticker } from '../io/time/ticker.ts';
 import type { WriteTurn } from '../io/writing/write-turn.ts';
 import type { ConnectionState } from '../machines/connection-ports.ts';
 import type { serverMachine } from '../machines/server-machine.ts';
-import type { Connection } from '../api/connection/connection.ts';
-import type { Settings } from '../api/options/options.ts';
-import type { Path, Streams } from '../api/paths/path.ts';
-import type { Match } from '../api/paths/router.ts';
 import type { Session } from './session.ts';
 
 /** What a session needs of its server. @internal */

@@ -5,8 +5,9 @@
  * is whole numbers. Time in which this process did not read is not held against the peer: what it sent meanwhile
  * lies in the kernel and comes at once, so the tokens of that time are granted on top of a full bucket.
  */
-import { TICK_MS, type Ticker } from '../io/time/ticker.ts';
+
 import type { Limits } from '../api/options/options.ts';
+import { TICK_MS, type Ticker } from '../io/time/ticker.ts';
 
 const TICKS_A_SECOND = 1000 / TICK_MS;
 type Time = Pick<Ticker, 'tick' | 'stalledMs'>;

@@ -5,11 +5,12 @@
  * state, behind a handler that gave a command, and while somebody holds reading back; it goes on when the machine says
  * `readOn`. Nothing is decoded while a frame's own event, or a word to read on, waits in the mailbox.
  */
+
+import { LimitError, ProtocolError } from '../api/errors.ts';
 import { readClosePayload } from '../io/frames/close-payload.ts';
 import { Decoded, type FrameDecoder } from '../io/frames/frame-decoder.ts';
 import type { Transport } from '../io/transports/transport.ts';
 import type { ConnectionEvent, FrameName } from '../machines/connection-ports.ts';
-import { LimitError, ProtocolError } from '../api/errors.ts';
 import type { Host } from './host.ts';
 import type { Rates } from './rate-limit.ts';
 import type { Session } from './session.ts';

@@ -2,9 +2,9 @@
  * One message sent in fragments as its pieces come (RFC 6455 5.4).
  */
 import { Buffer } from 'node:buffer';
+import type { Message } from '../api/paths/handlers.ts';
 import { BINARY, CONTINUATION, TEXT } from '../io/frames/frame-encoder.ts';
 import type { SendResult } from '../io/writing/outbox.ts';
-import type { Message } from '../api/paths/handlers.ts';
 import type { Session } from './session.ts';
 
 type Pieces = Iterable<Message> | AsyncIterable<Message>;

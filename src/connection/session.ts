@@ -4,12 +4,19 @@
  * Everything of a connection meets here: the transport below, the machine that decides, the handshake, the
  * outbox and the deadlines; `reading` turns chunks into frames, and `delivery` tells the user what they brought.
  */
+
+import { Connection } from '../api/connection/connection.ts';
+import { succeed } from '../api/connection/connection-actor.ts';
+import { type ConnectionStreams, Delivery } from '../api/connection/delivery.ts';
+import { ConnectionLostError, HandshakeError, InternalError, LimitError } from '../api/errors.ts';
+import { type ConnectionStats, connectionChannels } from '../api/inspection/inspection.ts';
+import type { Path } from '../api/paths/path.ts';
 import { encodeClosePayload, isWireCloseCode, NO_STATUS } from '../io/frames/close-payload.ts';
 import { PING, PONG } from '../io/frames/frame-encoder.ts';
 import { encodeHttpResponse, type HttpResponse } from '../io/http/http-response.ts';
-import { Outbox, type OutboxOwner } from '../io/writing/outbox.ts';
 import { TICK_MS } from '../io/time/ticker.ts';
 import type { Transport, TransportListener } from '../io/transports/transport.ts';
+import { Outbox, type OutboxOwner } from '../io/writing/outbox.ts';
 import type { ConnectionActor } from '../machines/connection-machine.ts';
 import type {
   CloseReport,
@@ -18,16 +25,10 @@ import type {
   ConnectionState,
 } from '../machines/connection-ports.ts';
 import { Interpreter } from '../machines/interpreter.ts';
-import { Connection } from '../api/connection/connection.ts';
-import { succeed } from '../api/connection/connection-actor.ts';
 import { Deadlines, type Timed } from './deadlines.ts';
-import { type ConnectionStreams, Delivery } from '../api/connection/delivery.ts';
-import { ConnectionLostError, HandshakeError, InternalError, LimitError } from '../api/errors.ts';
 import { type Accepted, type Admission, Handshaking, isThenable, type Outcome } from './handshaking.ts';
 import type { Host } from './host.ts';
-import { type ConnectionStats, connectionChannels } from '../api/inspection/inspection.ts';
 import { type Holder, processBudget } from './memory-budget.ts';
-import type { Path } from '../api/paths/path.ts';
 import { Rates } from './rate-limit.ts';
 import { Reading } from './reading.ts';
 

@@ -7,8 +7,8 @@
  */
 import type { AnyActorRef, AnyMachineSnapshot, InspectionEvent } from 'xstate';
 import type { Connection } from '../api/connection/connection.ts';
-import type { Message } from '../api/paths/handlers.ts';
 import type { Watchable } from '../api/inspection/inspection.ts';
+import type { Message } from '../api/paths/handlers.ts';
 import type { Session } from '../connection/session.ts';
 import type { Clock } from '../io/time/clock.ts';
 import { pathOf, snapshotOf } from './wire.ts';

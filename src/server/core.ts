@@ -3,6 +3,18 @@
  * machine and the host of every connection; what they ask for is done by the part whose subject it is.
  */
 import { type Actor, createActor, type InspectionEvent } from 'xstate';
+import type { Connection } from '../api/connection/connection.ts';
+import {
+  Inspection,
+  type ServerStats,
+  serverChannels,
+  type Watchable,
+} from '../api/inspection/inspection.ts';
+import { readOptions, type ServerOptions, type Settings } from '../api/options/options.ts';
+import type { Handlers } from '../api/paths/handlers.ts';
+import { Path, Streams } from '../api/paths/path.ts';
+import { type Match, Router } from '../api/paths/router.ts';
+import type { Session } from '../connection/session.ts';
 import { FrameDecoder } from '../io/frames/frame-decoder.ts';
 import type { HttpResponse } from '../io/http/http-response.ts';
 import { Ticker } from '../io/time/ticker.ts';
@@ -12,16 +24,9 @@ import type { ConnectionState } from '../machines/connection-ports.ts';
 import { serverMachine } from '../machines/server-machine.ts';
 import type { ServerPort, ServerState } from '../machines/server-ports.ts';
 import { AdmissionControl, type AdmissionHost } from './admission.ts';
-import type { Connection } from '../api/connection/connection.ts';
 import { Counters } from './counters.ts';
 import { type Deferred, deferred } from './deferred.ts';
-import type { Handlers } from '../api/paths/handlers.ts';
-import { Inspection, type ServerStats, serverChannels, type Watchable } from '../api/inspection/inspection.ts';
 import { Listening, type ListeningHost } from './listening.ts';
-import { readOptions, type ServerOptions, type Settings } from '../api/options/options.ts';
-import { Path, Streams } from '../api/paths/path.ts';
-import { type Match, Router } from '../api/paths/router.ts';
-import type { Session } from '../connection/session.ts';
 import { type StopOptions, Stopping, type StoppingHost, type StopReport } from './stopping.ts';
 import { Unheard } from './unheard.ts';
 

@@ -1,10 +1,11 @@
 /**
  * What a server counts: its connections by state, what those that ended did, and the limits that were passed.
  */
-import type { ConnectionState } from '../machines/connection-ports.ts';
-import type { ServerState } from '../machines/server-ports.ts';
+
 import type { ServerStats } from '../api/inspection/inspection.ts';
 import type { Session } from '../connection/session.ts';
+import type { ConnectionState } from '../machines/connection-ports.ts';
+import type { ServerState } from '../machines/server-ports.ts';
 
 export class Counters {
   /** Connections by state. */

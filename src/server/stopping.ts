@@ -3,6 +3,8 @@
  * to a deadline, those who come meanwhile are refused, and the port is closed behind the last.
  */
 import type { Actor } from 'xstate';
+import type { Settings } from '../api/options/options.ts';
+import type { Session } from '../connection/session.ts';
 import { type CloseKeyword, encodeClosePayload, toCloseCode } from '../io/frames/close-payload.ts';
 import { Ticker, type Waiting } from '../io/time/ticker.ts';
 import type { serverMachine } from '../machines/server-machine.ts';
@@ -10,9 +12,7 @@ import type { ServerState } from '../machines/server-ports.ts';
 import type { AdmissionControl } from './admission.ts';
 import { type Deferred, deferred } from './deferred.ts';
 import type { Listening } from './listening.ts';
-import type { Settings } from '../api/options/options.ts';
 import { Pacing } from './pacing.ts';
-import type { Session } from '../connection/session.ts';
 
 /** How a server stops. */
 export interface StopOptions {

@@ -2,18 +2,24 @@
  * One connection as its user sees it. A thin face: what it says and does is the session's.
  */
 import type { Observable } from 'rxjs';
-import { type CloseKeyword, encodeClosePayload, toCloseCode } from '../../io/frames/close-payload.ts';
-import { MAX_CONTROL_BYTES } from '../../io/frames/frame-encoder.ts';
-import { type EncodedMessage, isEncoded, kindOf, notSendable, type SendResult } from '../../io/writing/outbox.ts';
-import type { ConnectionActor } from '../../machines/connection-machine.ts';
-import type { CloseReport, ConnectionState } from '../../machines/connection-ports.ts';
-import type { Codec } from '../messages/codec.ts';
-import type { Fragment, Message } from '../paths/handlers.ts';
-import type { ConnectionStats } from '../inspection/inspection.ts';
-import { MessageIterator } from './message-iterator.ts';
-import type { Params } from '../paths/router.ts';
 import { sendFragments } from '../../connection/send-fragments.ts';
 import type { Session } from '../../connection/session.ts';
+import { type CloseKeyword, encodeClosePayload, toCloseCode } from '../../io/frames/close-payload.ts';
+import { MAX_CONTROL_BYTES } from '../../io/frames/frame-encoder.ts';
+import {
+  type EncodedMessage,
+  isEncoded,
+  kindOf,
+  notSendable,
+  type SendResult,
+} from '../../io/writing/outbox.ts';
+import type { ConnectionActor } from '../../machines/connection-machine.ts';
+import type { CloseReport, ConnectionState } from '../../machines/connection-ports.ts';
+import type { ConnectionStats } from '../inspection/inspection.ts';
+import type { Codec } from '../messages/codec.ts';
+import type { Fragment, Message } from '../paths/handlers.ts';
+import type { Params } from '../paths/router.ts';
+import { MessageIterator } from './message-iterator.ts';
 
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze(Object.create(null));
 const NO_PARAMS: Params = Object.freeze({});

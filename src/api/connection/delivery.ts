@@ -4,15 +4,16 @@
  * No callback of the user's can throw through here. A throw or a rejection is put to `onError` and `errors$`, and the
  * decision becomes `callback.failed` for the machine. A handler that returns a promise holds reading back until then.
  */
-import type { FrameDecoder } from '../../io/frames/frame-decoder.ts';
-import type { CloseReport, ConnectionState, Decision } from '../../machines/connection-ports.ts';
-import type { Codec } from '../messages/codec.ts';
-import { InvalidMessageError, LimitError, NoMessageHandlerError } from '../errors.ts';
-import type { Fragment, Message } from '../paths/handlers.ts';
+
 import { isThenable } from '../../connection/handshaking.ts';
 import type { Host } from '../../connection/host.ts';
-import type { Path } from '../paths/path.ts';
 import type { Session } from '../../connection/session.ts';
+import type { FrameDecoder } from '../../io/frames/frame-decoder.ts';
+import type { CloseReport, ConnectionState, Decision } from '../../machines/connection-ports.ts';
+import { InvalidMessageError, LimitError, NoMessageHandlerError } from '../errors.ts';
+import type { Codec } from '../messages/codec.ts';
+import type { Fragment, Message } from '../paths/handlers.ts';
+import type { Path } from '../paths/path.ts';
 import { Stream } from './streams.ts';
 
 /** A handler that failed is called again at most this often in a row. */

@@ -2,8 +2,8 @@
  * `for await (const message of connection)`: reading goes on only while somebody waits for a message.
  */
 import type { Subscription } from 'rxjs';
-import type { Message } from '../paths/handlers.ts';
 import type { Session } from '../../connection/session.ts';
+import type { Message } from '../paths/handlers.ts';
 
 type Result = IteratorResult<Message, undefined>;
 const DONE: Result = { done: true, value: undefined };

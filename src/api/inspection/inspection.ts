@@ -17,10 +17,10 @@ import {
   type Observer,
   toObserver,
 } from 'xstate';
+import type { Session } from '../../connection/session.ts';
 import type { CloseReport, ConnectionState } from '../../machines/connection-ports.ts';
 import type { serverMachine } from '../../machines/server-machine.ts';
 import type { ServerState } from '../../machines/server-ports.ts';
-import type { Session } from '../../connection/session.ts';
 
 /** An XState inspection observer, or its `next` alone. */
 export type InspectionObserver = Observer<InspectionEvent> | ((event: InspectionEvent) => void);

@@ -5,10 +5,11 @@
  * text messages, or a pair of functions of your own. What it makes of a message is what handlers and streams get; what
  * it throws, or rejects with, says that the message does not fit.
  */
+
+import { isThenable } from '../../connection/handshaking.ts';
 import { kindOf } from '../../io/writing/outbox.ts';
 import { InvalidMessageError, OptionError } from '../errors.ts';
 import type { Message } from '../paths/handlers.ts';
-import { isThenable } from '../../connection/handshaking.ts';
 
 /** A codec of your own. */
 export interface Codec<In = unknown, Out = In> {

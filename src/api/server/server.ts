@@ -5,15 +5,15 @@ import type { Observable } from 'rxjs';
 import type { Actor } from 'xstate';
 import type { serverMachine } from '../../machines/server-machine.ts';
 import type { ServerState } from '../../machines/server-ports.ts';
-import type { AnyCodec, Incoming, Outgoing, Typing } from '../messages/codec.ts';
-import type { Connection } from '../connection/connection.ts';
 import { Core } from '../../server/core.ts';
-import type { Handlers } from '../paths/handlers.ts';
+import type { StopOptions, StopReport } from '../../server/stopping.ts';
+import type { Connection } from '../connection/connection.ts';
 import { type InspectionObserver, type ServerStats, watchables } from '../inspection/inspection.ts';
+import type { AnyCodec, Incoming, Outgoing, Typing } from '../messages/codec.ts';
 import type { ServerOptions } from '../options/options.ts';
+import type { Handlers } from '../paths/handlers.ts';
 import type { Failure, Lifecycle, Path, Received } from '../paths/path.ts';
 import type { ParamsOf } from '../paths/router.ts';
-import type { StopOptions, StopReport } from '../../server/stopping.ts';
 
 /**
  * A WebSocket server on a port of its own. `createServer` and `newServer` make it.
