@@ -88,11 +88,12 @@ function messageFor(origin: string, compared: string): string {
 function adviceFor(origin: string): string {
   if (origin === 'null') return 'Write origins: ["null"].';
   const page = readOrigin(origin);
-  if (page !== undefined && origin.length <= SHOWN_LENGTH) {
-    return `Write origins: [${JSON.stringify(serialised(page))}].`;
-  }
   if (origin.length > SHOWN_LENGTH) {
     return `No browser sends an origin of ${origin.length} characters; a function can let it in: origins: (origin) => boolean.`;
+  }
+  // With a * it would be a pattern as an entry of the list, and let in others too.
+  if (page !== undefined && !page.hostname.includes('*')) {
+    return `Write origins: [${JSON.stringify(serialised(page))}].`;
   }
   return `No browser sends this; a function can let it in: origins: (origin) => origin === ${JSON.stringify(origin)}.`;
 }
