@@ -18,7 +18,7 @@
  * it sees a close code and a fixed reason. A code that may not be sent, or a value that cannot be, is a plain
  * `RangeError` or `TypeError` at the call.
  */
-import { adviceOf, type Fault, type FaultRow, faults, toldOf } from '../io/faults.ts';
+import { type Fault, type FaultRow, faults } from '../io/faults.ts';
 import type { HttpResponse } from '../io/http/http-response.ts';
 import type { SchemaIssue } from './messages/schema.ts';
 
@@ -197,12 +197,12 @@ function newError(
     return new HandshakeError(status, typeof body === 'string' ? body.trim() : `status ${status}`);
   }
   const row: FaultRow = faults[fault.name];
-  const told = toldOf(fault);
+  const { reason, told = reason, advice } = fault;
   if (row.error === 'LimitError') return new LimitError(row.limit ?? fault.name, fault.code, told);
   if (row.error === 'ProtocolError') return new ProtocolError(fault.code, told);
   if (row.error === 'ConnectionLostError') return new ConnectionLostError(told, { cause });
   if (row.error === 'HandshakeError') {
-    return Object.assign(new HandshakeError(fault.code, told, adviceOf(fault)), { limit: row.limit });
+    return Object.assign(new HandshakeError(fault.code, told, advice), { limit: row.limit });
   }
   return new InternalError(cause ?? told);
 }

@@ -5,12 +5,14 @@
  * for the handshake (RFC 6455 4.2.1), 503 where there is no room, 404 for the path, 403 for the origin, and then what the
  * user says.
  */
-import { fault, type FaultName, type FaultValues } from '../io/faults.ts';
-import { clientAddress } from '../io/http/forwarded.ts';
-import { readHandshake, type Upgrade, upgradeRequired, upgradeResponse } from '../io/http/handshake.ts';
+import { type Fault, fault } from '../io/faults.ts';
+import { readClient } from '../io/http/forwarded.ts';
+import { readHandshake, type Upgrade } from '../io/http/handshake.ts';
+import { RequestHeadParser } from '../io/http/head-parser.ts';
 import { encodeHttpResponse, type HttpResponse, refusal } from '../io/http/http-response.ts';
 import { checkOrigin } from '../io/http/origin.ts';
-import { type RequestHead, RequestHeadParser } from '../io/http/request-head.ts';
+import type { RequestHead } from '../io/http/request-head.ts';
+import { type AcceptVerdict, acceptHandshake, encodeVerdict } from '../io/http/verdict.ts';
 import type { Host } from './host.ts';
 import { isThenable } from './is-thenable.ts';
 import type { Answer, Recipient, Refused } from './recipient.ts';
@@ -26,13 +28,13 @@ export interface Accepted {
   readonly subprotocol: string;
 }
 
-/** A connection that may open, with the answer that opens it. */
-interface Verdict extends Accepted {
+/** A connection that may open, with the verdict that opens it. */
+interface Opened extends Accepted {
   readonly kind: 'accepted';
-  readonly answer: Uint8Array;
+  readonly verdict: AcceptVerdict;
 }
 
-type Outcome = Verdict | Refused;
+type Outcome = Opened | Refused;
 
 export class Handshaking {
   readonly #session: Session;
@@ -45,7 +47,7 @@ export class Handshaking {
   #omitBody = false;
   /** Bytes that came while the user decides. */
   #earlyBytes = 0;
-  #answer: Uint8Array | undefined;
+  #verdict: AcceptVerdict | undefined;
   #isOver = false;
 
   constructor(session: Session, host: Host) {
@@ -60,8 +62,8 @@ export class Handshaking {
   readHead(chunk: Uint8Array, shared: boolean): void {
     const result = this.#parser.push(chunk);
     if (result.kind === 'need-more') return;
-    if (result.kind === 'error') {
-      this.settle(refuse(result.fault));
+    if (result.kind === 'fault') {
+      this.settle(refused(result.fault));
       return;
     }
     this.#omitBody = result.head.method === 'HEAD';
@@ -88,7 +90,7 @@ export class Handshaking {
       if (this.#isOver) return;
       const full = settled.kind === 'accepted' ? this.#host.full(this.#session) : undefined;
       this.#session.reading.goOn(() =>
-        this.settle(full === undefined ? settled : { kind: 'refused', response: full }),
+        this.settle(full === undefined ? settled : refused(full)),
       );
     });
   }
@@ -99,8 +101,8 @@ export class Handshaking {
   settle(outcome: Outcome): void {
     const session = this.#session;
     if (outcome.kind === 'accepted') {
-      const { head, subprotocol, answer } = outcome;
-      this.#answer = answer;
+      const { head, subprotocol, verdict } = outcome;
+      this.#verdict = verdict;
       session.accepted = { head, subprotocol };
       session.tell({ type: 'handshake.accepted' });
       return;
@@ -110,28 +112,25 @@ export class Handshaking {
   }
 
   #judge(head: RequestHead): Outcome | Promise<Outcome> {
-    const client = this.#clientOf(head);
-    if (client === undefined) return refuse('contradictingProxies');
-    if (client !== this.#session.remoteAddress) this.#host.moveTo(this.#session, client);
+    const session = this.#session;
+    const client = readClient(session.remoteAddress, head, this.#host.settings.trustProxy);
+    if ('fault' in client) return refused(client.fault);
+    if (client.address !== session.remoteAddress) this.#host.moveTo(session, client.address);
     const handshake = readHandshake(head);
-    if (handshake.kind === 'refusal') return { kind: 'refused', response: handshake.response };
+    if (handshake.kind === 'fault') return refused(handshake.fault);
     if (handshake.kind === 'request') return this.#answerRequest(head);
-    const full = this.#host.full(this.#session);
-    if (full !== undefined) return { kind: 'refused', response: full };
-    return this.#judgeUpgrade(head, handshake);
-  }
-
-  #clientOf(head: RequestHead): string | undefined {
-    const { trustProxy } = this.#host.settings;
-    const { remoteAddress } = this.#session;
-    if (trustProxy === undefined) return remoteAddress;
-    const [forwarded, xForwardedFor] = [head.header('forwarded'), head.header('x-forwarded-for')];
-    return clientAddress(remoteAddress, { forwarded, xForwardedFor }, trustProxy);
+    const full = this.#host.full(session);
+    if (full !== undefined) return refused(full);
+    if (!this.#recipient().findPath(head.path)) {
+      const path = head.path.slice(0, SHOWN_LENGTH);
+      return refused(fault('noPath', { path, quotedPath: JSON.stringify(path) }));
+    }
+    return this.#judgeOrigin(head, client.host ?? head.host, handshake);
   }
 
   #answerRequest(head: RequestHead): Outcome | Promise<Outcome> {
     const toOutcome = (response: HttpResponse | undefined): Outcome => {
-      if (response === undefined) return { kind: 'refused', response: upgradeRequired() };
+      if (response === undefined) return refused(fault('noUpgrade'));
       // Encoded once here, so that a malformed response is this callback's failure and not the connection's.
       encodeHttpResponse(response);
       return { kind: 'refused', response };
@@ -139,45 +138,38 @@ export class Handshaking {
     return guarded(() => this.#recipient().answerRequest(head, this.#session.remoteAddress), toOutcome);
   }
 
-  #judgeUpgrade(head: RequestHead, upgrade: Upgrade): Outcome | Promise<Outcome> {
-    if (!this.#recipient().findPath(head.path)) {
-      const path = head.path.slice(0, SHOWN_LENGTH);
-      return refuse('noPath', { path, quotedPath: JSON.stringify(path) });
-    }
+  /** A function of the user's may decide about the origin, and throw. */
+  #judgeOrigin(head: RequestHead, host: string, upgrade: Upgrade): Outcome | Promise<Outcome> {
     const { remoteAddress } = this.#session;
-    const verdict = checkOrigin(upgrade.origin, head.host, remoteAddress, this.#host.settings.origins);
-    if (!verdict.allowed) {
-      const quotedOrigin = String(JSON.stringify(upgrade.origin?.slice(0, SHOWN_LENGTH)));
-      return refuse('origin', { message: verdict.message, quotedOrigin });
-    }
+    const request = () => this.#recipient().plainRequest(head, remoteAddress) as never;
+    const question = { origin: upgrade.origin, host, remoteAddress, request };
+    return guarded(
+      () => checkOrigin(question, this.#host.settings.origins),
+      (wrong) => (wrong === undefined ? this.#ask(head, upgrade) : refused(wrong)),
+    );
+  }
+
+  #ask(head: RequestHead, upgrade: Upgrade): Outcome | Promise<Outcome> {
     const signal = (): AbortSignal => {
       this.#abort ??= new AbortController();
       return this.#abort.signal;
     };
-    const opening = { head, upgrade, remoteAddress, signal };
+    const { remoteAddress } = this.#session;
     return guarded(
-      () => this.#recipient().decide(opening),
-      (answer) => toVerdict(head, upgrade, answer),
+      () => this.#recipient().decide({ head, upgrade, remoteAddress, signal }),
+      (answer) => toOutcome(head, upgrade, answer),
     );
   }
 
   // ------------------------------------------------------------------ the answer
 
   accept(): void {
-    if (this.#answer !== undefined) this.#session.sending.outbox.raw(this.#answer);
+    if (this.#verdict !== undefined) this.#session.sending.outbox.raw(encodeVerdict(this.#verdict));
   }
 
   refuse(response: HttpResponse): void {
-    this.#session.sending.outbox.raw(encodeHttpResponse(response, { omitBody: this.#omitBody }));
-  }
-
-  refuseFor(name: FaultName): void {
-    this.refuse(refusalOf(name));
-  }
-
-  /** The machine or the port broke. */
-  answerBroken(): void {
-    this.refuse(refusalOf('callbackUndecided'));
+    const bytes = encodeVerdict({ kind: 'refuse', response }, { omitBody: this.#omitBody });
+    this.#session.sending.outbox.raw(bytes);
   }
 
   /** The handshake is over: a callback that still decides is told. */
@@ -187,29 +179,30 @@ export class Handshaking {
   }
 }
 
-/** The head and the verdict as the answer that opens the connection (RFC 6455 4.2.2). */
-function toVerdict(head: RequestHead, { key }: Upgrade, answer: Answer): Outcome {
+/** What the user said as the verdict that opens the connection (RFC 6455 4.2.2). */
+function toOutcome(head: RequestHead, { key }: Upgrade, answer: Answer): Outcome {
   if (answer.kind === 'refused') {
     encodeHttpResponse(answer.response);
     return answer;
   }
   const { subprotocol, headers } = answer;
-  const bytes = upgradeResponse({ key, subprotocol, headers });
-  return { kind: 'accepted', head, subprotocol: subprotocol ?? '', answer: bytes };
+  const verdict = acceptHandshake({ key, subprotocol, headers });
+  return { kind: 'accepted', head, subprotocol: subprotocol ?? '', verdict };
 }
 
-function refuse(name: FaultName, values?: FaultValues): Refused {
-  return { kind: 'refused', response: refusalOf(name, values), fault: fault(name, values) };
+/** A handshake that comes to nothing for a reason of the ladder. */
+export function refused(fault: Fault): Refused {
+  return { kind: 'refused', response: refusal(fault), fault };
 }
 
 /** Calls a callback of the user's and reads its answer; a throw or a rejection of either is a 500. */
 function guarded<T>(
   callback: () => T | Promise<T>,
-  read: (answer: T) => Outcome,
+  read: (answer: T) => Outcome | Promise<Outcome>,
 ): Outcome | Promise<Outcome> {
   const failed = (reason: unknown): Refused => {
     const cause = reason ?? new Error('rejected without a reason');
-    return { ...refuse('callbackUndecided'), cause };
+    return { ...refused(fault('callbackUndecided')), cause };
   };
   try {
     const answer = callback();

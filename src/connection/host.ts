@@ -1,8 +1,8 @@
 /**
  * What a connection asks of its server. Only types; `src/server/core.ts` is the host in production.
  */
+import type { Fault } from '../io/faults.ts';
 import type { FrameDecoder } from '../io/frames/frame-decoder.ts';
-import type { HttpResponse } from '../io/http/http-response.ts';
 import type { FairTurns } from '../io/time/fair-turns.ts';
 import type { Ticker } from '../io/time/ticker.ts';
 import type { WriteTurn } from '../io/writing/write-turn.ts';
@@ -28,8 +28,8 @@ export interface Host {
   lendDecoder(): FrameDecoder;
   takeBack(decoder: FrameDecoder): void;
 
-  /** The answer that says that there is no room for this one; undefined where there is. */
-  full(session: Session): HttpResponse | undefined;
+  /** The fault that says that there is no room for this one; undefined where there is. */
+  full(session: Session): Fault | undefined;
   /** The head of this one is read; `authorize` decides. */
   deciding(session: Session): void;
   /** The handshake was answered, or is over. */

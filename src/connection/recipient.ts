@@ -6,6 +6,7 @@
  */
 import type { Fault } from '../io/faults.ts';
 import type { Upgrade } from '../io/http/handshake.ts';
+import type { HeadersInput } from '../io/http/header-fields.ts';
 import type { HttpResponse } from '../io/http/http-response.ts';
 import type { RequestHead } from '../io/http/request-head.ts';
 import type { CloseReport, ConnectionEvent, ConnectionState } from '../machines/connection-ports.ts';
@@ -38,7 +39,7 @@ export type Answer =
       readonly kind: 'accepted';
       /** One that the client offered; undefined: none. */
       readonly subprotocol: string | undefined;
-      readonly headers: HttpResponse['headers'];
+      readonly headers: HeadersInput | undefined;
     }
   | Refused;
 
@@ -62,6 +63,8 @@ export interface Recipient {
   answerRequest(head: RequestHead, remoteAddress: string): MaybePromise<HttpResponse | undefined>;
   /** Looks for who serves this path; false: nobody does. */
   findPath(path: string): boolean;
+  /** The request as callbacks of the user's get it. */
+  plainRequest(head: RequestHead, remoteAddress: string): unknown;
   /** Whom to let in, and how. */
   decide(opening: Opening): MaybePromise<Answer>;
   /** The peer was refused. */

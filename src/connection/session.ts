@@ -8,7 +8,7 @@
 import { type Fault, type FaultName, type FaultRow, fault, faults } from '../io/faults.ts';
 import { encodeClosePayload, isWireCloseCode, NO_STATUS } from '../io/frames/close-payload.ts';
 import { PING, PONG } from '../io/frames/frame-encoder.ts';
-import type { HttpResponse } from '../io/http/http-response.ts';
+import { type HttpResponse, refusal } from '../io/http/http-response.ts';
 import type { Transport, TransportListener } from '../io/transports/transport.ts';
 import type { ConnectionActor } from '../machines/connection-machine.ts';
 import type {
@@ -21,7 +21,7 @@ import type {
 import { Interpreter } from '../machines/interpreter.ts';
 import { takeOver } from '../machines/connection-actor.ts';
 import { Deadlines, type Timed } from './deadlines.ts';
-import { type Accepted, Handshaking } from './handshaking.ts';
+import { type Accepted, Handshaking, refused } from './handshaking.ts';
 import { Heartbeat } from './heartbeat.ts';
 import type { Host } from './host.ts';
 import { LateEnd } from './late-end.ts';
@@ -243,15 +243,12 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
   }
 
   refuseFor(name: FaultName): void {
-    this.#handshaking?.refuseFor(name);
-    this.#endHandshake();
-    this.endSocket();
-    this.deadlines.enterClosing();
+    this.refuseHandshake(refusal(fault(name)));
   }
 
   /** There is no room for this handshake any more. */
-  crowdOut(response: HttpResponse): void {
-    this.#handshaking?.settle({ kind: 'refused', response });
+  refuse(full: Fault): void {
+    this.#handshaking?.settle(refused(full));
   }
 
   #endHandshake(): void {
@@ -425,7 +422,7 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
     const { code, reason } = faults.broken;
     this.reading.forget();
     // Before the handshake is answered, a Close frame would be no answer.
-    if (this.#handshaking !== undefined) this.#handshaking.answerBroken();
+    if (this.#handshaking !== undefined) this.#handshaking.refuse(refusal(fault('callbackUndecided')));
     else if (this.state !== 'handshaking') this.sending.outbox.close(encodeClosePayload(code, reason), true);
     this.sending.outbox.flush();
     this.recipient.broke(cause);

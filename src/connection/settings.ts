@@ -3,7 +3,7 @@
  * user gives and fills in the defaults.
  */
 import type { Proxies } from '../io/http/forwarded.ts';
-import type { OriginRules } from '../io/http/origin.ts';
+import type { OriginRules } from '../io/http/origin-rules.ts';
 import type { Clock } from '../io/time/clock.ts';
 import type { Overflow } from '../io/writing/outbox.ts';
 
@@ -15,9 +15,9 @@ export interface Limits {
   readonly maxFragments: number;
   /** Time from the first byte of a message to its last, time in which we do not read left out; over it 1008. Default 30 s. */
   readonly messageDeadline: number;
-  /** Bytes of a request head; over it 431. Default 8 KiB. */
+  /** Bytes of a request head; over it 431. Default 16 KiB. */
   readonly maxHeadBytes: number;
-  /** Header fields of a request; over it 431. Default 64. */
+  /** Header fields of a request; over it 431. Default 128. */
   readonly maxHeaders: number;
   /** Time for the whole handshake, `authorize` included; over it 408. Default 10 s. */
   readonly handshakeDeadline: number;
@@ -61,7 +61,8 @@ export interface Limits {
 
 /** Options of a server that its connections need, after the check. */
 export interface ConnectionSettings extends Limits {
-  readonly origins: OriginRules;
+  /** A rule that is a function gets the request as callbacks do. */
+  readonly origins: OriginRules<never>;
   readonly subprotocols: readonly string[];
   /** Undefined when no proxy is named. */
   readonly trustProxy: Proxies | undefined;

@@ -7,7 +7,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { OptionError } from '../api/errors.ts';
 import type { PlainRequest } from '../api/paths/handlers.ts';
 import type { HttpResponse } from '../io/http/http-response.ts';
-import { refusal } from '../io/http/http-response.ts';
+import { textResponse } from '../io/http/http-response.ts';
 
 /** A token shorter than this can be guessed. */
 const MIN_TOKEN_CHARACTERS = 16;
@@ -35,14 +35,14 @@ export function checkAccess(host: string, token: string | undefined): void {
 export function refuse(request: PlainRequest, token: string | undefined): HttpResponse | undefined {
   if (token !== undefined) {
     if (same(tokenOf(request), token)) return undefined;
-    return refusal(401, 'This inspector wants its token: ?token=… or Authorization: Bearer ….', {
+    return textResponse(401, 'This inspector wants its token: ?token=… or Authorization: Bearer ….', {
       'WWW-Authenticate': 'Bearer',
     });
   }
   // A page elsewhere can point its own name at 127.0.0.1; the browser then says that name in Host.
   const host = (request.headers.host ?? '').replace(/:\d+$/, '');
   if (isLoopback(host)) return undefined;
-  return refusal(403, `This inspector serves localhost only, not ${host.slice(0, 200)}.`);
+  return textResponse(403, `This inspector serves localhost only, not ${host.slice(0, 200)}.`);
 }
 
 /** Whether a page of the inspector itself asks, or a program that is no browser: others may not close connections. */

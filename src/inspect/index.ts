@@ -13,11 +13,11 @@
  */
 import type { Connection } from '../api/connection/connection.ts';
 import { OptionError } from '../api/errors.ts';
-import type { HandshakeRequest, PlainRequest } from '../api/paths/handlers.ts';
 import { watchables } from '../api/inspection/inspection.ts';
+import type { HandshakeRequest, PlainRequest } from '../api/paths/handlers.ts';
 import { Server } from '../api/server/server.ts';
+import { type HttpResponse, textResponse } from '../io/http/http-response.ts';
 import { type Clock, systemClock } from '../io/time/clock.ts';
-import { type HttpResponse, refusal } from '../io/http/http-response.ts';
 import { checkAccess, isOwnPage, refuse } from './access.ts';
 import { Live } from './live.ts';
 import { PAGE, PAGE_POLICY } from './page.ts';
@@ -122,7 +122,7 @@ export async function inspect(server: Server, options: InspectOptions = {}): Pro
 
 /** The page's own files are inside it; it asks for nothing but its feed. */
 function answer({ path }: PlainRequest): HttpResponse | undefined {
-  if (path !== '/') return refusal(404, 'There is nothing here. The live page is at /.');
+  if (path !== '/') return textResponse(404, 'There is nothing here. The live page is at /.');
   return {
     status: 200,
     headers: {

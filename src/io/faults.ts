@@ -10,7 +10,8 @@
  *   by       whose fault it is: the peer's, or the user's program
  *   error    the class of the error that the user gets; undefined: it is no error
  *   limit    the option (or, for `maxStringLength`, the constant of Node) whose value was passed
- *   advice   what the user can do if it was a mistake of the program
+ *   advice   what the user can do if it was a mistake of the program; `{name}` is filled in
+ *   headers  of the HTTP answer, where its status asks for some
  *
  * Codes 1006 are never on the wire (7.4.1): the row is a connection that ends without a Close frame.
  */
@@ -33,14 +34,23 @@ export interface FaultRow {
   readonly error?: FaultErrorName;
   readonly limit?: string;
   readonly advice?: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 const violation = (code: number, reason: string) =>
   ({ code, reason, by: 'peer', error: 'ProtocolError' }) as const;
 const limit = (name: string, code: number, reason: string, told?: string) =>
   ({ code, reason, by: 'peer', error: 'LimitError', limit: name, ...(told && { told }) }) as const;
-const refusal = (code: number, reason: string, more: { limit?: string; advice?: string } = {}) =>
+const refusal = (code: number, reason: string, more: Pick<FaultRow, 'limit' | 'advice' | 'headers'> = {}) =>
   ({ code, reason, by: 'peer', error: 'HandshakeError', ...more }) as const;
+/** 426 names the protocol to change to (RFC 9110 15.5.22). */
+const upgradeRequired = (reason: string, headers: Readonly<Record<string, string>> = {}) =>
+  refusal(426, reason, { headers: { Upgrade: 'websocket', ...headers } });
+/** 503 says after how many seconds another attempt makes sense (RFC 9110 10.2.3). */
+const unavailable = (reason: string, name?: string) =>
+  refusal(503, reason, { headers: { 'Retry-After': '5' }, ...(name && { limit: name }) });
+const WHICH_HEADER =
+  "Say which one your proxy writes: trustProxy: { addresses: [...], header: 'forwarded' }.";
 const lost = (reason: string, told: string, name?: string) =>
   ({
     code: 1006,
@@ -86,12 +96,7 @@ export const faults = {
     'peer reads too slowly',
     'more than {bytes} bytes would wait for the peer',
   ),
-  memoryBudget: limit(
-    'memoryBudget',
-    1013,
-    'server is short of memory',
-    'this connection held the most',
-  ),
+  memoryBudget: limit('memoryBudget', 1013, 'server is short of memory', 'this connection held the most'),
   maxAge: { code: 1001, reason: 'connection reached its age limit', by: 'user', limit: 'maxAge' },
 
   // -------------------------------------------------------------- the connection is lost
@@ -114,6 +119,16 @@ export const faults = {
   invalidMessage: { code: 1007, reason: 'message does not fit', by: 'peer', error: 'InvalidMessageError' },
   broken: { code: 1011, reason: 'internal error', by: 'user', error: 'InternalError' },
 
+  // -------------------------------------------------------------- before the request head
+  proxyProtocol: refusal(
+    400,
+    'This is the PROXY protocol; it is read only from proxies named in trustProxy.',
+    {
+      advice: 'Add the address of the proxy to the option trustProxy.',
+    },
+  ),
+  badProxyHeader: refusal(400, 'The header of the PROXY protocol is malformed.'),
+
   // -------------------------------------------------------------- the request head (RFC 9112)
   noMethod: refusal(400, 'A request begins with a method.'),
   tls: refusal(400, 'This port speaks ws://, not TLS (wss://).', {
@@ -134,77 +149,86 @@ export const faults = {
   badHost: refusal(400, 'The Host header is not a host with an optional port.'),
   hostCount: refusal(400, 'A request must have exactly one Host header; this one has {count}.'),
   requestBody: refusal(400, 'A {method} request must have no body here.'),
-  maxHeadBytes: refusal(431, 'The request head is longer than {bytes} bytes.', { limit: 'maxHeadBytes' }),
-  maxHeaders: refusal(431, 'The request has more than {count} headers.', { limit: 'maxHeaders' }),
+  maxHeadBytes: refusal(431, 'The request head is longer than {bytes} bytes (maxHeadBytes).', {
+    limit: 'maxHeadBytes',
+    advice: 'If such requests are meant to come in, raise the option maxHeadBytes.',
+  }),
+  maxHeaders: refusal(431, 'The request has more than {count} headers (maxHeaders).', {
+    limit: 'maxHeaders',
+    advice: 'If such requests are meant to come in, raise the option maxHeaders.',
+  }),
 
   // -------------------------------------------------------------- the opening handshake (RFC 6455 4.2)
-  wrongMethod: refusal(405, 'Only GET is answered here.'),
-  noUpgrade: refusal(426, 'This is a WebSocket server: connect with ws://.'),
-  noUpgradeHeader: refusal(426, 'The header "Upgrade: websocket" is missing.'),
-  noConnectionHeader: refusal(426, 'The header "Connection: Upgrade" is missing.'),
-  wrongWebSocketVersion: refusal(426, 'Only WebSocket version 13 is spoken here.'),
+  wrongMethod: refusal(405, 'Only GET is answered here.', { headers: { Allow: 'GET' } }),
+  noUpgrade: upgradeRequired('This is a WebSocket server: connect with ws://.'),
+  noUpgradeHeader: upgradeRequired('The header "Upgrade: websocket" is missing.'),
+  noConnectionHeader: upgradeRequired('The header "Connection: Upgrade" is missing.'),
+  wrongWebSocketVersion: upgradeRequired('Only WebSocket version 13 is spoken here.', {
+    'Sec-WebSocket-Version': '13',
+  }),
+  wrongConnectProtocol: refusal(501, 'The only :protocol of a CONNECT request here is websocket.'),
   badKey: refusal(400, 'There must be one Sec-WebSocket-Key, of 16 bytes in base64.'),
   badProtocols: refusal(400, 'Sec-WebSocket-Protocol must be a list of tokens.'),
   doubleProtocols: refusal(400, 'Sec-WebSocket-Protocol must name each subprotocol once.'),
   badExtensions: refusal(400, 'Sec-WebSocket-Extensions is malformed.'),
-  contradictingProxies: refusal(400, 'Forwarded and X-Forwarded-For name different clients.'),
+  contradictingProxies: refusal(400, 'Forwarded and X-Forwarded-For name different clients.', {
+    advice: WHICH_HEADER,
+  }),
+  contradictingHosts: refusal(400, 'Forwarded and X-Forwarded-Host name different hosts.', {
+    advice: WHICH_HEADER,
+  }),
   badForwarded: refusal(400, 'The Forwarded header is malformed (RFC 7239).'),
   noPath: refusal(404, 'There is nothing at {path}.', {
     advice: 'server.path({quotedPath}, { onMessage }) would make it.',
   }),
-  origin: refusal(403, '{message}', { advice: 'Write origins: [{quotedOrigin}].' }),
+  origin: refusal(403, '{message}', { advice: '{advice}' }),
   noSubprotocol: refusal(400, 'Messages here are of a subprotocol: offer {names} (Sec-WebSocket-Protocol).'),
   denied: refusal(403, 'You may not connect here.'),
   handshakeDeadline: refusal(408, 'The handshake took too long.', { limit: 'handshakeDeadline' }),
-  stopping: refusal(503, 'The server is stopping.'),
-  maxConnections: refusal(503, 'The server has its {count} connections (maxConnections).', {
-    limit: 'maxConnections',
-  }),
-  maxConnectionsPerAddress: refusal(
-    503,
+  stopping: unavailable('The server is stopping.'),
+  maxConnections: unavailable('The server has its {count} connections (maxConnections).', 'maxConnections'),
+  maxConnectionsPerAddress: unavailable(
     'Your address has its {count} connections (maxConnectionsPerAddress).',
-    { limit: 'maxConnectionsPerAddress' },
+    'maxConnectionsPerAddress',
   ),
-  maxHandshakes: refusal(503, 'The server has its {count} handshakes under way (maxHandshakes).', {
-    limit: 'maxHandshakes',
-  }),
+  maxHandshakes: unavailable(
+    'The server has its {count} handshakes under way (maxHandshakes).',
+    'maxHandshakes',
+  ),
   callbackUndecided: { code: 500, reason: 'The server could not decide.', by: 'user' },
 } as const satisfies Record<string, FaultRow>;
 
 export type FaultName = keyof typeof faults;
 
-/** One fault that happened: its row, and the row's texts with what this time stands in them. */
+/** One fault that happened: its row, and the row's texts with the values of this time filled in. */
 export interface Fault {
   readonly name: FaultName;
   /** Close code or HTTP status. */
   readonly code: number;
   /** What the peer reads. */
   readonly reason: string;
-  /** What was filled into the row's texts. */
-  readonly values: FaultValues;
+  /** What the user reads; left out where that is the same. */
+  readonly told?: string;
+  /** What the user can do about it; left out where the row has no advice. */
+  readonly advice?: string;
 }
 
-/** What stands for `{name}` in a row's texts. */
+/** The values for `{name}` in a row's texts. */
 export type FaultValues = Readonly<Record<string, string | number>>;
 
 /** A fault of that row. */
 export function fault(name: FaultName, values: FaultValues = {}): Fault {
-  const { code, reason } = faults[name];
-  return { name, code, reason: filled(reason, values), values };
+  const { code, reason, told, advice }: FaultRow = faults[name];
+  return {
+    name,
+    code,
+    reason: filled(reason, values),
+    ...(told === undefined ? {} : { told: filled(told, values) }),
+    ...(advice === undefined ? {} : { advice: filled(advice, values) }),
+  };
 }
 
-/** What the user reads: the row's own text, or what the peer reads. */
-export function toldOf({ name, reason, values }: Fault): string {
-  const { told }: FaultRow = faults[name];
-  return told === undefined ? reason : filled(told, values);
-}
-
-/** What the user can do, if the fault was a mistake of the program. */
-export function adviceOf({ name, values }: Fault): string | undefined {
-  const { advice }: FaultRow = faults[name];
-  return advice === undefined ? undefined : filled(advice, values);
-}
-
+/** The text of a row with its values filled in. */
 function filled(text: string, values: FaultValues): string {
   return text.replace(/\{(\w+)\}/g, (placeholder, key: string) => String(values[key] ?? placeholder));
 }

@@ -2,7 +2,7 @@
  * Whom a server lets in: connections and handshakes at a time, in all and for each address, and the answer to those for
  * whom there is no room.
  */
-import { type HttpResponse, refusal } from '../io/http/http-response.ts';
+import { type Fault, fault } from '../io/faults.ts';
 import type { Transport } from '../io/transports/transport.ts';
 import type { Counters } from './counters.ts';
 import type { Host } from '../connection/host.ts';
@@ -22,7 +22,6 @@ export interface AdmissionHost extends Host {
 
 /** Connections over `maxConnections` that may wait for their 503 at a time; more are dropped unanswered. */
 const REFUSALS_AT_A_TIME = 1024;
-const RETRY_AFTER = { 'Retry-After': '5' };
 let nextConnectionId = 1;
 
 export class AdmissionControl {
@@ -88,24 +87,22 @@ export class AdmissionControl {
     const [oldest] = this.#heads;
     if (oldest === undefined) return;
     const { maxHandshakes } = this.#settings;
-    const text = `The server has its ${maxHandshakes} handshakes under way (maxHandshakes).`;
-    oldest.crowdOut(refusal(503, text, RETRY_AFTER));
+    oldest.refuse(fault('maxHandshakes', { count: maxHandshakes }));
     const answered = this.#counters.states.handshaking - this.#heads.size - this.#deciding.size;
     if (answered > REFUSALS_AT_A_TIME) oldest.requestTerminate();
   }
 
   /** The refusal of a handshake for which there is no room. */
-  full(session: Session): HttpResponse | undefined {
+  full(session: Session): Fault | undefined {
     const { maxConnections, maxConnectionsPerAddress } = this.#settings;
-    if (this.#host.isStopping) return refusal(503, 'The server is stopping.', RETRY_AFTER);
+    if (this.#host.isStopping) return fault('stopping');
     if (this.open.size >= maxConnections) {
       this.#counters.breached('maxConnections');
-      return refusal(503, `The server has its ${maxConnections} connections (maxConnections).`, RETRY_AFTER);
+      return fault('maxConnections', { count: maxConnections });
     }
     if ((this.#byAddress.get(session.remoteAddress) ?? 0) > maxConnectionsPerAddress) {
       this.#counters.breached('maxConnectionsPerAddress');
-      const limit = `${maxConnectionsPerAddress} connections (maxConnectionsPerAddress)`;
-      return refusal(503, `Your address has its ${limit}.`, RETRY_AFTER);
+      return fault('maxConnectionsPerAddress', { count: maxConnectionsPerAddress });
     }
     return undefined;
   }

@@ -6,8 +6,8 @@ import { type Actor, createActor, type InspectionEvent } from 'xstate';
 import type { Host } from '../connection/host.ts';
 import type { Recipient } from '../connection/recipient.ts';
 import type { Session } from '../connection/session.ts';
+import type { Fault } from '../io/faults.ts';
 import { FrameDecoder } from '../io/frames/frame-decoder.ts';
-import type { HttpResponse } from '../io/http/http-response.ts';
 import { nextTurn } from '../io/time/clock.ts';
 import { FairTurns } from '../io/time/fair-turns.ts';
 import { Ticker } from '../io/time/ticker.ts';
@@ -173,7 +173,7 @@ export class Core implements ServerPort, Host, AdmissionHost, ListeningHost, Sto
     this.#decoders.push(decoder);
   }
 
-  full(session: Session): HttpResponse | undefined {
+  full(session: Session): Fault | undefined {
     return this.#admission.full(session);
   }
 

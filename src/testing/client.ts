@@ -4,9 +4,9 @@
  * It answers pings and Closes as a browser does. What it awaits either comes, or rejects saying what came instead.
  */
 import { Buffer } from 'node:buffer';
-import { guard } from '../io/time/clock.ts';
 import { ABNORMAL, encodeClosePayload, NO_STATUS } from '../io/frames/close-payload.ts';
 import { BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT } from '../io/frames/frame-encoder.ts';
+import { guard } from '../io/time/clock.ts';
 import type { MemoryTransport } from '../io/transports/memory.ts';
 import { type ClientFrame, encodeClientFrame, ServerFrames } from './frames.ts';
 

@@ -93,6 +93,10 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
     return match !== undefined;
   }
 
+  plainRequest(head: RequestHead, remoteAddress: string): PlainRequest {
+    return plainRequest(head, remoteAddress);
+  }
+
   decide(opening: Opening): Answer | Promise<Answer> {
     const path = this.path as Path; // found before
     const { authorize } = path.handlers;

@@ -4,11 +4,11 @@
 import { constants } from 'node:buffer';
 import type { InspectionEvent, Observer } from 'xstate';
 import { type Clock, systemClock } from '../../io/time/clock.ts';
-import { compileProxies, type Proxies } from '../../io/http/forwarded.ts';
+import { compileProxies, type Proxies, type TrustProxy } from '../../io/http/forwarded.ts';
 import type { HttpResponse } from '../../io/http/http-response.ts';
-import { compileOrigins } from '../../io/http/origin.ts';
+import { compileOrigins, type OriginsOption } from '../../io/http/origin-rules.ts';
 import type { Overflow } from '../../io/writing/outbox.ts';
-import { isToken } from '../../io/http/request-head.ts';
+import { isToken } from '../../io/http/grammar.ts';
 import type { Limits } from '../../connection/settings.ts';
 import type { ServerSettings } from '../../server/settings.ts';
 import type { Listener } from '../../io/transports/transport.ts';
@@ -37,17 +37,20 @@ export interface ServerOptions
   /** Handlers by path; the same as calling `server.path` for each. */
   readonly paths?: Readonly<Record<string, PlainHandlers | TypedHandlers>> | undefined;
   /**
-   * Which origins browsers may come from: `'*'`, or a list of exact origins and `https://*.example.com`.
-   * Default: the server's own host, or loopback to loopback.
+   * Which origins browsers may come from: `'*'`; a list of exact origins, `https://*.example.com`, `http://localhost:*`,
+   * `moz-extension://*` and RegExps; a RegExp, tried on the origin as sent (write `^` and `$`); or a function, which
+   * returns true or false at once. Default: the server's own host, or loopback to loopback.
    */
-  readonly origins?: '*' | readonly string[] | undefined;
+  readonly origins?: OriginsOption<PlainRequest> | undefined;
   /** Subprotocols spoken here, best first (RFC 6455 1.9). */
   readonly subprotocols?: readonly string[] | undefined;
   /**
-   * Proxies whose Forwarded (RFC 7239) and X-Forwarded-For are believed: addresses and ranges, such as `10.0.0.0/8`.
-   * `remoteAddress` and `maxConnectionsPerAddress` are then of the client behind them. Default: none.
+   * Proxies whose Forwarded (RFC 7239), X-Forwarded-For and X-Forwarded-Host are believed: addresses and ranges, such as
+   * `10.0.0.0/8`; or `{ addresses, header }`, where `header` is the one that they write, `'forwarded'` or
+   * `'x-forwarded-for'`: the other is then not read. Without it, requests in which both differ get 400. `remoteAddress`,
+   * `maxConnectionsPerAddress` and the host of the origin check are then of the client behind them. Default: none.
    */
-  readonly trustProxy?: readonly string[] | undefined;
+  readonly trustProxy?: TrustProxy | undefined;
   /** What happens to a message over `sendLimit`. Default `'close'`, with 1013. */
   readonly overflow?: Overflow | undefined;
   /** Stop at a `debugger` statement and rethrow when a handler fails. Default false. */
@@ -113,8 +116,8 @@ const RULES: { readonly [Name in keyof Limits]: Rule } = {
   cap: bytes(MIB, 0, Number.MAX_SAFE_INTEGER),
   maxFragments: count(16_384),
   messageDeadline: time(30_000, true),
-  maxHeadBytes: bytes(8 * KIB, 64, MIB),
-  maxHeaders: count(64),
+  maxHeadBytes: bytes(16 * KIB, 64, MIB),
+  maxHeaders: count(128),
   handshakeDeadline: time(10_000),
   heartbeatInterval: time(25_000, true),
   pongDeadline: time(20_000),
@@ -290,20 +293,21 @@ function readOrigins(origins: ServerOptions['origins']): Settings['origins'] {
     return compileOrigins(origins);
   } catch (error) {
     // It says which entry is wrong, and what the likeliest mistakes mean.
-    const allowed = "'*', or a list of origins such as 'https://example.com' and 'https://*.example.com'";
+    const allowed =
+      "'*', a function, a RegExp, or a list of RegExps and origins such as 'https://example.com' and 'https://*.example.com'";
     throw new OptionError('origins', origins, allowed, `option ${(error as Error).message}`);
   }
 }
 
-function readProxies(list: readonly string[] | undefined): Proxies | undefined {
-  if (list === undefined) return undefined;
-  const allowed = "a list of addresses and ranges, such as ['127.0.0.1', '10.0.0.0/8', 'fd00::/8']";
-  if (!Array.isArray(list)) throw new OptionError('trustProxy', list, allowed);
+function readProxies(option: TrustProxy | undefined): Proxies | undefined {
+  if (option === undefined) return undefined;
   try {
-    return list.length === 0 ? undefined : compileProxies(list);
+    const proxies = compileProxies(option);
+    return Array.isArray(option) && option.length === 0 ? undefined : proxies;
   } catch (error) {
-    const message = `option trustProxy: ${(error as Error).message}`;
-    throw new OptionError('trustProxy', list, allowed, message);
+    const allowed =
+      "a list of addresses and ranges, such as ['127.0.0.1', '10.0.0.0/8', 'fd00::/8'], or { addresses, header }";
+    throw new OptionError('trustProxy', option, allowed, `option trustProxy: ${(error as Error).message}`);
   }
 }
 

@@ -4,10 +4,10 @@
 import type { Answer, Opening } from '../../connection/recipient.ts';
 import { fault } from '../../io/faults.ts';
 import { chooseSubprotocol } from '../../io/http/handshake.ts';
+import { isPlainObject } from '../../io/http/header-fields.ts';
 import { refusal } from '../../io/http/http-response.ts';
 import type { RequestHead } from '../../io/http/request-head.ts';
 import type { HandshakeRequest, PlainRequest, Verdict } from './handlers.ts';
-import { isPlainObject } from './is-plain-object.ts';
 import type { Path } from './path.ts';
 import type { Params } from './router.ts';
 

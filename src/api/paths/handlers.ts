@@ -1,6 +1,7 @@
 /**
  * What a user writes for a path: handlers, and the decision whom to let in. Only types.
  */
+import type { HeadersInput } from '../../io/http/header-fields.ts';
 import type { HttpResponse } from '../../io/http/http-response.ts';
 import type { CloseReport, Decision } from '../../machines/connection-ports.ts';
 import type { Fragment, Message } from '../../connection/recipient.ts';
@@ -32,8 +33,8 @@ export interface Acceptance<Data> {
   readonly data?: Data;
   /** One of those on offer; in place of the one chosen by `subprotocols`. */
   readonly subprotocol?: string | undefined;
-  /** More headers for the 101 answer, for instance Set-Cookie. */
-  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** More headers for the 101 answer, for instance Set-Cookie; a list of values makes a line of each. */
+  readonly headers?: HeadersInput | undefined;
 }
 
 /** What `authorize` says: let in (also `true`), 403 (`false`), or any HTTP response. Nothing said lets nobody in. */

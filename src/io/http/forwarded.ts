@@ -1,176 +1,152 @@
 /**
- * Who is behind a proxy: the client's address in Forwarded (RFC 7239) and X-Forwarded-For.
+ * Who is behind a proxy: the client's address and the host that it asked for, from Forwarded (RFC 7239) or from
+ * X-Forwarded-For and X-Forwarded-Host.
  *
- * Anybody can send these headers, so they are read only when they come from a proxy that the user has named, and only
- * as far as named proxies vouch for them: each proxy adds, at the end, the address it was called from, so the list
- * is walked from its end, over named proxies, to the first address that is none. What stands before it was written
- * by that client itself and means nothing. A proxy writes one of the two headers and passes the other on as the
- * client sent it; when both are there and differ, one of them is forged, and the request is refused.
+ * Anybody can send these headers. So they are read only from a proxy that the user has named, and only as far as named
+ * proxies vouch for them: each proxy appends the address that called it, so the list is read from its end, over named
+ * proxies, to the first address that is no named proxy. Everything before that one was written by the client itself.
+ *
+ * A proxy writes one kind of header and passes the other on as the client sent it. The option `header` says which one
+ * it writes. Without it both are read, and a request in which they differ is refused, since one of them is forged.
  */
+import { type Fault, fault } from '../faults.ts';
+import { type AddressSet, canonicalAddress, compileAddresses } from './addresses.ts';
+import { type ForwardedElement, parseForwarded } from './forwarded-header.ts';
+import { listItems, trimmed } from './grammar.ts';
 
-/** A test for the addresses of the option `trustProxy`. */
-export type Proxies = (address: string) => boolean;
+/** The option `trustProxy`: proxies by address or range, and the header that they write. */
+export type TrustProxy =
+  | readonly string[]
+  | {
+      /** Addresses and ranges of the proxies, such as `10.0.0.0/8`. */
+      readonly addresses: readonly string[];
+      /** The header that they write; the other kind is not read. Unset: both are read and must agree. */
+      readonly header?: 'forwarded' | 'x-forwarded-for' | undefined;
+    };
 
-interface Range {
-  readonly network: readonly number[];
-  readonly bits: number;
+/** The option `trustProxy`, made ready by `compileProxies`. */
+export interface Proxies {
+  /** Whether an address is that of a named proxy. */
+  readonly includes: AddressSet;
+  readonly header: 'forwarded' | 'x-forwarded-for' | undefined;
+}
+
+/** Who called, as far as the named proxies say. */
+export interface Client {
+  /** In canonical form. */
+  readonly address: string;
+  /** The host that the client asked its proxy for; undefined where no proxy says so: then it is that of the request. */
+  readonly host: string | undefined;
+}
+
+/** What is read of a request: `RequestHead`, or anything else that knows its headers. */
+export interface HeaderSource {
+  header(name: string): string | undefined;
 }
 
 /**
- * Makes the option `trustProxy` ready: IPv4 and IPv6 addresses, and ranges such as `10.0.0.0/8`.
- * @throws RangeError for an entry that is neither.
+ * Makes the option `trustProxy` ready.
+ * @throws TypeError for something of another shape, RangeError for an entry that is neither address nor range.
  */
-export function compileProxies(list: readonly string[]): Proxies {
-  const ranges = list.map(parseRange);
-  return (address) => {
-    const bytes = parseAddress(address);
-    return bytes !== undefined && ranges.some((range) => contains(range, bytes));
-  };
+export function compileProxies(option: TrustProxy): Proxies {
+  const { addresses, header, ...others } = readShape(option);
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) {
+    throw new TypeError(`there is no ${unknown} in it; it has addresses and header`);
+  }
+  if (!Array.isArray(addresses)) throw new TypeError(`its addresses must be a list, not ${shown(addresses)}`);
+  if (header !== undefined && header !== 'forwarded' && header !== 'x-forwarded-for') {
+    throw new TypeError(`its header must be 'forwarded' or 'x-forwarded-for', not ${shown(header)}`);
+  }
+  return { includes: compileAddresses(addresses), header };
 }
 
-/** The two headers, as far as they are there. */
-export interface ForwardedHeaders {
-  readonly forwarded: string | undefined;
-  readonly xForwardedFor: string | undefined;
+function readShape(option: TrustProxy): { addresses?: unknown; header?: unknown } {
+  if (Array.isArray(option)) return { addresses: option };
+  if (typeof option === 'object' && option !== null) return option as { addresses?: unknown };
+  throw new TypeError(`it must be a list of addresses, or { addresses, header }, not ${shown(option)}`);
 }
+
+const shown = (value: unknown): string => (typeof value === 'string' ? JSON.stringify(value) : String(value));
 
 /**
- * The address of the client that `remoteAddress`, the socket's, speaks for; undefined when the headers contradict each
- * other. Without a named proxy or without headers it is the socket's own; an entry that is no address (`unknown`,
- * `_hidden`) ends the walk, and the proxy that wrote it stands for its client.
+ * The client that the socket's address speaks for, or the fault of the headers. Without a named proxy or without headers
+ * it is the socket's own. An entry that is no address (`unknown`, `_hidden`) ends the walk: the proxy that wrote it
+ * stands for its client. Never throws.
  */
-export function clientAddress(
+export function readClient(
   remoteAddress: string,
-  { forwarded, xForwardedFor }: ForwardedHeaders,
-  proxies: Proxies,
-): string | undefined {
-  if (!proxies(remoteAddress)) return remoteAddress;
-  const walk = (hops: readonly string[]) => walkBack(remoteAddress, hops, proxies);
-  if (forwarded === undefined) {
-    return xForwardedFor === undefined ? remoteAddress : walk(readList(xForwardedFor));
+  head: HeaderSource,
+  proxies: Proxies | undefined,
+): Client | { readonly fault: Fault } {
+  const own = canonicalAddress(remoteAddress) ?? remoteAddress;
+  if (proxies === undefined || !proxies.includes(own)) return { address: own, host: undefined };
+  const { header, includes } = proxies;
+  const forwarded = header === 'x-forwarded-for' ? undefined : head.header('forwarded');
+  const xFor = header === 'forwarded' ? undefined : head.header('x-forwarded-for');
+  const xHost = header === 'forwarded' ? undefined : head.header('x-forwarded-host');
+  const elements = forwarded === undefined ? undefined : parseForwarded(forwarded);
+  if (elements === null) return { fault: fault('badForwarded') };
+  const byForwarded = elements && walk(own, elements, includes);
+  const byOthers =
+    xFor === undefined && xHost === undefined ? undefined : readXForwarded(own, xFor, xHost, includes);
+  if (byForwarded === undefined || byOthers === undefined) {
+    return byForwarded ?? byOthers ?? { address: own, host: undefined };
   }
-  const client = walk(readForwarded(forwarded));
-  if (xForwardedFor === undefined || walk(readList(xForwardedFor)) === client) return client;
-  return undefined;
-}
-
-function walkBack(remoteAddress: string, hops: readonly string[], proxies: Proxies): string {
-  let client = remoteAddress;
-  for (let at = hops.length - 1; at >= 0 && proxies(client); at--) {
-    const address = withoutPort(hops[at] as string);
-    if (address === undefined) break;
-    client = address;
+  // A host alone says nothing about the address.
+  if (xFor !== undefined && byForwarded.address !== byOthers.address) {
+    return { fault: fault('contradictingProxies') };
   }
-  return client;
-}
-
-const readList = (value: string): string[] => value.split(',').map((hop) => hop.trim());
-
-/** The `for` of each element of Forwarded (RFC 7239 4); empty where an element has none. */
-function readForwarded(value: string): string[] {
-  return splitOutsideQuotes(value, ',').map((element) => {
-    for (const pair of splitOutsideQuotes(element, ';')) {
-      const at = pair.indexOf('=');
-      if (pair.slice(0, at).trim().toLowerCase() === 'for') return unquoted(pair.slice(at + 1).trim());
-    }
-    return '';
-  });
-}
-
-function splitOutsideQuotes(text: string, separator: string): string[] {
-  const parts: string[] = [];
-  let start = 0;
-  let quoted = false;
-  for (let at = 0; at < text.length; at++) {
-    const character = text[at];
-    if (character === '"') quoted = !quoted;
-    else if (character === '\\' && quoted) at++;
-    else if (character === separator && !quoted) {
-      parts.push(text.slice(start, at));
-      start = at + 1;
-    }
+  const { host = byOthers.host } = byForwarded;
+  if (byOthers.host !== undefined && byOthers.host.toLowerCase() !== host?.toLowerCase()) {
+    return { fault: fault('contradictingHosts') };
   }
-  parts.push(text.slice(start));
-  return parts;
+  return { address: byForwarded.address, host };
 }
 
-function unquoted(text: string): string {
-  const quoted = text.length >= 2 && text.startsWith('"') && text.endsWith('"');
-  return quoted ? text.slice(1, -1).replace(/\\(.)/g, '$1') : text;
+/**
+ * Walks from the last element to the first that no named proxy wrote. The host is that of the proxy which the client
+ * called, or else of the next one that names any.
+ */
+function walk(
+  own: string,
+  elements: readonly ForwardedElement[],
+  named: AddressSet,
+): Client & { hops: number } {
+  let address = own;
+  let host: string | undefined;
+  let hops = 0;
+  for (let at = elements.length - 1; at >= 0 && named(address); at--) {
+    const element = elements[at] as ForwardedElement;
+    hops += 1;
+    host = element.host ?? host;
+    if (element.for === undefined) break;
+    address = element.for;
+  }
+  return { address, host, hops };
+}
+
+/**
+ * X-Forwarded-For names the clients, X-Forwarded-Host the hosts, each appended by the proxies in turn: with so many
+ * steps over proxies, the host stands so many places from the end. A proxy that appends no host leaves the list shorter.
+ */
+function readXForwarded(
+  own: string,
+  xFor: string | undefined,
+  xHost: string | undefined,
+  named: AddressSet,
+): Client {
+  const elements =
+    xFor === undefined ? [] : xFor.split(',').map((hop) => ({ for: addressOfHop(trimmed(hop)) }));
+  const { address, hops } = walk(own, elements, named);
+  const hosts = xHost === undefined ? [] : listItems(xHost);
+  const host = hosts.at(-Math.min(Math.max(hops, 1), hosts.length));
+  return { address, host };
 }
 
 /** The address of a hop: `192.0.2.1`, `192.0.2.1:80`, `[2001:db8::1]:80`, `2001:db8::1`; undefined for anything else. */
-function withoutPort(hop: string): string | undefined {
-  const bracketed = /^\[([^\]]+)\](?::\w+)?$/.exec(hop)?.[1];
-  const dotted = /^(\d+\.\d+\.\d+\.\d+)(?::\w+)?$/.exec(hop)?.[1];
-  const address = bracketed ?? dotted ?? hop;
-  return parseAddress(address) === undefined ? undefined : address.toLowerCase();
-}
-
-function parseRange(entry: string): Range {
-  const [address = '', bits, more] = typeof entry === 'string' ? entry.split('/') : [];
-  const network = parseAddress(address);
-  // An IPv4 address lies in the last 32 of 128 bits (RFC 4291 2.5.5.2).
-  const before = address.includes(':') ? 0 : 96;
-  const length = bits === undefined ? 128 : before + (/^\d{1,3}$/.test(bits) ? Number(bits) : Number.NaN);
-  if (network === undefined || more !== undefined || !(length <= 128)) {
-    throw new RangeError(`${JSON.stringify(entry)} is neither an address nor a range such as 10.0.0.0/8`);
-  }
-  return { network, bits: length };
-}
-
-function contains({ network, bits }: Range, address: readonly number[]): boolean {
-  for (let at = 0; at < 16; at++) {
-    const left = bits - at * 8;
-    if (left <= 0) return true;
-    const mask = left >= 8 ? 0xff : (0xff << (8 - left)) & 0xff;
-    if ((((network[at] as number) ^ (address[at] as number)) & mask) !== 0) return false;
-  }
-  return true;
-}
-
-/** The 16 bytes of an address, IPv4 as the IPv6 address that maps it; undefined for anything else. */
-function parseAddress(text: string): readonly number[] | undefined {
-  if (!text.includes(':')) {
-    const four = parseIPv4(text);
-    return four && [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, ...four];
-  }
-  // A zone, as in fe80::1%eth0, says through which interface: it is no part of the address.
-  const [address = '', zone] = text.split('%');
-  return zone === '' ? undefined : parseIPv6(address);
-}
-
-function parseIPv4(text: string): number[] | undefined {
-  const parts = text.split('.');
-  // No leading zero, which some read as octal.
-  const valid = parts.length === 4 && parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part));
-  const bytes = parts.map(Number);
-  return valid && bytes.every((byte) => byte <= 255) ? bytes : undefined;
-}
-
-function parseIPv6(text: string): number[] | undefined {
-  const [head = '', tail, more] = text.split('::');
-  if (more !== undefined) return undefined;
-  const front = parseGroups(head, tail === undefined);
-  const back = tail === undefined ? [] : parseGroups(tail, true);
-  if (front === undefined || back === undefined) return undefined;
-  const missing = 16 - front.length - back.length;
-  if (tail === undefined ? missing !== 0 : missing < 2) return undefined;
-  return [...front, ...new Array<number>(missing).fill(0), ...back];
-}
-
-/** Groups of four hexadecimal digits; the last may be an IPv4 address when the whole address ends there. */
-function parseGroups(text: string, last: boolean): number[] | undefined {
-  if (text === '') return [];
-  const bytes: number[] = [];
-  const groups = text.split(':');
-  for (const [at, group] of groups.entries()) {
-    const four = last && at === groups.length - 1 && group.includes('.') ? parseIPv4(group) : undefined;
-    if (four !== undefined) bytes.push(...four);
-    else if (/^[0-9a-fA-F]{1,4}$/.test(group)) {
-      const value = Number.parseInt(group, 16);
-      bytes.push(value >> 8, value & 0xff);
-    } else return undefined;
-  }
-  return bytes;
+function addressOfHop(hop: string): string | undefined {
+  const bracketed = /^\[([^\]]+)\](?::\d{1,5})?$/.exec(hop)?.[1];
+  const dotted = /^([\d.]+):\d{1,5}$/.exec(hop)?.[1];
+  return canonicalAddress(bracketed ?? dotted ?? hop);
 }

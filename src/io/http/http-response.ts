@@ -1,19 +1,20 @@
 /**
  * Plain HTTP answers: what a peer gets that is not to become a WebSocket (RFC 9112 4, RFC 9110 15).
  *
- * Every answer is whole and closes its connection, so nothing here keeps state. There is no Date header: this code
- * has no clock, and RFC 9110 6.6.1 asks for one only where there is. What a user may put into an answer is checked,
- * so that no value can end its line and begin another (response splitting).
+ * Every answer is whole and closes its connection, so nothing here keeps state. The status line says HTTP/1.1 to clients
+ * of HTTP/1.0 too, since it names what the server speaks (RFC 9110 6.2). There is no Date header: this code has no clock,
+ * and RFC 9110 6.6.1 asks for one only where there is.
  */
 import { Buffer } from 'node:buffer';
-import { isToken } from './request-head.ts';
+import { type Fault, type FaultRow, faults } from '../faults.ts';
+import { type HeadersInput, headerLines, isPlainObject, readHeaders, tagOf } from './header-fields.ts';
 
 /** An HTTP answer. A string body is sent as UTF-8; Content-Length and Connection are added. */
 export interface HttpResponse {
   /** From 200 to 599. */
   readonly status: number;
-  /** Content-Type is `text/plain; charset=utf-8` unless given. Values are latin1. */
-  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Content-Type is `text/plain; charset=utf-8` unless given. Values are latin1; a list makes a line of each. */
+  readonly headers?: HeadersInput | undefined;
   readonly body?: string | Uint8Array | undefined;
 }
 
@@ -68,61 +69,62 @@ const REASONS: Readonly<Record<number, string>> = {
 
 /** Headers that say how the message is framed: only this code sets them. */
 const FRAMING = new Set(['connection', 'content-length', 'transfer-encoding']);
+const MEMBERS = ['status', 'headers', 'body'];
 
 /**
  * The bytes of an answer. `omitBody` is for HEAD: the same head, with the length that the body would have.
- * Throws `TypeError` where the user's status, header or body cannot be sent as it is.
+ * Throws `TypeError` where the user's status, headers or body cannot be sent as they are, and for an answer that is no
+ * plain object or has another member than these three: nothing is dropped in silence.
  */
 export function encodeHttpResponse(response: HttpResponse, options: { omitBody?: boolean } = {}): Uint8Array {
-  const { status, headers = {} } = response;
+  checkShape(response);
+  const { status, headers } = response;
   if (!Number.isInteger(status) || status < 200 || status > 599) {
     throw new TypeError(`An HTTP response needs a status from 200 to 599, not ${String(status)}.`);
   }
   const body = bodyBytes(response);
-  let head = `HTTP/1.1 ${status} ${REASONS[status] ?? ''}\r\n${headerLines(headers, FRAMING)}`;
-  const names = Object.keys(headers).map((name) => name.toLowerCase());
-  if (body.length > 0 && !names.includes('content-type'))
-    head += 'Content-Type: text/plain; charset=utf-8\r\n';
+  const fields = readHeaders(headers, FRAMING);
+  let head = `HTTP/1.1 ${status} ${REASONS[status] ?? ''}\r\n${headerLines(fields)}`;
+  const has = (wanted: string) => fields.some(([name]) => name.toLowerCase() === wanted);
+  if (body.length > 0 && !has('content-type')) head += 'Content-Type: text/plain; charset=utf-8\r\n';
   // RFC 9110 8.6: none with 204; with 304 it would be the length of what is not sent.
   if (status !== 204 && status !== 304) head += `Content-Length: ${body.length}\r\n`;
   // RFC 9110 7.8: who sends Upgrade names it in Connection too.
-  head += names.includes('upgrade') ? 'Connection: close, Upgrade\r\n\r\n' : 'Connection: close\r\n\r\n';
+  head += has('upgrade') ? 'Connection: close, Upgrade\r\n\r\n' : 'Connection: close\r\n\r\n';
   const headBytes = Buffer.from(head, 'latin1');
   return options.omitBody === true ? headBytes : Buffer.concat([headBytes, body]);
 }
 
-/** An answer of one line for a person to read, with `Content-Type: text/plain`. Control characters become spaces. */
-export function refusal(
-  status: number,
-  message: string,
-  headers: Readonly<Record<string, string>> = {},
-): HttpResponse {
-  return { status, headers, body: `${message.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim()}\n` };
+/** The answer that tells a peer of a fault: its status, its text, and the headers of its row. */
+export function refusal({ name, code, reason }: Fault): HttpResponse {
+  const { headers = {} }: FaultRow = faults[name];
+  return textResponse(code, reason, headers);
 }
 
-/**
- * Header lines, each with its CR LF. Throws `TypeError` for a name that is not a token, a name in `forbidden` (lower
- * case), and a value that is not a string of latin1 without control characters (RFC 9110 5.5).
- */
-export function headerLines(
-  headers: Readonly<Record<string, string>>,
-  forbidden: ReadonlySet<string>,
-): string {
-  let lines = '';
-  for (const [name, value] of Object.entries(headers)) {
-    if (!isToken(name)) throw new TypeError(`${JSON.stringify(name)} is not a header name.`);
-    if (forbidden.has(name.toLowerCase()))
-      throw new TypeError(`The header ${name} is set by the server itself.`);
-    if (typeof value !== 'string' || !/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
-      throw new TypeError(`The header ${name} must be a string of latin1 characters without line breaks.`);
-    }
-    lines += `${name}: ${value}\r\n`;
+/** An answer of one line for a person to read, with `Content-Type: text/plain`. Control characters become spaces. */
+export function textResponse(
+  status: number,
+  text: string,
+  headers: Readonly<Record<string, string>> = {},
+): HttpResponse {
+  return { status, headers, body: `${text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim()}\n` };
+}
+
+function checkShape(response: unknown): void {
+  if (!isPlainObject(response)) {
+    throw new TypeError(
+      `An HTTP response must be a plain object such as { status: 200, body }, not a ${tagOf(response)}.`,
+    );
   }
-  return lines;
+  const unknown = Object.keys(response).find((name) => !MEMBERS.includes(name));
+  if (unknown !== undefined) {
+    throw new TypeError(`An HTTP response has status, headers and body, and no ${unknown}.`);
+  }
 }
 
 function bodyBytes({ status, body = '' }: HttpResponse): Uint8Array {
-  if (typeof body !== 'string' && !(body instanceof Uint8Array)) {
+  // By its tag, since the bytes may be of another realm (Jest, node:vm).
+  if (typeof body !== 'string' && !(ArrayBuffer.isView(body) && tagOf(body) === 'Uint8Array')) {
     throw new TypeError('The body of an HTTP response must be a string or a Uint8Array.');
   }
   const bytes = typeof body === 'string' ? Buffer.from(body, 'utf8') : body;

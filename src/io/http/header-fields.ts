@@ -1,0 +1,90 @@
+/**
+ * The headers of an answer, as a user gives them: read, checked, and written as lines.
+ *
+ * Whatever has the form of headers is used; all else is a `TypeError`, so that nothing is dropped in silence. What a user
+ * may put into a value is checked, so that no value can end its line and begin another (response splitting).
+ */
+import { isFieldValue, isToken } from './grammar.ts';
+
+type Values = string | readonly string[];
+
+/**
+ * Headers of an answer: an object whose values are strings, or lists of strings for headers that come several times (such
+ * as Set-Cookie); or a `Headers` object; or a `Map`. Values are latin1.
+ */
+export type HeadersInput =
+  | Readonly<Record<string, Values>>
+  | ReadonlyMap<string, Values>
+  /** `Headers` of the Fetch standard. */
+  | { getSetCookie(): string[]; [Symbol.iterator](): Iterator<[string, string]> };
+
+/** One header line. */
+export type HeaderField = readonly [name: string, value: string];
+
+/**
+ * The header lines that a user's headers make, in their order. Throws `TypeError` for something of another shape (a list,
+ * an instance of some class), a name that is not a token, a name in `forbidden` (lower case), and a value that is not a
+ * string of latin1 without control characters (RFC 9110 5.5).
+ */
+export function readHeaders(
+  headers: HeadersInput | undefined,
+  forbidden: ReadonlySet<string>,
+): HeaderField[] {
+  const fields: HeaderField[] = [];
+  if (headers === undefined) return fields;
+  for (const [name, values] of entriesOf(headers)) {
+    if (typeof name !== 'string' || !isToken(name)) {
+      throw new TypeError(
+        `${typeof name === 'string' ? JSON.stringify(name) : String(name)} is not a header name.`,
+      );
+    }
+    if (forbidden.has(name.toLowerCase()))
+      throw new TypeError(`The header ${name} is set by the server itself.`);
+    for (const value of Array.isArray(values) ? values : [values]) {
+      if (typeof value !== 'string' || !isFieldValue(value)) {
+        throw new TypeError(
+          `The header ${name} must be a string of latin1 characters without line breaks, or a list of such strings.`,
+        );
+      }
+      fields.push([name, value]);
+    }
+  }
+  return fields;
+}
+
+/** Header lines, each with its CR LF. */
+export function headerLines(fields: readonly HeaderField[]): string {
+  let lines = '';
+  for (const [name, value] of fields) lines += `${name}: ${value}\r\n`;
+  return lines;
+}
+
+function entriesOf(headers: HeadersInput): Iterable<readonly [unknown, unknown]> {
+  const kind = tagOf(headers);
+  if (kind === 'Map') return headers as ReadonlyMap<unknown, unknown>;
+  // Its iterator gives each Set-Cookie by itself. What is older than getSetCookie joins them, which nobody can undo.
+  if (kind === 'Headers' && typeof (headers as { getSetCookie?: unknown }).getSetCookie === 'function') {
+    return headers as unknown as Iterable<[string, string]>;
+  }
+  if (isPlainObject(headers)) return Object.entries(headers);
+  const shown = Array.isArray(headers)
+    ? 'a list'
+    : typeof headers === 'object'
+      ? `a ${kind}`
+      : String(headers);
+  throw new TypeError(
+    `Headers must be an object such as { 'Set-Cookie': ['a=1', 'b=2'] }, a Headers or a Map, not ${shown}.`,
+  );
+}
+
+/** `Map` for a `Map`, also for one of another realm (Jest, `node:vm`), where `instanceof` says no. */
+export const tagOf = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1);
+
+/** An object made by `{}` or `Object.create(null)`, in this realm or another: no instance of a class, no list. */
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === null || prototype === Object.prototype) return true;
+  // The Object.prototype of another realm: at the end of its chain, and with a method that only it has.
+  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, 'isPrototypeOf');
+}
