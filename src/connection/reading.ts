@@ -5,11 +5,13 @@
  * state, behind a handler that gave a command, and while somebody holds reading back; it goes on when the machine says
  * `readOn`. Nothing is decoded while a frame's own event, or a word to read on, waits in the mailbox.
  */
+
+import { LimitError, ProtocolError } from '../api/errors.ts';
+import { type Fault, type FaultRow, faults } from '../io/faults.ts';
 import { readClosePayload } from '../io/frames/close-payload.ts';
 import { Decoded, type FrameDecoder } from '../io/frames/frame-decoder.ts';
 import type { Transport } from '../io/transports/transport.ts';
 import type { ConnectionEvent, FrameName } from '../machines/connection-ports.ts';
-import { LimitError, ProtocolError } from '../api/errors.ts';
 import type { Host } from './host.ts';
 import type { Rates } from './rate-limit.ts';
 import type { Session } from './session.ts';
@@ -170,7 +172,7 @@ export class Reading {
     }
     this.#raised = true;
     if (decoded === Decoded.CLOSE) this.#readClose(decoder.control);
-    else this.#fail(decoder);
+    else this.#fail(decoder.fault as Fault); // set with FAULT
   }
 
   /** Puts the word to read on behind what waits in the mailbox. */
@@ -181,15 +183,14 @@ export class Reading {
 
   #readClose(control: Uint8Array): void {
     const payload = readClosePayload(control);
-    if ('fault' in payload) this.#violated(payload.fault.code, payload.fault.reason);
+    if ('fault' in payload) this.#fail(payload.fault);
     else this.#session.tell({ type: 'close.received', ...payload });
   }
 
-  #fail(decoder: FrameDecoder): void {
-    const { code, reason } = decoder.fault ?? { code: 1002, reason: '' };
-    if (code === 1009) this.#breached('cap', code, reason);
-    else if (code === 1008) this.#breached('maxFragments', code, reason);
-    else this.#violated(code, reason);
+  #fail({ name, code, reason }: Fault): void {
+    const { limit }: FaultRow = faults[name];
+    if (limit === undefined) this.#violated(code, reason);
+    else this.#breached(limit, code, reason);
   }
 
   #violated(code: number, reason: string): void {

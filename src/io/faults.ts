@@ -54,6 +54,7 @@ const lost = (reason: string, told: string, name?: string) =>
 export const faults = {
   // -------------------------------------------------------------- frames (RFC 6455 5)
   reservedBits: violation(1002, 'reserved bits set with no extension negotiated'),
+  misplacedRsv1: violation(1002, 'RSV1 set on a frame that begins no message'),
   reservedOpcode: violation(1002, 'reserved opcode {opcode}'),
   fragmentedControl: violation(1002, 'fragmented control frame'),
   strayContinuation: violation(1002, 'continuation frame outside a message'),
@@ -86,12 +87,7 @@ export const faults = {
     'peer reads too slowly',
     'more than {bytes} bytes would wait for the peer',
   ),
-  memoryBudget: limit(
-    'memoryBudget',
-    1013,
-    'server is short of memory',
-    'this connection held the most',
-  ),
+  memoryBudget: limit('memoryBudget', 1013, 'server is short of memory', 'this connection held the most'),
   maxAge: { code: 1001, reason: 'connection reached its age limit', by: 'user', limit: 'maxAge' },
 
   // -------------------------------------------------------------- the connection is lost

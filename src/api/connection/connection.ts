@@ -4,7 +4,8 @@
 import type { Observable } from 'rxjs';
 import { type CloseKeyword, encodeClosePayload, toCloseCode } from '../../io/frames/close-payload.ts';
 import { MAX_CONTROL_BYTES } from '../../io/frames/frame-encoder.ts';
-import { type EncodedMessage, isEncoded, kindOf, notSendable, type SendResult } from '../../io/writing/outbox.ts';
+import { type EncodedMessage, isEncoded, kindOf, notSendable } from '../../io/writing/encoded-message.ts';
+import type { SendResult } from '../../io/writing/outbox.ts';
 import type { ConnectionActor } from '../../machines/connection-machine.ts';
 import type { CloseReport, ConnectionState } from '../../machines/connection-ports.ts';
 import type { Codec } from '../messages/codec.ts';

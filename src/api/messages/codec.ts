@@ -5,7 +5,7 @@
  * text messages, or a pair of functions of your own. What it makes of a message is what handlers and streams get; what
  * it throws, or rejects with, says that the message does not fit.
  */
-import { kindOf } from '../../io/writing/outbox.ts';
+import { kindOf } from '../../io/writing/encoded-message.ts';
 import { InvalidMessageError, OptionError } from '../errors.ts';
 import type { Message } from '../paths/handlers.ts';
 import { isThenable } from '../../connection/handshaking.ts';

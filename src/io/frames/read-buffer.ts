@@ -6,8 +6,8 @@
  * block is plain memory and payloads are unmasked word by word.
  */
 import { Buffer } from 'node:buffer';
-import { Block } from './masking.ts';
 import { unmaskModule } from '../wasm/binary.ts';
+import { Block } from './masking.ts';
 
 const PAGE_BYTES = 65_536;
 /** A read brings at most this much. */
