@@ -40,12 +40,8 @@ export type { StopOptions, StopReport } from './server/stopping.ts';
 export type { Clock } from './io/time/clock.ts';
 export type { CloseKeyword } from './io/frames/close-payload.ts';
 export type { HttpResponse } from './io/http/http-response.ts';
-export {
-  type EncodedMessage,
-  encodeMessage as prepare,
-  type Overflow,
-  type SendResult,
-} from './io/writing/outbox.ts';
+export { type EncodedMessage, encodeMessage as prepare } from './io/writing/encoded-message.ts';
+export type { Overflow, SendResult } from './io/writing/outbox.ts';
 export type { Listener, Transport, TransportListener } from './io/transports/transport.ts';
 export { connectionMachine } from './machines/connection-machine.ts';
 export type {

@@ -254,7 +254,7 @@ export class Reading implements FairTurn {
     // Nothing is decoded after these: the state that they lead to discards what comes.
     this.#owed++;
     if (decoded === Decoded.CLOSE) this.#readClose(decoder.control);
-    else this.#failed(decoder.fault ?? fault('reservedBits')); // FAULT always comes with its fault
+    else this.#failed(decoder.fault as Fault); // set with FAULT
   }
 
   /** Sends an event that ends with `readOn`. */

@@ -64,6 +64,7 @@ const lost = (reason: string, told: string, name?: string) =>
 export const faults = {
   // -------------------------------------------------------------- frames (RFC 6455 5)
   reservedBits: violation(1002, 'reserved bits set with no extension negotiated'),
+  misplacedRsv1: violation(1002, 'RSV1 set on a frame that begins no message'),
   reservedOpcode: violation(1002, 'reserved opcode {opcode}'),
   fragmentedControl: violation(1002, 'fragmented control frame'),
   strayContinuation: violation(1002, 'continuation frame outside a message'),

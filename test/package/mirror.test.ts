@@ -6,6 +6,7 @@ import { filesUnder, readSource, withoutComments } from './source.ts';
 /** Files that are types alone: there is nothing in them to run. */
 const typesOnly = [
   'api/host.ts',
+  'io/extensions/extension.ts',
   'io/transports/transport.ts',
   'machines/connection-ports.ts',
   'machines/server-ports.ts',

@@ -47,6 +47,11 @@ export class FakeTransport implements Transport {
     this.onDrain();
   }
 
+  /** The bytes that have left. */
+  get left(): Uint8Array {
+    return new Uint8Array(Buffer.concat(this.#left));
+  }
+
   /** What has left, in words: `text hello`, `first text he`, `last llo`, `ping`, `close 1000 bye`. */
   get frames(): string[] {
     return framesIn(Buffer.concat(this.#left));

@@ -8,13 +8,8 @@ import type { Session } from '../../connection/session.ts';
 import type { ConnectionStats } from '../../connection/stats.ts';
 import { type CloseKeyword, encodeClosePayload, toCloseCode } from '../../io/frames/close-payload.ts';
 import { MAX_CONTROL_BYTES } from '../../io/frames/frame-encoder.ts';
-import {
-  type EncodedMessage,
-  isEncoded,
-  kindOf,
-  notSendable,
-  type SendResult,
-} from '../../io/writing/outbox.ts';
+import { type EncodedMessage, isEncoded, kindOf, notSendable } from '../../io/writing/encoded-message.ts';
+import type { SendResult } from '../../io/writing/outbox.ts';
 import type { ConnectionActor } from '../../machines/connection-machine.ts';
 import type { CloseReport, ConnectionState } from '../../machines/connection-ports.ts';
 import type { Codec } from '../messages/codec.ts';

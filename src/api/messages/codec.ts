@@ -7,7 +7,7 @@
  */
 import { isThenable } from '../../connection/is-thenable.ts';
 import type { Message } from '../../connection/recipient.ts';
-import { kindOf } from '../../io/writing/outbox.ts';
+import { kindOf } from '../../io/writing/encoded-message.ts';
 import { InvalidMessageError, OptionError } from '../errors.ts';
 import type { SchemaIssue, SchemaResult, StandardSchema } from './schema.ts';
 

@@ -2,7 +2,7 @@
  * One path of a server: its handlers, its connections, and their streams.
  */
 import type { Observable } from 'rxjs';
-import { type EncodedMessage, encodeMessage, isEncoded } from '../../io/writing/outbox.ts';
+import { type EncodedMessage, encodeMessage, isEncoded } from '../../io/writing/encoded-message.ts';
 import type { ConnectionEvent, ConnectionState } from '../../machines/connection-ports.ts';
 import { type Codec, Codecs, type Typing } from '../messages/codec.ts';
 import type { Connection } from '../connection/connection.ts';

@@ -1,12 +1,12 @@
 /**
  * Close codes and the payload of a Close frame (RFC 6455 5.5.1, 7.4).
  *
- * Three questions, three answers: may we send this code, may a peer send it, and what do the bytes of a Close
- * frame say. Codes 1005, 1006 and 1015 exist for reports only and are never on the wire (7.4.1).
+ * Codes 1005, 1006 and 1015 exist for reports only; they are never on the wire (7.4.1).
  */
 import { Buffer, isUtf8 } from 'node:buffer';
+import { type Fault, fault } from '../faults.ts';
 
-/** The keywords that `close` takes in place of a number. */
+/** The keywords that `close` accepts instead of a number. */
 export const closeKeywords = {
   normal: 1000,
   'going-away': 1001,
@@ -26,23 +26,17 @@ export const NO_STATUS = 1005;
 /** The connection was lost without a Close frame (RFC 6455 7.4.1): reported, never sent. */
 export const ABNORMAL = 1006;
 
-/** Longest reason, in UTF-8 bytes: a control frame carries 125, two of them the code (RFC 6455 5.5). */
+/** The longest reason in UTF-8 bytes: a control frame has at most 125, and two of them are the code (RFC 6455 5.5). */
 export const MAX_REASON_BYTES = 123;
 
-/** Why a frame or message is refused: the close code that says so, and a reason for the peer. */
-export interface Fault {
-  readonly code: number;
-  readonly reason: string;
-}
-
-/** The code and reason a peer gave; `code` is 1005 when its Close frame was empty. */
+/** The code and reason that a peer sent; `code` is 1005 when its Close frame was empty. */
 export interface ClosePayload {
   readonly code: number;
   readonly reason: string;
 }
 
 /**
- * Whether a code may be on the wire, either way: 1000–1003, 1007–1014 and 3000–4999.
+ * Whether an endpoint may send this code: 1000–1003, 1007–1014 and 3000–4999.
  * RFC 6455 7.4.1 and 7.4.2, with 1012–1014 from the IANA registry.
  */
 export function isWireCloseCode(code: number): boolean {
@@ -52,8 +46,8 @@ export function isWireCloseCode(code: number): boolean {
 }
 
 /**
- * The number for a keyword or a number that may be sent.
- * @throws RangeError for every code that RFC 6455 7.4 forbids to send.
+ * The close code for a keyword or a number.
+ * @throws RangeError for a code that RFC 6455 7.4 does not allow to be sent.
  */
 export function toCloseCode(code: CloseKeyword | number): number {
   const number = typeof code === 'string' ? closeKeywords[code] : code;
@@ -67,7 +61,7 @@ export function toCloseCode(code: CloseKeyword | number): number {
   return number;
 }
 
-/** Codes that stand for the want of a Close frame, or of a code in it (RFC 6455 7.4.1). */
+/** Codes that report a missing Close frame, or one without a code (RFC 6455 7.4.1). */
 const isReported = (code: unknown) => code === NO_STATUS || code === ABNORMAL;
 
 /**
@@ -88,16 +82,16 @@ export function encodeClosePayload(code: number, reason = ''): Uint8Array {
   return payload;
 }
 
-/** Reads the payload of a Close frame; a fault is what the connection is failed with. */
+/** Reads the payload of a Close frame that a peer sent. */
 export function readClosePayload(payload: Uint8Array): ClosePayload | { readonly fault: Fault } {
   if (payload.length === 0) return { code: NO_STATUS, reason: '' };
   // 5.5.1: "If there is a body, the first two bytes of the body MUST be a 2-byte unsigned integer".
-  if (payload.length === 1) return { fault: { code: 1002, reason: 'close payload of one byte' } };
+  if (payload.length === 1) return { fault: fault('closePayload') };
   const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
   const code = bytes.readUInt16BE(0);
-  if (!isWireCloseCode(code)) return { fault: { code: 1002, reason: `close code ${code} is not allowed` } };
+  if (!isWireCloseCode(code)) return { fault: fault('closeCode', { code }) };
   // 5.5.1: the rest is "UTF-8-encoded data"; 8.1: data that is not valid UTF-8 fails the connection.
   const reason = bytes.subarray(2);
-  if (!isUtf8(reason)) return { fault: { code: 1007, reason: 'close reason is not valid UTF-8' } };
+  if (!isUtf8(reason)) return { fault: fault('closeReason') };
   return { code, reason: reason.toString('utf8') };
 }

@@ -1,24 +1,27 @@
 /**
- * Bytes to frames (RFC 6455 5), as a client sends them: masked, in order, split anywhere.
+ * Turns bytes into frames and messages (RFC 6455 5), for the role of a server or of a client. The bytes may be split
+ * anywhere.
  *
- * The decoder is a pure machine with registers. `push` gives it a chunk; each `next` answers one of a few small
- * numbers, and what it found stands in the registers until the following call. Nothing is allocated on the way
- * but what the user keeps. It never throws on a peer's bytes: a violation is the answer FAULT, with its close code.
+ * `push` gives it a chunk. Each call of `next` returns a small number that says what was found; the details are in public
+ * fields, valid until the following call. So nothing is allocated except what the user keeps. It never throws because
+ * of what a peer sent: a violation is the result FAULT.
  *
- *   whole message in the chunk      MESSAGE    `message` is the text or the bytes
- *   frame of a fragmented message   FRAGMENT   `first`, `final`; `takeFragment()`, and `takeMessage()` after the last
- *   control frame                   PING, PONG, CLOSE    `control` is the payload
- *
- * One law per branch, checked as soon as the byte that can break it is here.
+ *   a whole message in one chunk       MESSAGE             `message` is the text or the bytes
+ *   a frame of a fragmented message    FRAGMENT            `first`, `final`; `takeFragment()`, and `takeMessage()` after the last
+ *   a control frame                    PING, PONG, CLOSE   `control` is the payload
+ *   a violation                        FAULT               `fault` is a row of `faults.ts` with its values
  */
-import { Buffer, constants } from 'node:buffer';
-import type { Fault } from './close-payload.ts';
-import { BINARY, CLOSE, CONTINUATION, MAX_CONTROL_BYTES, PING, PONG, TEXT } from './frame-encoder.ts';
-import { Block, type MaskingKey, rotateKey, SIMD_FROM_BYTES, unmaskInto } from './masking.ts';
+import { Buffer } from 'node:buffer';
+import type { Extension } from '../extensions/extension.ts';
+import { CLOSE, CONTINUATION, MAX_CONTROL_BYTES, PING, PONG, TEXT } from './frame-encoder.ts';
+import { type DecoderLimits, HeaderReader } from './frame-header.ts';
+import { Block, type Role, rotateKey, SIMD_FROM_BYTES, unmaskInto } from './masking.ts';
 import { MessageBuffer } from './message-buffer.ts';
 import { copyUnmasked } from './message-memory.ts';
 import { toBlock } from './read-buffer.ts';
 import { decodeUtf8 } from './utf8.ts';
+
+export type { DecoderLimits } from './frame-header.ts';
 
 export const Decoded = {
   NEED_MORE: 0,
@@ -31,108 +34,77 @@ export const Decoded = {
 } as const;
 export type Decoded = (typeof Decoded)[keyof typeof Decoded];
 
-export interface DecoderLimits {
-  /** Bytes of a message, whole or fragmented. */
-  readonly cap: number;
-  /** Frames of one fragmented message, empty ones included. */
-  readonly maxFragments: number;
-}
-
-/** A header is at most 2 + 8 + 4 bytes. */
-const MAX_HEADER_BYTES = 14;
-/** Texts up to this length are unmasked in shared scratch memory before they become strings. */
+/** Texts up to this length are unmasked in this memory, shared by all decoders, before they become strings. */
 const SCRATCH_BYTES = 64 * 1024;
 const scratch = new Block(Buffer.allocUnsafeSlow(SCRATCH_BYTES));
 const EMPTY = new Uint8Array(0);
 const NO_BLOCK = new Block(EMPTY);
 
-export class FrameDecoder {
-  /** MESSAGE: the text or the bytes. */
+export class FrameDecoder extends HeaderReader {
+  /** After MESSAGE: the text or the bytes. */
   message: string | Uint8Array = EMPTY;
-  /** PING, PONG, CLOSE: the payload, valid until the next call. */
+  /** After PING, PONG, CLOSE: the payload, valid until the next call. */
   control: Uint8Array = EMPTY;
-  /** FAULT: why, with its close code. */
-  fault: Fault | undefined;
-  /** MESSAGE, FRAGMENT: whether the message is text. */
+  /** After MESSAGE, FRAGMENT: whether the message is text. */
   text = false;
-  /** FRAGMENT: whether it begins, and whether it ends its message. */
+  /** After FRAGMENT: whether it is the first one of its message. `final` says whether it is the last one. */
   first = false;
-  final = false;
-  /** Payload bytes of the last frame. */
-  payloadBytes = 0;
 
-  /** False when only fragments are wanted: then no message is assembled. */
-  assemble = true;
-
-  readonly #limits: DecoderLimits;
   #chunk: Uint8Array = EMPTY;
   #block = NO_BLOCK;
   #at = 0;
-
-  // A header that a chunk's end has cut.
-  #cut: Uint8Array | undefined;
-  #cutBytes = 0;
-
-  // The frame under way.
-  #opcode = 0;
-  #key: MaskingKey = 0;
-  #missing = -1; // payload bytes still to come, -1 between frames
-
-  // The fragmented message under way.
-  #messageOpcode = 0; // 0: none
-  #messageBytes = 0;
-  #fragments = 0;
+  /** The payload of a message that is not complete. */
   #buffer: MessageBuffer | undefined;
   #control: Block | undefined;
   #controlBytes = 0;
 
-  constructor(limits: DecoderLimits) {
-    this.#limits = limits;
+  constructor(limits: DecoderLimits, role: Role = 'server') {
+    super(limits, role);
   }
 
-  /** True while bytes of the last chunk remain undecoded. */
+  /** True while bytes of the last chunk have not been decoded. */
   get hasMore(): boolean {
     return this.#at < this.#chunk.length;
   }
 
-  /** True when nothing is under way: another connection may use this decoder. */
+  /** True between two messages, when all bytes are decoded: another connection may use this decoder. */
   get idle(): boolean {
-    return this.#missing < 0 && this.#messageOpcode === 0 && this.#cutBytes === 0 && !this.hasMore;
+    return this.missing < 0 && this.messageOpcode === 0 && this.cutBytes === 0 && !this.hasMore;
   }
 
   /** True inside a fragmented message (RFC 6455 5.4). */
   get fragmenting(): boolean {
-    return this.#messageOpcode !== 0;
+    return this.messageOpcode !== 0;
   }
 
   /** True when a part of a message has come, be it of a frame's header, and its end has not. */
   get insideMessage(): boolean {
-    return this.#messageOpcode !== 0 || this.#missing >= 0 || this.#cutBytes > 0;
+    return this.messageOpcode !== 0 || this.missing >= 0 || this.cutBytes > 0;
   }
 
-  /** Bytes of memory held for an unfinished message: at most 4 KiB, or twice what has come of it. */
+  /** Bytes of memory held for an incomplete message: at most 4 KiB, or twice what has arrived of it. */
   get heldBytes(): number {
     return this.#buffer === undefined ? 0 : this.#buffer.capacity;
   }
 
-  /** Gives the next chunk. All of the last one must have been decoded. */
+  /** Gives the next chunk. The last one must have been decoded completely. */
   push(chunk: Uint8Array): void {
     this.#chunk = chunk;
     this.#block = chunk.length === 0 ? NO_BLOCK : toBlock(chunk);
     this.#at = 0;
   }
 
-  /** Copies what is left of the chunk, for a transport that will reuse its memory. */
+  /** Copies what is left of the chunk, because the transport will use the chunk's memory again. */
   keepRest(): void {
-    this.push(new Uint8Array(this.#chunk.subarray(this.#at))); // not slice: a Buffer's is a view
+    this.push(new Uint8Array(this.#chunk.subarray(this.#at))); // not slice: that of a Buffer is a view
   }
 
-  /** The chunk is done for now: what is unfinished needs memory of its own. */
+  /** The caller pauses between two chunks: an incomplete message moves to memory of its own. */
   settle(): void {
     this.#buffer?.settle();
   }
 
-  /** Adds a chunk behind bytes that are not decoded yet. */
+  /** Adds a chunk after bytes that are not decoded yet. */
   append(chunk: Uint8Array): void {
     if (!this.hasMore) {
       this.push(chunk);
@@ -145,17 +117,15 @@ export class FrameDecoder {
     this.push(joined);
   }
 
-  /** Forgets the rest of the chunk and the message under way: the connection is over. */
+  /** Forgets the rest of the chunk and the incomplete message: the connection is over. */
   discard(): void {
-    this.#messageOpcode = 0;
-    this.#messageBytes = 0;
-    this.#fragments = 0;
-    this.#missing = -1;
-    this.#cutBytes = 0;
+    this.#endMessage();
+    this.missing = -1;
+    this.cutBytes = 0;
     this.recycle();
   }
 
-  /** Lets go of what the last frame left, once nothing is under way. */
+  /** Releases what the last message left, and what belongs to one connection. Only for an idle decoder. */
   recycle(): void {
     this.#chunk = EMPTY;
     this.#block = NO_BLOCK;
@@ -163,28 +133,30 @@ export class FrameDecoder {
     this.#dropBuffer();
     this.message = EMPTY;
     this.assemble = true;
+    this.extension = undefined;
   }
 
-  /** Decodes up to the next frame that has an answer. */
+  /** Decodes up to the next result. */
   next(): Decoded {
-    if (this.#missing < 0) {
-      const header = this.#cutBytes > 0 ? this.#resumeHeader() : this.#readHeader(this.#chunk, this.#at);
+    if (this.missing < 0) {
+      const header = this.cutBytes > 0 ? this.#resumeHeader() : this.readHeader(this.#chunk, this.#at);
       if (header < 0) return Decoded.FAULT;
       if (header === 0) return this.#cutHeader();
-      if (this.#cutBytes > 0) this.#cutBytes = 0;
+      if (this.cutBytes > 0) this.cutBytes = 0;
       else this.#at += header;
-      if (this.#missing <= this.#chunk.length - this.#at && this.final && this.#isWholeMessage()) {
+      if (this.missing <= this.#chunk.length - this.#at && this.final && this.#isWholeMessage()) {
         return this.#readMessage();
       }
       this.#beginPayload();
     }
-    return this.#opcode >= CLOSE ? this.#readControl() : this.#readData();
+    if (this.opcode >= CLOSE) return this.#readControl();
+    return this.extended ? this.#readExtended() : this.#readData();
   }
 
-  /** The data of the fragment just decoded; text without the bytes of a character that the next one completes. */
+  /** The data of the fragment just decoded. Text ends at a whole character; the rest of it comes with the next fragment. */
   takeFragment(): string | Uint8Array {
     const fragment = this.#buffer?.takeFragment(this.text) ?? this.#nothing;
-    // Where nobody takes the message, what is left of it goes with its last fragment.
+    // When nobody takes the message, what is left of it is released with its last fragment.
     if (this.final && !this.assemble) this.#dropBuffer();
     return fragment;
   }
@@ -192,7 +164,7 @@ export class FrameDecoder {
   /** The whole message, after its final fragment. */
   takeMessage(): string | Uint8Array {
     const message = this.#buffer?.takeMessage(this.text) ?? this.#nothing;
-    this.#buffer = undefined; // it has released itself
+    this.#buffer = undefined; // takeMessage has released it
     return message;
   }
 
@@ -206,129 +178,34 @@ export class FrameDecoder {
   }
 
   #isWholeMessage(): boolean {
-    return this.#opcode === TEXT || this.#opcode === BINARY;
+    return this.opcode < CLOSE && this.opcode !== CONTINUATION && !this.rsv1;
   }
 
-  #fail(code: number, reason: string): -1 {
-    this.fault = { code, reason };
-    return -1;
-  }
-
-  /**
-   * Reads a header at `at`; its length, 0 for "need more", -1 for a fault. What is here is judged even when the
-   * rest is not, so that the first wrong byte fails.
-   */
-  #readHeader(bytes: Uint8Array, at: number): number {
-    const available = bytes.length - at;
-    if (available < 1) return 0;
-    const b0 = bytes[at] as number;
-    const opcode = b0 & 0x0f;
-    const final = b0 >= 0x80;
-    // 5.2: RSV1-3 "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values".
-    if ((b0 & 0x70) !== 0) return this.#fail(1002, 'reserved bits set with no extension negotiated');
-    if (opcode >= CLOSE) {
-      // 5.2: "If an unknown opcode is received, the receiving endpoint MUST _Fail the WebSocket Connection_."
-      if (opcode > PONG) return this.#fail(1002, `reserved opcode ${opcode}`);
-      // 5.5: control frames "MUST NOT be fragmented".
-      if (!final) return this.#fail(1002, 'fragmented control frame');
-    } else if (opcode === CONTINUATION) {
-      // 5.4: a continuation only follows a frame that left its message open.
-      if (this.#messageOpcode === 0) return this.#fail(1002, 'continuation frame outside a message');
-    } else {
-      if (opcode > BINARY) return this.#fail(1002, `reserved opcode ${opcode}`);
-      // 5.4: "The fragments of one message MUST NOT be interleaved between the fragments of another message".
-      if (this.#messageOpcode !== 0) return this.#fail(1002, 'new message inside a fragmented one');
-    }
-    if (available < 2) return 0;
-
-    const b1 = bytes[at + 1] as number;
-    // 5.1: "The server MUST close the connection upon receiving a frame that is not masked."
-    if (b1 < 0x80) return this.#fail(1002, 'frame from a client is not masked');
-    let length = b1 & 0x7f;
-    let size = 2;
-    if (length > MAX_CONTROL_BYTES) {
-      // 5.5: "All control frames MUST have a payload length of 125 bytes or less".
-      if (opcode >= CLOSE) return this.#fail(1002, 'control frame over 125 bytes');
-      const wide = length === 127;
-      size = wide ? 10 : 4;
-      // 5.2: of a 64-bit length "the most significant bit MUST be 0".
-      if (wide && available > 2 && (bytes[at + 2] as number) >= 0x80) {
-        return this.#fail(1002, 'most significant bit of the length is set');
-      }
-      if (available < size) return 0;
-      length = wide
-        ? readUint64(bytes, at + 2)
-        : ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number);
-      // 5.2: "the minimal number of bytes MUST be used to encode the length".
-      if (length < (wide ? 65_536 : 126)) return this.#fail(1002, 'length is not in its shortest form');
-    }
-    if (opcode < CLOSE && !this.#withinLimits(opcode, length, final)) return -1;
-
-    if (available < size + 4) return 0;
-    const key = at + size;
-    this.#key =
-      (bytes[key] as number) |
-      ((bytes[key + 1] as number) << 8) |
-      ((bytes[key + 2] as number) << 16) |
-      ((bytes[key + 3] as number) << 24);
-    this.#opcode = opcode;
-    this.#missing = length;
-    this.payloadBytes = length;
-    this.final = final;
-    return size + 4;
-  }
-
-  /** 10.4: limits on frame and message sizes are the server's to set; judged before a byte is kept. */
-  #withinLimits(opcode: number, length: number, final: boolean): boolean {
-    const { cap, maxFragments } = this.#limits;
-    if (this.#messageBytes + length > cap) {
-      this.#fail(1009, `message is over the cap of ${cap} bytes`);
-      return false;
-    }
-    // A frame is held whole, a message only where it is assembled; neither can be more than a string can hold.
-    if ((this.assemble ? this.#messageBytes + length : length) > constants.MAX_STRING_LENGTH) {
-      this.#fail(1009, `message is over ${constants.MAX_STRING_LENGTH} bytes`);
-      return false;
-    }
-    if ((opcode === CONTINUATION || !final) && this.#fragments >= maxFragments) {
-      this.#fail(1008, `message has more than ${maxFragments} fragments`);
-      return false;
-    }
-    return true;
-  }
-
-  /** Keeps the start of a header that the chunk's end has cut. */
+  /** Keeps the beginning of a header that the chunk's end has cut. */
   #cutHeader(): Decoded {
-    if (this.#cutBytes === 0 && this.#at < this.#chunk.length) {
-      this.#cut ??= new Uint8Array(MAX_HEADER_BYTES);
-      this.#cut.set(this.#chunk.subarray(this.#at));
-      this.#cutBytes = this.#chunk.length - this.#at;
-    }
+    if (this.cutBytes === 0 && this.hasMore) this.keepHeader(this.#chunk.subarray(this.#at));
     this.push(EMPTY);
     return Decoded.NEED_MORE;
   }
 
-  /** Goes on with a cut header, a byte at a time; the answers of `#readHeader`. */
+  /** Continues a cut header, byte by byte; returns what `readHeader` does. */
   #resumeHeader(): number {
-    const cut = this.#cut as Uint8Array; // set by #cutHeader before #cutBytes became positive
     while (this.#at < this.#chunk.length) {
-      cut[this.#cutBytes++] = this.#chunk[this.#at++] as number;
-      const header = this.#readHeader(cut.subarray(0, this.#cutBytes), 0);
+      const header = this.continueHeader(this.#chunk[this.#at++] as number);
       if (header !== 0) return header;
     }
     return 0;
   }
 
-  /** The common case: a whole unfragmented message lies in the chunk. */
+  /** The common case: the whole message is one frame, and in this chunk. */
   #readMessage(): Decoded {
     const start = this.#at;
-    const length = this.#missing;
-    const end = start + length;
+    const end = start + this.missing;
     this.#at = end;
-    this.#missing = -1;
-    this.text = this.#opcode === TEXT;
+    this.missing = -1;
+    this.text = this.opcode === TEXT;
     if (!this.text) {
-      this.message = copyUnmasked(this.#block, start, end, this.#key);
+      this.message = copyUnmasked(this.#block, start, end, this.key);
       return Decoded.MESSAGE;
     }
     const text = this.#decodeText(start, end);
@@ -337,91 +214,129 @@ export class FrameDecoder {
     return Decoded.MESSAGE;
   }
 
-  /** The text of a payload that is all here; undefined when it is not valid UTF-8. */
+  /** The text of a complete payload; undefined when it is not valid UTF-8. */
   #decodeText(start: number, end: number): string | undefined {
     const length = end - start;
     if (length === 0) return '';
     const source = this.#block;
     if (source.unmaskInPlace !== undefined && length >= SIMD_FROM_BYTES) {
-      const seen = source.unmaskInPlace(start, end, this.#key);
+      const seen = source.unmaskInPlace(start, end, this.key);
       return decodeUtf8(source.bytes as Buffer, start, end, seen < 0x80); // only the read buffer has unmaskInPlace
     }
     const target = length <= SCRATCH_BYTES ? scratch : new Block(Buffer.allocUnsafeSlow(length));
-    const seen = unmaskInto(source, start, end, this.#key, target, 0);
+    const seen = unmaskInto(source, start, end, this.key, target, 0);
     return decodeUtf8(target.bytes as Buffer, 0, length, seen < 0x80);
   }
 
-  /** Opens the payload of a control frame, a fragment, or a message that more than one chunk brings. */
+  /** Begins the payload of a control frame, of a fragment, or of a message that is not complete in this chunk. */
   #beginPayload(): void {
-    if (this.#opcode >= CLOSE) {
+    if (this.opcode >= CLOSE) {
       this.#control ??= new Block(new Uint8Array(MAX_CONTROL_BYTES));
       this.#controlBytes = 0;
       return;
     }
-    this.first = this.#opcode !== CONTINUATION;
+    this.first = this.opcode !== CONTINUATION;
     if (this.first) {
-      this.text = this.#opcode === TEXT;
+      this.text = this.opcode === TEXT;
+      this.extended = this.rsv1;
       this.#dropBuffer();
     }
-    if (this.#missing > 0) this.#buffer ??= new MessageBuffer();
-    if (this.first && !this.final) this.#messageOpcode = this.#opcode;
-    if (!this.first || !this.final) this.#fragments++;
-    this.#messageBytes += this.#missing;
-    this.#buffer?.beginFragment(this.assemble, this.final);
+    if (this.missing > 0 || this.extended) this.#buffer ??= new MessageBuffer();
+    if (this.first && !this.final) this.messageOpcode = this.opcode;
+    if (!this.first || !this.final) this.fragments++;
+    if (!this.extended) this.messageBytes += this.missing;
+    // Nobody knows how much more comes out of an extension, so no fragment of it counts as the last.
+    this.#buffer?.beginFragment(this.assemble, this.final && !this.extended);
   }
 
   #readControl(): Decoded {
     const control = this.#control as Block; // made by #beginPayload
-    const take = Math.min(this.#missing, this.#chunk.length - this.#at);
-    unmaskInto(this.#block, this.#at, this.#at + take, this.#key, control, this.#controlBytes);
-    this.#key = rotateKey(this.#key, take);
-    this.#at += take;
+    const take = this.#takePayload(control, this.#controlBytes, MAX_CONTROL_BYTES);
     this.#controlBytes += take;
-    this.#missing -= take;
     if (!this.hasMore) this.push(EMPTY); // the chunk's memory is not ours to hold
-    if (this.#missing > 0) return Decoded.NEED_MORE;
-    this.#missing = -1;
+    if (this.missing > 0) return Decoded.NEED_MORE;
+    this.missing = -1;
     this.control = control.bytes.subarray(0, this.#controlBytes);
-    if (this.#opcode === PING) return Decoded.PING;
-    return this.#opcode === PONG ? Decoded.PONG : Decoded.CLOSE;
+    if (this.opcode === PING) return Decoded.PING;
+    return this.opcode === PONG ? Decoded.PONG : Decoded.CLOSE;
+  }
+
+  /** Copies the next bytes of the payload, unmasked and at most `most`, to `target` at `at`. Returns how many. */
+  #takePayload(target: Block, at: number, most: number): number {
+    const take = Math.min(this.missing, this.#chunk.length - this.#at, most);
+    unmaskInto(this.#block, this.#at, this.#at + take, this.key, target, at);
+    this.key = rotateKey(this.key, take);
+    this.#at += take;
+    this.missing -= take;
+    return take;
   }
 
   #readData(): Decoded {
-    const take = Math.min(this.#missing, this.#chunk.length - this.#at);
+    const take = Math.min(this.missing, this.#chunk.length - this.#at);
     if (take > 0) {
       const buffer = this.#buffer as MessageBuffer; // made by #beginPayload for every payload that is not empty
       // 8.1: bytes that are not valid UTF-8 fail the connection, here at the first of them.
       const end = this.#at + take;
-      if (!buffer.append(this.#block, this.#at, end, this.#key, this.#missing, this.text)) {
+      if (!buffer.append(this.#block, this.#at, end, this.key, this.missing, this.text)) {
         return this.#invalidText();
       }
-      this.#key = rotateKey(this.#key, take);
+      this.key = rotateKey(this.key, take);
       this.#at = end;
-      this.#missing -= take;
+      this.missing -= take;
     }
-    if (!this.hasMore) this.push(EMPTY);
-    if (this.#missing > 0) return Decoded.NEED_MORE;
-    this.#missing = -1;
+    return this.#endPayload();
+  }
+
+  /** The payload of a message that the extension reads: pieces of it go in, and what comes out is kept. */
+  #readExtended(): Decoded {
+    const extension = this.extension as Extension; // without one, RSV1 is a fault
+    do {
+      const take = this.#takePayload(scratch, 0, SCRATCH_BYTES);
+      const last = this.final && this.missing === 0;
+      if (take === 0 && !last) break;
+      extension.push(scratch.bytes.subarray(0, take), last);
+      for (let out = extension.read(); out !== 'more'; out = extension.read()) {
+        if (!(out instanceof Uint8Array)) this.fault = out;
+        else if (this.#keep(out)) continue;
+        return Decoded.FAULT;
+      }
+    } while (this.missing > 0 && this.hasMore);
+    return this.#endPayload();
+  }
+
+  /** Keeps what came out of the extension; false for a fault. */
+  #keep(bytes: Uint8Array): boolean {
+    if (!this.withinLimits(bytes.length)) return false;
+    this.messageBytes += bytes.length;
+    const buffer = this.#buffer as MessageBuffer; // made by #beginPayload
+    if (buffer.append(new Block(bytes), 0, bytes.length, 0, bytes.length, this.text)) return true;
+    this.#invalidText();
+    return false;
+  }
+
+  /** All that the chunk has of the payload is taken: says whether the frame is complete, and the message. */
+  #endPayload(): Decoded {
+    if (!this.hasMore) this.push(EMPTY); // the chunk's memory is not ours to hold
+    if (this.missing > 0) return Decoded.NEED_MORE;
+    this.missing = -1;
     if (!this.final) return Decoded.FRAGMENT;
     if (this.text && this.#buffer !== undefined && !this.#buffer.complete) return this.#invalidText();
-    const fragmented = this.#messageOpcode !== 0;
-    this.#messageOpcode = 0;
-    this.#messageBytes = 0;
-    this.#fragments = 0;
+    const fragmented = this.messageOpcode !== 0;
+    this.#endMessage();
     if (fragmented) return Decoded.FRAGMENT;
     this.message = this.takeMessage();
     return Decoded.MESSAGE;
   }
 
+  #endMessage(): void {
+    this.messageOpcode = 0;
+    this.messageBytes = 0;
+    this.fragments = 0;
+    this.extended = false;
+  }
+
   #invalidText(): Decoded {
-    this.#fail(1007, 'text is not valid UTF-8');
+    this.fail('invalidText');
     return Decoded.FAULT;
   }
-}
-
-/** A 64-bit length; beyond 2^53 it is only larger than every cap, so the lost low bits do not matter. */
-function readUint64(bytes: Uint8Array, at: number): number {
-  let value = 0;
-  for (let i = at; i < at + 8; i++) value = value * 256 + (bytes[i] as number);
-  return value;
 }

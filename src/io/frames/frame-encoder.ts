@@ -1,7 +1,8 @@
 /**
- * Frames that a server sends (RFC 6455 5.2): never masked (5.1), lengths in the fewest bytes.
+ * Writes frames (RFC 6455 5.2), with the length in the fewest bytes. A server's frames are not masked, a client's are (5.1).
  */
 import type { Buffer } from 'node:buffer';
+import { Block, type MaskingKey, type Role, randomKey, unmaskInto } from './masking.ts';
 
 /** Opcodes, RFC 6455 5.2 and 11.8. */
 export const CONTINUATION = 0x0;
@@ -14,7 +15,12 @@ export const PONG = 0xa;
 /** Most payload bytes of a control frame (RFC 6455 5.5). */
 export const MAX_CONTROL_BYTES = 125;
 
+/** The reserved bit that an extension may use (RFC 6455 5.2; RFC 7692 6), in its place in a frame's first byte. */
+export const RSV1 = 0x40;
+
 const FIN = 0x80;
+const MASK_BIT = 0x80;
+const KEY_BYTES = 4;
 
 /** Bytes of the header of an unmasked frame with this much payload: 2, 4 or 10. */
 export function headerBytes(payloadBytes: number): number {
@@ -22,7 +28,7 @@ export function headerBytes(payloadBytes: number): number {
   return payloadBytes < 65_536 ? 4 : 10;
 }
 
-/** Writes the header at `at` and returns where the payload begins. `rsv` holds the bits an extension sets. */
+/** Writes the header of an unmasked frame at `at`; returns where the payload begins. `rsv`: reserved bits, or 0. */
 export function writeHeader(
   target: Uint8Array,
   at: number,
@@ -51,16 +57,47 @@ export function writeHeader(
   return at + 10;
 }
 
-/** One whole frame in memory of its own. */
-export function encodeFrame(opcode: number, payload: Uint8Array, final = true): Uint8Array {
-  const frame = new Uint8Array(headerBytes(payload.length) + payload.length);
-  frame.set(payload, writeHeader(frame, 0, opcode, final, payload.length));
+/** One whole frame in memory of its own; masked when there is a `key`. */
+export function encodeFrame(
+  opcode: number,
+  payload: Uint8Array,
+  final = true,
+  rsv = 0,
+  key?: MaskingKey,
+): Uint8Array {
+  const bytes = payload.length;
+  const frame = new Uint8Array(headerBytes(bytes) + (key === undefined ? 0 : KEY_BYTES) + bytes);
+  const end = writeHeader(frame, 0, opcode, final, bytes, rsv);
+  if (key === undefined) frame.set(payload, end);
+  else unmaskInto(new Block(payload), 0, bytes, key, new Block(frame), writeKey(frame, end, key));
   return frame;
 }
 
+/** Turns the header before `at` into that of a masked frame; returns where the payload begins. */
+export function writeKey(frame: Uint8Array, at: number, key: MaskingKey): number {
+  frame[1] = (frame[1] as number) | MASK_BIT; // every header has two bytes
+  for (let i = 0; i < KEY_BYTES; i++) frame[at + i] = key >>> (8 * i);
+  return at + KEY_BYTES;
+}
+
+/** Encodes the frames of one end of a connection: a client's are masked, each with the next key. */
+export class FrameEncoder {
+  readonly #nextKey: (() => MaskingKey) | undefined;
+
+  constructor(role: Role, nextKey: () => MaskingKey = randomKey) {
+    this.#nextKey = role === 'client' ? nextKey : undefined;
+  }
+
+  /** One whole frame in memory of its own. `rsv`: reserved bits, in their place in the first byte. */
+  encode(opcode: number, payload: Uint8Array, final = true, rsv = 0): Uint8Array {
+    return encodeFrame(opcode, payload, final, rsv, this.#nextKey?.());
+  }
+}
+
 /**
- * Writes a whole text frame at `at` and returns its end. The target must have room for 10 + 3 × length bytes.
- * The header is guessed from the length in characters, which is right for ASCII, and mended where it was not.
+ * Writes a whole unmasked text frame at `at`; returns its end. The target must have room for 10 + 3 × length bytes.
+ * The size of the header is guessed from the length in characters, which is right for ASCII. If it was wrong, the payload
+ * is moved.
  */
 export function writeTextFrame(
   target: Buffer,

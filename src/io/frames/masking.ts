@@ -1,29 +1,36 @@
 /**
- * Masking (RFC 6455 5.3): octet i of the payload is XORed with octet i modulo 4 of the masking key.
+ * Masking (RFC 6455 5.3): octet i of the payload is XORed with octet i modulo 4 of the masking key. Masking and unmasking
+ * are the same operation.
  *
- * We only ever unmask, and always while copying: the bytes leave the socket's chunk and arrive clear in memory of
- * ours, in one pass. The pass also answers, for free, whether all bytes were ASCII.
+ * It happens while the bytes are copied, in one pass. The same pass finds out whether all bytes were ASCII.
  */
+import { randomBytes } from 'node:crypto';
 
-/** A masking key as one 32-bit number, first octet lowest. */
+/** Which end of a connection this is: a client masks the frames that it sends, a server does not (RFC 6455 5.1). */
+export type Role = 'server' | 'client';
+
+/** A masking key as one 32-bit number; its lowest 8 bits are the first octet. 0 changes nothing. */
 export type MaskingKey = number;
 
-/** The key as it applies from payload octet `phase` on. */
+/** A new key for each frame, from a strong source of randomness, as 5.3 wants it. */
+export const randomKey = (): MaskingKey => randomBytes(4).readInt32LE();
+
+/** The key for a payload whose first `phase` octets are already masked or unmasked. */
 export function rotateKey(key: MaskingKey, phase: number): MaskingKey {
   const bits = (phase & 3) << 3;
   return bits === 0 ? key : (key >>> bits) | (key << (32 - bits));
 }
 
-/** Below this many bytes a loop over octets is faster than one over words. */
+/** For fewer bytes than this, a loop over octets is faster than one over words. */
 const WORDS_FROM_BYTES = 32;
 
-/** From this many bytes on, SIMD in place and a copy are faster than words. */
+/** For this many bytes or more, SIMD in place and then a copy are faster than a loop over words. */
 export const SIMD_FROM_BYTES = 320;
 
-/** A block of memory, and a view for reading it in words, made when it is first needed. */
+/** A block of memory, with a view for access in words, which is made when it is first needed. */
 export class Block {
   readonly bytes: Uint8Array;
-  /** Unmasks `[start, end)` of this block in place, where it lies in memory that SIMD reaches. */
+  /** Unmasks `[start, end)` of this block in place; only for memory that WebAssembly can reach. */
   readonly unmaskInPlace: ((start: number, end: number, key: MaskingKey) => number) | undefined;
   #words: DataView | undefined;
 
@@ -40,8 +47,8 @@ export class Block {
 }
 
 /**
- * Copies `source[start..end)` unmasked to `target` at `at`; `key` applies to the first octet copied.
- * Returns all octets OR-ed together: below 0x80 exactly when every one was ASCII.
+ * Copies `source[start..end)` to `target` at `at`, and unmasks (or masks) it with `key`, whose first octet belongs to the
+ * first octet copied. Returns all octets of the result OR-ed together: less than 0x80 if and only if all are ASCII.
  */
 export function unmaskInto(
   source: Block,

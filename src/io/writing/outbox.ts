@@ -6,18 +6,22 @@
  * After a Close frame nothing more is taken (RFC 6455 5.5.1).
  */
 import { Buffer } from 'node:buffer';
+import type { Extension } from '../extensions/extension.ts';
 import {
   BINARY,
   CLOSE,
+  CONTINUATION,
   encodeFrame,
   headerBytes,
   PING,
   PONG,
+  RSV1,
   TEXT,
   writeHeader,
   writeTextFrame,
 } from '../frames/frame-encoder.ts';
 import type { Transport } from '../transports/transport.ts';
+import { type EncodedMessage, formOf } from './encoded-message.ts';
 import { type Flushable, SLAB_BYTES, type WriteTurn } from './write-turn.ts';
 
 /** `sent`: on its way; `queued`: behind what the peer has not read; `dropped`, `closed`: it will never go. */
@@ -31,11 +35,6 @@ export interface OutboxLimits {
   readonly overflow: Overflow;
   /** Pongs that wait for a peer that does not read; beyond, only the newest is kept (RFC 6455 5.5.3). */
   readonly maxPendingPongs: number;
-}
-
-/** A message encoded once, to be sent to many. */
-export interface EncodedMessage {
-  readonly frame: Uint8Array;
 }
 
 interface Queued {
@@ -73,6 +72,8 @@ export class Outbox implements Flushable {
   bytes = 0;
   /** Messages dropped at `sendLimit`. */
   dropped = 0;
+  /** Encodes the payloads of messages. Undefined: they go as they are. */
+  extension: Extension | undefined;
 
   readonly #transport: Transport;
   readonly #limits: OutboxLimits;
@@ -127,6 +128,7 @@ export class Outbox implements Flushable {
 
   text(text: string, key?: string): SendResult {
     if (this.#sealed) return 'closed';
+    if (this.extension !== undefined) return this.#extended(this.extension, TEXT, Buffer.from(text), key);
     const most = 10 + text.length * 3;
     if (key === undefined && most <= SMALL_BYTES && this.#isClear(most)) {
       const at = this.#open(most);
@@ -143,6 +145,7 @@ export class Outbox implements Flushable {
 
   binary(payload: Uint8Array, key?: string): SendResult {
     if (this.#sealed) return 'closed';
+    if (this.extension !== undefined) return this.#extended(this.extension, BINARY, payload, key);
     const bytes = payload.length;
     if (key !== undefined || !this.#isClear(bytes))
       return this.#message(encodeFrame(BINARY, payload), bytes, key);
@@ -157,8 +160,8 @@ export class Outbox implements Flushable {
 
   encoded(message: EncodedMessage, key?: string): SendResult {
     if (this.#sealed) return 'closed';
-    const { frame } = message;
-    if (key !== undefined || !this.#isClear(frame.length)) return this.#message(frame, frame.length, key);
+    const { frame, payloadBytes } = formOf(message, this.extension);
+    if (key !== undefined || !this.#isClear(payloadBytes)) return this.#message(frame, payloadBytes, key);
     this.messages++;
     this.#markDirty();
     this.#block(frame);
@@ -184,7 +187,10 @@ export class Outbox implements Flushable {
   fragment(opcode: number, payload: Uint8Array, final: boolean): SendResult {
     if (this.#sealed) return 'closed';
     this.#behind ??= [];
-    const result = this.#frame({ frame: encodeFrame(opcode, payload, final), key: FRAGMENT });
+    const first = opcode !== CONTINUATION;
+    const encoded = this.extension?.encodeFragment(payload, first, final);
+    const rsv = first && encoded !== undefined ? RSV1 : 0;
+    const result = this.#frame({ frame: encodeFrame(opcode, encoded ?? payload, final, rsv), key: FRAGMENT });
     if (final) {
       this.messages++;
       this.#releaseBehind();
@@ -315,6 +321,16 @@ export class Outbox implements Flushable {
       this.#behind === undefined &&
       this.#turnBytes + bytes <= this.#limits.sendLimit
     );
+  }
+
+  /** A message whose payload an extension may encode. */
+  #extended(extension: Extension, opcode: number, payload: Uint8Array, key: string | undefined): SendResult {
+    // Only such a message is sent for certain, and in the order in which messages are encoded.
+    const isNext = key === undefined && this.#behind === undefined && this.#limits.overflow === 'close';
+    const encoded = extension.encode(payload, !isNext);
+    const frame =
+      encoded === undefined ? encodeFrame(opcode, payload) : encodeFrame(opcode, encoded, true, RSV1);
+    return this.#message(frame, (encoded ?? payload).length, key);
   }
 
   #message(frame: Uint8Array, bytes: number, key: string | undefined): SendResult {
@@ -527,31 +543,4 @@ export class Outbox implements Flushable {
     this.#marked = true;
     this.#turn.mark(this);
   }
-}
-
-/**
- * Encodes a message once, so that many can be sent the same bytes.
- * @throws TypeError for anything but a string or a Uint8Array.
- */
-export function encodeMessage(message: string | Uint8Array): EncodedMessage {
-  if (typeof message === 'string') return { frame: encodeFrame(TEXT, Buffer.from(message)) };
-  if (!(message instanceof Uint8Array)) throw notSendable(message);
-  return { frame: encodeFrame(BINARY, message) };
-}
-
-/** Whether a value is what `encodeMessage` made. */
-export function isEncoded(value: unknown): value is EncodedMessage {
-  return typeof value === 'object' && value !== null && (value as EncodedMessage).frame instanceof Uint8Array;
-}
-
-export function notSendable(value: unknown): TypeError {
-  const allowed = 'a message is a string, a Uint8Array, or what prepare() made';
-  return new TypeError(`cannot send ${kindOf(value)}; ${allowed}; JSON goes as JSON.stringify(value)`);
-}
-
-/** What a value is, with its article. */
-export function kindOf(value: unknown): string {
-  if (value === null || value === undefined) return String(value);
-  const kind = typeof value === 'object' ? (value.constructor?.name ?? 'object') : typeof value;
-  return /^[AEIOaeio]/.test(kind) ? `an ${kind}` : `a ${kind}`;
 }

@@ -83,7 +83,7 @@ describe('what a peer sent (RFC 6455 5.5.1)', () => {
   test('one byte is a protocol error', () => {
     for (const byte of [0x00, 0x03, 0xff]) {
       expect(readClosePayload(Uint8Array.of(byte))).toEqual({
-        fault: { code: 1002, reason: 'close payload of one byte' },
+        fault: { name: 'closePayload', code: 1002, reason: 'close payload of one byte' },
       });
     }
   });
@@ -91,7 +91,7 @@ describe('what a peer sent (RFC 6455 5.5.1)', () => {
   test('a reason that is not UTF-8 is 1007, also when it ends within a character (8.1)', () => {
     for (const reason of [hex('c0 80'), hex('ed a0 80'), hex('61 e2 82'), hex('80'), hex('f5 80 80 80')]) {
       expect(readClosePayload(wire(1000, reason))).toEqual({
-        fault: { code: 1007, reason: 'close reason is not valid UTF-8' },
+        fault: { name: 'closeReason', code: 1007, reason: 'close reason is not valid UTF-8' },
       });
     }
   });

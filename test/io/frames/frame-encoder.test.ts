@@ -6,10 +6,12 @@ import {
   CLOSE,
   CONTINUATION,
   encodeFrame,
+  FrameEncoder,
   headerBytes,
   MAX_CONTROL_BYTES,
   PING,
   PONG,
+  RSV1,
   TEXT,
   writeHeader,
   writeTextFrame,
@@ -71,6 +73,53 @@ test('a frame is memory of its own', () => {
   const frame = encodeFrame(BINARY, payload);
   payload.fill(9);
   expect([...frame, frame.buffer.byteLength]).toEqual([0x82, 3, 1, 2, 3, 5]);
+});
+
+describe('a client masks (RFC 6455 5.1, 5.3)', () => {
+  /** The key of the examples in RFC 6455 5.7. */
+  const KEY = 0x3d21fa37;
+
+  test('as in the examples of RFC 6455 5.7', () => {
+    const client = new FrameEncoder('client', () => KEY);
+    expect(client.encode(TEXT, Buffer.from('Hello'))).toEqual(hex('81 85 37fa213d 7f9f4d5158'));
+    expect(client.encode(PONG, Buffer.from('Hello'))).toEqual(hex('8a 85 37fa213d 7f9f4d5158'));
+  });
+
+  test('each frame with the next key, at every length of header, and leaves the payload as it is', () => {
+    for (const length of [0, 1, 125, 126, 65_535, 65_536]) {
+      const keys = [0x01020304, -1, 0];
+      const client = new FrameEncoder('client', () => keys.shift() as number);
+      const payload = new Uint8Array(length).fill(0x55);
+      const [first, second, third] = [1, 2, 3].map(() => client.encode(BINARY, payload, false, RSV1));
+      const head = headerBytes(length);
+      const plain = encodeFrame(BINARY, payload, false, RSV1);
+      plain[1] = (plain[1] as number) | 0x80;
+      for (const [frame, key] of [
+        [first, hex('04 03 02 01')],
+        [second, hex('ff ff ff ff')],
+        [third, hex('00 00 00 00')],
+      ] as const) {
+        const masked = payload.map((octet, i) => octet ^ (key[i & 3] as number));
+        expect(Buffer.concat([plain.subarray(0, head), key, masked]).equals(frame as Uint8Array)).toBe(true);
+      }
+      expect(payload.every((octet) => octet === 0x55)).toBe(true);
+    }
+  });
+
+  test('with keys that nobody can foresee, where none are given', () => {
+    const client = new FrameEncoder('client');
+    const keys = new Set(
+      Array.from({ length: 50 }, () =>
+        Buffer.from(client.encode(PING, new Uint8Array(0))).toString('hex', 2),
+      ),
+    );
+    expect(keys.size).toBeGreaterThan(45);
+  });
+
+  test('a server does not', () => {
+    const server = new FrameEncoder('server', () => KEY);
+    expect(server.encode(TEXT, Buffer.from('Hel'), false, RSV1)).toEqual(hex('41 03 48656c'));
+  });
 });
 
 describe('a text frame written in place', () => {

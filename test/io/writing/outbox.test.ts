@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { encodeClosePayload } from '../../../src/io/frames/close-payload.ts';
 import { BINARY, CONTINUATION, PING, PONG, TEXT } from '../../../src/io/frames/frame-encoder.ts';
-import { encodeMessage, Outbox, type OutboxLimits } from '../../../src/io/writing/outbox.ts';
+import { encodeMessage, formOf } from '../../../src/io/writing/encoded-message.ts';
+import { Outbox, type OutboxLimits } from '../../../src/io/writing/outbox.ts';
 import { WriteTurn } from '../../../src/io/writing/write-turn.ts';
 import { FakeTransport } from '../../support/fake-transport.ts';
 
@@ -101,7 +102,7 @@ describe('one write a turn', () => {
     const { outbox, transport } = new Line();
     turn.begin();
     // A frame with the text of an answer, so that it can be read back here.
-    outbox.raw(encodeMessage('HTTP/1.1 101').frame);
+    outbox.raw(formOf(encodeMessage('HTTP/1.1 101')).frame);
     outbox.text('welcome');
     turn.end();
     expect([transport.frames, transport.writes.length]).toEqual([['text HTTP/1.1 101', 'text welcome'], 1]);
@@ -395,10 +396,10 @@ describe('after our Close nothing follows (RFC 6455 5.5.1)', () => {
     expect(transport.frames).toEqual(['text a', 'close 1000 bye']);
     expect(outbox.sealed).toBe(true);
     const message = encodeMessage('x');
-    expect([outbox.text('x'), outbox.binary(message.frame), outbox.encoded(message)]).toEqual(
+    expect([outbox.text('x'), outbox.binary(payload('x')), outbox.encoded(message)]).toEqual(
       Array(3).fill('closed'),
     );
-    expect([outbox.fragment(TEXT, message.frame, true), outbox.control(PING, message.frame)]).toEqual([
+    expect([outbox.fragment(TEXT, payload('x'), true), outbox.control(PING, payload('x'))]).toEqual([
       'closed',
       false,
     ]);
@@ -444,7 +445,7 @@ describe('after our Close nothing follows (RFC 6455 5.5.1)', () => {
   test('our side ends at once when nothing waits, behind what this turn has', () => {
     const { outbox, transport } = new Line();
     turn.begin();
-    outbox.raw(encodeMessage('HTTP/1.1 403').frame);
+    outbox.raw(formOf(encodeMessage('HTTP/1.1 403')).frame);
     outbox.end();
     turn.end();
     expect([transport.frames, transport.ended]).toEqual([['text HTTP/1.1 403'], 1]);
@@ -474,21 +475,6 @@ test('release in the midst of a turn drops what the turn has not written', () =>
   outbox.release();
   turn.end();
   expect(transport.writes).toEqual([]);
-});
-
-describe('messages encoded once', () => {
-  test('are one frame for many connections, and are not copied', () => {
-    const message = encodeMessage('x'.repeat(1000));
-    const lines = Array.from({ length: 3 }, () => new Line());
-    for (const { outbox } of lines) expect(outbox.encoded(message)).toBe('sent');
-    for (const line of lines) expect(line.frames).toEqual(['text 1000 of x']);
-  });
-
-  test('are text or binary, with the shortest length', () => {
-    expect([...encodeMessage('é').frame]).toEqual([0x81, 2, 0xc3, 0xa9]);
-    expect([...encodeMessage(Uint8Array.of(7)).frame]).toEqual([0x82, 1, 7]);
-    expect([...encodeMessage('').frame]).toEqual([0x81, 0]);
-  });
 });
 
 /** What may be done with some connections that share a turn. */

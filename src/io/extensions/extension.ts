@@ -1,0 +1,46 @@
+/**
+ * A WebSocket extension that changes payloads and owns the bit RSV1 (RFC 6455 5.2 and 9), such as permessage-deflate
+ * (RFC 7692). One object for each connection that has negotiated it.
+ *
+ *   in    FrameDecoder -> push, read -> the message. Only for messages whose first frame has RSV1 set.
+ *   out   Outbox -> encode, encodeFragment -> the frames. A result means: send this instead, with RSV1 set.
+ *
+ * All calls are synchronous, and none may throw.
+ */
+import type { Fault } from '../faults.ts';
+
+export interface Extension {
+  /**
+   * Names the bytes that `encode` makes when `standsAlone` is true: connections with the same form can be sent the same
+   * bytes, so a message that goes to many is encoded once for each form.
+   */
+  readonly form: string;
+
+  /**
+   * Takes the next piece of a message's payload, unmasked; `final` with the last one, which may be empty.
+   * The piece is only lent: its memory is used again after the `read` that answers 'more'.
+   */
+  push(piece: Uint8Array, final: boolean): void;
+
+  /**
+   * The next bytes that come out of what was pushed. 'more': nothing is left, the next piece may be pushed.
+   * The bytes are only lent: they are valid until the next call. The decoder counts each result against `cap` before it
+   * keeps it and before it asks for the next one, so an extension should give its output in slices.
+   */
+  read(): Uint8Array | 'more' | Fault;
+
+  /**
+   * Encodes a message that goes out in one frame. Undefined: send it as it is, without RSV1.
+   * The result is memory that nobody writes to again.
+   *
+   * With `standsAlone`, the message may be dropped or sent later than messages that are encoded after it. Then the result
+   * must not depend on what was encoded before, and nothing encoded later may depend on the result.
+   */
+  encode(payload: Uint8Array, standsAlone: boolean): Uint8Array | undefined;
+
+  /**
+   * Encodes the next fragment of a message that goes out in fragments; these are never dropped. Undefined: send it as it
+   * is. All fragments of one message get a result, or none of them does: only the `first` has RSV1.
+   */
+  encodeFragment(payload: Uint8Array, first: boolean, final: boolean): Uint8Array | undefined;
+}

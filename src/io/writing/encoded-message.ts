@@ -1,0 +1,88 @@
+/**
+ * A message that is encoded once and sent to many peers. Users cannot look inside: it holds the frame as each kind of peer
+ * needs it, made when the first peer of that kind gets the message.
+ */
+import { Buffer } from 'node:buffer';
+import type { Extension } from '../extensions/extension.ts';
+import { BINARY, encodeFrame, RSV1, TEXT } from '../frames/frame-encoder.ts';
+
+/** A message as one kind of peer gets it. Nobody writes to it. */
+export interface EncodedForm {
+  readonly frame: Uint8Array;
+  /** Bytes of the payload in `frame`. */
+  readonly payloadBytes: number;
+}
+
+let make: (opcode: number, payload: Uint8Array) => EncodedMessage;
+let isMade: (value: object) => boolean;
+let formIn: (message: EncodedMessage, extension: Extension | undefined) => EncodedForm;
+
+/** A message encoded once, to be sent to many: made by `prepare`. */
+export class EncodedMessage {
+  readonly #opcode: number;
+  readonly #plain: EncodedForm;
+  /** Other forms, by the `form` of the extension that made them. */
+  #forms: Map<string, EncodedForm> | undefined;
+
+  private constructor(opcode: number, payload: Uint8Array) {
+    this.#opcode = opcode;
+    this.#plain = { frame: encodeFrame(opcode, payload), payloadBytes: payload.length };
+  }
+
+  #form(extension: Extension): EncodedForm {
+    this.#forms ??= new Map();
+    let form = this.#forms.get(extension.form);
+    if (form === undefined) {
+      form = this.#encode(extension);
+      this.#forms.set(extension.form, form);
+    }
+    return form;
+  }
+
+  #encode(extension: Extension): EncodedForm {
+    const { frame, payloadBytes } = this.#plain;
+    const payload = extension.encode(frame.subarray(frame.length - payloadBytes), true);
+    if (payload === undefined) return this.#plain;
+    return { frame: encodeFrame(this.#opcode, payload, true, RSV1), payloadBytes: payload.length };
+  }
+
+  // Functions of this module, instead of methods that users would see.
+  static {
+    make = (opcode, payload) => new EncodedMessage(opcode, payload);
+    isMade = (value) => #plain in value;
+    formIn = (message, extension) => (extension === undefined ? message.#plain : message.#form(extension));
+  }
+}
+
+/**
+ * Encodes a message once, so that the same bytes can be sent to many connections.
+ * @throws TypeError for anything but a string or a Uint8Array.
+ */
+export function encodeMessage(message: string | Uint8Array): EncodedMessage {
+  if (typeof message === 'string') return make(TEXT, Buffer.from(message));
+  if (!(message instanceof Uint8Array)) throw notSendable(message);
+  return make(BINARY, message);
+}
+
+/** Whether `encodeMessage` made the value. */
+export function isEncoded(value: unknown): value is EncodedMessage {
+  return typeof value === 'object' && value !== null && isMade(value);
+}
+
+/** The message as a peer gets it whose connection has this extension, or none. */
+export function formOf(message: EncodedMessage, extension?: Extension): EncodedForm {
+  return formIn(message, extension);
+}
+
+/** The error for a value that cannot be sent. */
+export function notSendable(value: unknown): TypeError {
+  const allowed = 'a message is a string, a Uint8Array, or what prepare() made';
+  return new TypeError(`cannot send ${kindOf(value)}; ${allowed}; JSON goes as JSON.stringify(value)`);
+}
+
+/** What a value is, with its article. */
+export function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  const kind = typeof value === 'object' ? (value.constructor?.name ?? 'object') : typeof value;
+  return /^[AEIOaeio]/.test(kind) ? `an ${kind}` : `a ${kind}`;
+}
