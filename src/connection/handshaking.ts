@@ -164,6 +164,7 @@ export class Handshaking {
   // ------------------------------------------------------------------ the answer
 
   accept(): void {
+    this.#abort = undefined;
     if (this.#verdict !== undefined) this.#session.sending.outbox.raw(encodeVerdict(this.#verdict));
   }
 
@@ -172,7 +173,7 @@ export class Handshaking {
     this.#session.sending.outbox.raw(bytes);
   }
 
-  /** The handshake is over: a callback that still decides is told. */
+  /** The handshake is over: a callback that has not decided is told. */
   end(): void {
     this.#isOver = true;
     this.#abort?.abort();

@@ -82,18 +82,37 @@ describe('the deadlines alone', () => {
     expect(said).toEqual(['handshake at 1050']);
   });
 
-  test('messageDeadline blames no peer while we do not read; its time begins anew when we do', () => {
+  test('messageDeadline blames no peer while we do not read: that time is left out', () => {
     const { deadlines, pass, said, timed } = alone({ messageDeadline: 1000, heartbeatInterval: Infinity });
-    deadlines.enter('fragmenting');
+    deadlines.enter('open');
+    deadlines.insideMessage(true, 0);
+    pass(600);
     timed.held = true;
+    deadlines.readingStopped();
     pass(60_000);
     expect(said).toEqual([]);
     timed.held = false;
-    deadlines.readAgain();
-    pass(900);
+    deadlines.readingResumed();
+    pass(300);
     const early = [...said];
-    pass(1100);
+    pass(300);
     expect([early.length, said.length]).toEqual([0, 1]);
+    expect(said[0]).toMatch(/^message at /);
+  });
+
+  test('messageDeadline counts from the first byte of each message, and no later byte moves it', () => {
+    const { deadlines, pass, said } = alone({ messageDeadline: 1000, heartbeatInterval: Infinity });
+    deadlines.enter('open');
+    for (let messages = 0; messages < 5; messages++) {
+      deadlines.insideMessage(true, messages);
+      pass(900);
+    }
+    expect(said).toEqual([]);
+    for (let trickle = 0; trickle < 10; trickle++) {
+      deadlines.insideMessage(true, 5);
+      pass(150);
+    }
+    expect(said.length).toBe(1);
     expect(said[0]).toMatch(/^message at /);
   });
 

@@ -3,6 +3,7 @@
  * report names it, another one beside it is served on, and the process lives.
  */
 import { describe, expect, test } from 'vitest';
+import type { Delivery } from '../../src/api/connection/delivery.ts';
 import { watchables } from '../../src/api/inspection/inspection.ts';
 import { processBudget } from '../../src/connection/memory-budget.ts';
 import type { Connection, Handlers } from '../../src/index.ts';
@@ -256,7 +257,7 @@ describe('before the handshake is answered', () => {
       const asked = () =>
         sessionsOf(served).filter((each) => each !== healthy && each.machine.matches(pending));
       await until(() => asked().length === 1);
-      for (const { connection } of asked()) WATCHED[what]?.(served, connection);
+      for (const { recipient } of asked()) WATCHED[what]?.(served, (recipient as Delivery).connection);
       const { status, body } = await client.response();
       expect(status).toBe(500);
       expect(body).not.toContain('\x88');

@@ -311,9 +311,17 @@ function timeoutCause(leaf: Leaf, name: string): Cause | Impossible {
       return { act: pass(DEADLINES.handshakeDeadline + LATE_MS), answer: 408, before };
     }
     case 'timeout.message': {
+      const wire = ['close 1008 "message took too long"'];
+      if (leaf === 'open') {
+        // The beginning of one long frame; what follows it is its payload.
+        const act = async (life: RealLife): Promise<void> => {
+          await life.send(Uint8Array.of(0x82, 0xfe, 0x03, 0x84, 0, 0, 0, 0));
+          await pass(19_000, 19_000, 19_000, 3_000 + LATE_MS)(life);
+        };
+        return { act, before: told('ERR_LIMIT 1008'), wire };
+      }
       if (leaf !== 'fragmenting') return { why: deadline };
       const before = [...alive(3), ...told('ERR_LIMIT 1008')];
-      const wire = ['close 1008 "message took too long"'];
       return { act: pass(19_000, 19_000, 19_000, 3_000 + LATE_MS), before, wire };
     }
     case 'timeout.silence':
