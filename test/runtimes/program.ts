@@ -36,13 +36,10 @@ export class Program {
   readonly #child;
   readonly #lines: AsyncIterator<string>;
 
-  constructor({ command: [program, ...flags] }: Runtime, file: string, ...given: string[]) {
-    const env = {
-      ...process.env,
-      DENO_DIR: join(tmpdir(), 'portal-deno'),
-      DENO_NO_UPDATE_CHECK: '1',
-      NO_COLOR: '1',
-    };
+  constructor(runtime: Runtime, file: string, given: readonly string[], added: Record<string, string> = {}) {
+    const [program, ...flags] = runtime.command;
+    const ours = { DENO_DIR: join(tmpdir(), 'portal-deno'), DENO_NO_UPDATE_CHECK: '1', NO_COLOR: '1' };
+    const env = { ...process.env, ...ours, ...added };
     const child = spawn(program, [...flags, join(folder, file), ...given], {
       cwd: folder,
       env,

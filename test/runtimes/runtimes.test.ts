@@ -18,7 +18,7 @@ for (const { name, runtime, tcp } of ROWS) {
     let port: number;
 
     beforeAll(async () => {
-      program = new Program(runtime, 'echo-server.mjs', tcp);
+      program = new Program(runtime, 'echo-server.mjs', [tcp]);
       ({ port } = (await program.json()) as { port: number });
     }, 60_000);
     afterAll(() => program?.kill());
@@ -85,7 +85,7 @@ for (const { name, runtime, tcp } of ROWS) {
     test.skipIf(!runtime.hasClient)(
       `its own WebSocket${runtime.hasClient ? '' : ' (skipped: this version has none)'}`,
       async () => {
-        const client = new Program(runtime, 'own-client.mjs', `ws://127.0.0.1:${port}/echo`);
+        const client = new Program(runtime, 'own-client.mjs', [`ws://127.0.0.1:${port}/echo`]);
         expect([await client.line(), await client.line()]).toEqual(['héllo ✓', 'the same bytes']);
         expect(await client.line()).toBe('closed 4001 cleanly');
         expect(await client.ended).toEqual({ code: 0, stderr: '' });
