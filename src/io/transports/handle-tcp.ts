@@ -13,7 +13,7 @@
 import type { Server } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import { readBuffer } from '../frames/read-buffer.ts';
-import { findStreamWrap, type ShutdownRequest, type StreamWrap, type WriteRequest } from './stream-wrap.ts';
+import { findStreamWrap, type StreamWrap } from './stream-wrap.ts';
 import { TcpListener } from './tcp.ts';
 import type { Transport, TransportListener, TransportName } from './transport.ts';
 
@@ -41,14 +41,16 @@ interface StreamHandle {
   getpeername?(out: { address?: string }): number;
 }
 
-interface OwnedWriteRequest extends WriteRequest {
+interface WriteRequest {
+  oncomplete: (this: WriteRequest, status: number) => void;
   /** Whose write waits. */
   transport: HandleTransport | undefined;
   /** What is being written, kept from the garbage collector. */
   blocks: readonly Uint8Array[] | undefined;
 }
 
-interface OwnedShutdownRequest extends ShutdownRequest {
+interface ShutdownRequest {
+  oncomplete: (this: ShutdownRequest, status: number) => void;
   transport: HandleTransport;
 }
 
@@ -249,30 +251,37 @@ function goOn(transport: HandleTransport): void {
 }
 
 /** The request of the next write on any connection. Most writes are done at once, and leave it free for the next. */
-let spareRequest: OwnedWriteRequest | undefined;
+let spareRequest: WriteRequest | undefined;
 
-function newWriteRequest(): OwnedWriteRequest {
+function newWriteRequest(): WriteRequest {
   // Whoever writes has a transport, and transports are made only once `streamWrap` is set.
   const { WriteWrap } = streamWrap as StreamWrap;
-  return Object.assign(new WriteWrap(), { oncomplete: onWritten, transport: undefined, blocks: undefined });
+  const request = new WriteWrap() as WriteRequest;
+  request.oncomplete = onWritten;
+  request.transport = undefined;
+  request.blocks = undefined;
+  return request;
 }
 
-function newShutdownRequest(transport: HandleTransport): OwnedShutdownRequest {
+function newShutdownRequest(transport: HandleTransport): ShutdownRequest {
   const { ShutdownWrap } = streamWrap as StreamWrap;
-  return Object.assign(new ShutdownWrap(), { oncomplete: onShutDown, transport });
+  const request = new ShutdownWrap() as ShutdownRequest;
+  request.oncomplete = onShutDown;
+  request.transport = transport;
+  return request;
 }
 
 function onRead(this: StreamHandle): void {
   this[kTransport]?.read(state[bytesOrErrorAt] as number);
 }
 
-function onWritten(this: OwnedWriteRequest, status: number): void {
+function onWritten(this: WriteRequest, status: number): void {
   const { transport } = this;
   this.transport = undefined;
   this.blocks = undefined;
   transport?.written(status);
 }
 
-function onShutDown(this: OwnedShutdownRequest, status: number): void {
+function onShutDown(this: ShutdownRequest, status: number): void {
   this.transport.shutDown(status);
 }

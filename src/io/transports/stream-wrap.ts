@@ -7,19 +7,11 @@
  */
 import { types } from 'node:util';
 
-/** The request of one write. A handle's write functions take it, and call `oncomplete` when the write had to wait. */
-export interface WriteRequest {
-  oncomplete: (this: WriteRequest, status: number) => void;
-}
-
-/** The request of ending our side. */
-export interface ShutdownRequest {
-  oncomplete: (this: ShutdownRequest, status: number) => void;
-}
-
 export interface StreamWrap {
-  readonly WriteWrap: new () => WriteRequest;
-  readonly ShutdownWrap: new () => ShutdownRequest;
+  /** The request of one write. Its `oncomplete` is called if the write had to wait. */
+  readonly WriteWrap: new () => object;
+  /** The request of ending our side. Its `oncomplete` is called when that is done. */
+  readonly ShutdownWrap: new () => object;
   /** Results of the last call on any handle, at the two indices below. */
   readonly streamBaseState: Int32Array;
   /** Where a read leaves its number of bytes, or an error below zero. */
