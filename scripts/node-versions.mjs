@@ -99,7 +99,7 @@ async function check(version, folder, home) {
   const { stdout: exact } = await run(node, ['--version']);
   await run(node, ['--test', 'smoke.test.js'], { cwd: home, timeout: 60_000 });
   const vitest = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...suites, '--reporter=json'];
-  const { stdout } = await run(node, vitest, { cwd: root, maxBuffer: 2 ** 28, timeout: 180_000 });
+  const { stdout } = await run(node, vitest, { cwd: root, maxBuffer: 2 ** 28, timeout: 600_000 });
   const { numPassedTests } = JSON.parse(stdout.slice(stdout.indexOf('{')));
   const seconds = ((performance.now() - began) / 1000).toFixed(0);
   console.log(
