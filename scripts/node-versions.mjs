@@ -1,5 +1,6 @@
-// `npm run node-versions`: the packed package, then the conformance and transport tests, on each Node that `engines`
-// allows, from its oldest on, and over both ways to carry TCP. Other versions: `npm run node-versions -- 22.12 25`.
+// `npm run node-versions`: the packed package, then the conformance, transport and runtime tests, on each Node that
+// `engines` allows, beginning with the oldest, and over both ways to carry TCP. Deno and Bun are installed for the runtime
+// tests. Other versions of Node: `npm run node-versions -- 22.12 25`.
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,13 +16,14 @@ const install = ['install', '--no-save', '--prefer-offline', '--no-audit', '--no
 const suites = [
   'test/conformance',
   'test/io/transports',
+  'test/runtimes',
   '--project',
   'all',
   '--project',
   'TCP by net.Socket',
 ];
 
-/** A user's program against the installed package: every entry, import and require, both transports, and the testing kit. */
+/** A user's program with the installed package: each entry, import and require, both transports, and the testing kit. */
 const smoke = `
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
@@ -68,7 +70,7 @@ test('a server in memory', async () => {
 process.on('warning', (warning) => assert.fail(warning));
 `;
 
-/** Downloads a Node by its npm package and returns the path of its program. */
+/** Installs a Node from its npm package, and returns the path of its program. */
 async function nodeOf(version, folder) {
   const home = join(folder, `node-${version}`);
   await mkdir(home);
@@ -97,7 +99,7 @@ async function check(version, folder, home) {
   const { stdout: exact } = await run(node, ['--version']);
   await run(node, ['--test', 'smoke.test.js'], { cwd: home, timeout: 60_000 });
   const vitest = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...suites, '--reporter=json'];
-  const { stdout } = await run(node, vitest, { cwd: root, maxBuffer: 2 ** 28, timeout: 180_000 });
+  const { stdout } = await run(node, vitest, { cwd: root, maxBuffer: 2 ** 28, timeout: 600_000 });
   const { numPassedTests } = JSON.parse(stdout.slice(stdout.indexOf('{')));
   const seconds = ((performance.now() - began) / 1000).toFixed(0);
   console.log(
@@ -107,6 +109,7 @@ async function check(version, folder, home) {
 
 const folder = await mkdtemp(join(tmpdir(), 'portal-node-'));
 try {
+  await run('npm', ['ci'], { cwd: join(root, 'test/runtimes') });
   const home = await user(folder);
   for (const version of versions) {
     await check(version, folder, home).catch((error) => {

@@ -2,7 +2,10 @@
  * The port of a server, from being opened until it is free again.
  */
 import type { Actor } from 'xstate';
+import type { Settings } from '../api/options/options.ts';
+import { AcceptErrors } from '../io/transports/accept-errors.ts';
 import { HandleTcpListener } from '../io/transports/handle-tcp.ts';
+import { warnOfOpenFiles } from '../io/transports/open-files.ts';
 import { TcpListener } from '../io/transports/tcp.ts';
 import type { Listener, Transport } from '../io/transports/transport.ts';
 import type { serverMachine } from '../machines/server-machine.ts';
@@ -23,6 +26,8 @@ export interface ListeningHost {
 export class Listening {
   /** Whether nothing of the port is left: false also while it is being closed. */
   isFree = true;
+  /** Errors of accepting, of which the first of each kind is reported. */
+  readonly acceptErrors = new AcceptErrors();
 
   readonly #host: ListeningHost;
   #listener: Listener | undefined;
@@ -52,6 +57,7 @@ export class Listening {
     const host = this.#host;
     const { listener, port, host: address, tcp } = host.settings;
     const Tcp = tcp === 'handle' ? HandleTcpListener : TcpListener;
+    if (listener === undefined) warnOfOpenFiles(host.settings.maxConnections);
     const opened = listener ?? new Tcp({ port, host: address });
     this.#listener = opened;
     this.isFree = false;
@@ -68,10 +74,11 @@ export class Listening {
     );
   }
 
-  /** A failed accept is one connection's; a listener that has no address any more is lost. */
+  /** A listener that has no address any more is lost. Any other error is one of accepting: the listener goes on. */
   #erred(error: Error): void {
-    this.#host.recipient.failed(error);
-    if (this.#listener?.address() === null) this.#host.actor.send({ type: 'listener.failed', error });
+    const isLost = () => this.#listener?.address() === null;
+    if (isLost() || this.acceptErrors.isNews(error)) this.#host.recipient.failed(error);
+    if (isLost()) this.#host.actor.send({ type: 'listener.failed', error });
   }
 
   close(): void {

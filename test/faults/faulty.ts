@@ -18,6 +18,7 @@ export type Fault = keyof typeof FAULTS;
 
 /** Counts what passes, and fails once: at the `at`-th read or write, from 1. */
 export class FaultyTransport implements Transport, TransportListener {
+  readonly name = 'memory';
   reads = 0;
   writes = 0;
   readonly #inner: Transport;

@@ -184,7 +184,7 @@ function odd(attach: (listener: TransportListener) => void) {
     destroyed.count++;
   };
   const [write, nothing] = [() => true, () => undefined];
-  const transport = { remoteAddress: '::1', bufferedAmount: 0, attach, write, destroy };
+  const transport = { name: 'tcp' as const, remoteAddress: '::1', bufferedAmount: 0, attach, write, destroy };
   return { destroyed, transport: { ...transport, pause: nothing, resume: nothing, end: nothing } };
 }
 

@@ -71,6 +71,23 @@ describe('a listener that errs after it listens', () => {
     await server.stop();
   });
 
+  test('of the errors of accepting the first of each kind is told, however many there are', async () => {
+    const listener = new Fragile();
+    const server = createServer({ port: 0, listener });
+    const errors = record(server.errors$);
+    await server.start();
+    const coded = (code: string) => Object.assign(new Error(`accept ${code}`), { code });
+    for (let i = 0; i < 1_000; i++) {
+      listener.fail(coded('EMFILE'));
+      listener.fail(coded('ECONNABORTED'));
+    }
+    expect(server.state).toBe('listening');
+    expect(errors.values.map(({ error }) => error)).toEqual([coded('EMFILE'), coded('ECONNABORTED')]);
+    listener.lost = true;
+    listener.fail(coded('EMFILE'));
+    expect([server.state, errors.values.length]).toEqual(['failed', 3]);
+  });
+
   test('one that is lost fails the server with the reason; it may be started again', async () => {
     const listener = new Fragile();
     const server = createServer({ port: 0, listener });

@@ -6,6 +6,7 @@ import { Buffer } from 'node:buffer';
 import type { Transport } from '../../src/io/transports/transport.ts';
 
 export class FakeTransport implements Transport {
+  readonly name = 'memory';
   readonly remoteAddress = '192.0.2.1';
   /** False: the next writes have to wait, until `drain`. */
   takes = true;

@@ -19,6 +19,7 @@ const AWAIT_LIMIT_MS = 5_000;
 
 /** The server's end of one connection. */
 export class Tap implements Transport, TransportListener {
+  readonly name = 'tcp';
   /** Bytes that the session has been given, and has handled. */
   receivedBytes = 0;
   /** Bytes that the session has written. */

@@ -2,28 +2,33 @@
  * TCP on Node's own handle, without a `net.Socket` around it.
  *
  * A `Socket` is a pair of streams: it allocates up to 64 KiB for each read, a few objects for each write, and some
- * kilobytes for each connection. Underneath is a handle that reads and writes. This file, and no other, takes the
- * handle of an accepted connection before Node makes a socket of it, lets all handles read into one shared buffer, and
- * writes with one request object until a write has to wait. It is what Node's own `net` does, less the streams.
+ * kilobytes for each connection. Below it is a handle that reads and writes. This file takes the handle of an accepted
+ * connection before Node makes a socket of it, lets all handles read into one shared buffer, and writes with one request
+ * object until a write has to wait. Node's own `net` uses handles in the same way, and puts streams on top.
  *
- * None of it is documented: `server._handle.onconnection`, and the requests of `process.binding('stream_wrap')`. So
- * every part is looked at before it is used. Where one is not as expected, on whatever Node this runs, connections come
- * by `net.Socket` and everything works as well, only slower. The whole test suite runs over both.
+ * None of this is documented, so each part is checked before it is used. Where one is not as expected, in any version of
+ * Node or another runtime, connections come by `net.Socket`: everything works as well, only slower. The whole test suite
+ * runs over both.
  */
 import type { Server } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import { readBuffer } from '../frames/read-buffer.ts';
+import { findStreamWrap, type StreamWrap } from './stream-wrap.ts';
 import { TcpListener } from './tcp.ts';
-import type { Transport, TransportListener } from './transport.ts';
+import type { Transport, TransportListener, TransportName } from './transport.ts';
 
-/** libuv's end of file. */
+/** libuv's UV_EOF: the peer has ended its side. */
 const EOF = -4095;
 const kTransport = Symbol('transport');
 
-/** The handle of an accepted connection, as far as we touch it. Numbers below zero are libuv's errors. */
-interface TcpHandle {
+/**
+ * The parts of a connection's handle that are used. Numbers below zero are libuv's errors. Handles of TCP have all of
+ * them; those of Unix sockets (Pipe) and TLS (TLSWrap) lack the optional ones.
+ */
+interface StreamHandle {
   [kTransport]?: HandleTransport;
-  onread: (this: TcpHandle) => void;
+  readonly fd?: number;
+  onread: (this: StreamHandle) => void;
   readonly writeQueueSize: number;
   useUserBuffer(buffer: Uint8Array): void;
   readStart(): number;
@@ -32,8 +37,8 @@ interface TcpHandle {
   writev(request: WriteRequest, blocks: readonly Uint8Array[], allBuffers: true): number;
   shutdown(request: ShutdownRequest): number;
   close(done: () => void): void;
-  setNoDelay(on: boolean): number;
-  getpeername(out: { address?: string }): number;
+  setNoDelay?(on: boolean): number;
+  getpeername?(out: { address?: string }): number;
 }
 
 interface WriteRequest {
@@ -46,20 +51,11 @@ interface WriteRequest {
 
 interface ShutdownRequest {
   oncomplete: (this: ShutdownRequest, status: number) => void;
-  transport: HandleTransport | undefined;
-}
-
-interface StreamWrap {
-  readonly WriteWrap: new () => WriteRequest;
-  readonly ShutdownWrap: new () => ShutdownRequest;
-  /** What the last call did, at the places that the next two name. */
-  readonly streamBaseState: Int32Array;
-  readonly kReadBytesOrError: number;
-  readonly kLastWriteWasAsync: number;
+  transport: HandleTransport;
 }
 
 interface ServerHandle {
-  onconnection: (this: ServerHandle, error: number, connection: TcpHandle) => void;
+  onconnection: (this: ServerHandle, error: number, connection: StreamHandle) => void;
 }
 
 const METHODS = [
@@ -70,26 +66,28 @@ const METHODS = [
   'writev',
   'shutdown',
   'close',
-  'setNoDelay',
-  'getpeername',
 ] as const;
 
-const streamWrap = findStreamWrap();
+function isAsExpected(handle: Partial<StreamHandle>): boolean {
+  return METHODS.every((name) => typeof handle[name] === 'function');
+}
 
-function findStreamWrap(): StreamWrap | undefined {
-  try {
-    const wrap = (process as unknown as { binding(name: string): StreamWrap }).binding('stream_wrap');
-    const { WriteWrap, ShutdownWrap, streamBaseState, kReadBytesOrError, kLastWriteWasAsync } = wrap;
-    const asExpected =
-      typeof WriteWrap === 'function' &&
-      typeof ShutdownWrap === 'function' &&
-      streamBaseState instanceof Int32Array &&
-      Number.isInteger(streamBaseState[kReadBytesOrError]) &&
-      Number.isInteger(streamBaseState[kLastWriteWasAsync]);
-    return asExpected ? wrap : undefined;
-  } catch {
-    return undefined;
-  }
+/** Set by the first listener, and the same for all handles. */
+let streamWrap: StreamWrap | undefined;
+/** Taken out of `streamWrap`, because each read and each write looks at them. */
+let state: Int32Array = new Int32Array(0);
+let bytesOrErrorAt = 0;
+let wasAsyncAt = 0;
+
+/** Finds Node's request classes, when first asked. False where they are not as expected. */
+function canUseHandles(): boolean {
+  if (streamWrap !== undefined) return true;
+  streamWrap = findStreamWrap();
+  if (streamWrap === undefined) return false;
+  state = streamWrap.streamBaseState;
+  bytesOrErrorAt = streamWrap.kReadBytesOrError;
+  wasAsyncAt = streamWrap.kLastWriteWasAsync;
+  return true;
 }
 
 export class HandleTcpListener extends TcpListener {
@@ -97,23 +95,24 @@ export class HandleTcpListener extends TcpListener {
     super.acceptFrom(server, accept);
     const handle = (server as { _handle?: Partial<ServerHandle> })._handle;
     const onSocket = handle?.onconnection;
-    const wrap = streamWrap;
-    if (handle === undefined || typeof onSocket !== 'function' || wrap === undefined) return;
+    if (handle === undefined || typeof onSocket !== 'function' || !canUseHandles()) return;
+    const checkDescriptor = (connection: StreamHandle) => this.checkDescriptor(connection);
     handle.onconnection = function onConnection(error, connection) {
-      // An error, or a handle of another kind, goes Node's way.
-      if (error || !METHODS.every((name) => typeof connection[name] === 'function')) {
+      // Node itself handles an error, and makes a socket of a handle of another kind.
+      if (error || !isAsExpected(connection)) {
         onSocket.call(this, error, connection);
       } else {
-        accept(new HandleTransport(connection, wrap));
+        accept(new HandleTransport(connection, 'tcp'));
+        checkDescriptor(connection);
       }
     };
   }
 }
 
 class HandleTransport implements Transport {
+  readonly name: TransportName;
   readonly remoteAddress: string;
-  readonly #handle: TcpHandle;
-  readonly #wrap: StreamWrap;
+  readonly #handle: StreamHandle;
   #listener: TransportListener | undefined;
   #ended = false;
   #shutDown = false;
@@ -122,15 +121,15 @@ class HandleTransport implements Transport {
   #paused = false;
   #givingWay = false;
 
-  constructor(handle: TcpHandle, wrap: StreamWrap) {
+  constructor(handle: StreamHandle, name: TransportName) {
     const peer: { address?: string } = {};
-    handle.getpeername(peer);
+    handle.getpeername?.(peer);
+    this.name = name;
     this.remoteAddress = peer.address ?? '';
     this.#handle = handle;
-    this.#wrap = wrap;
     handle[kTransport] = this;
     handle.onread = onRead;
-    handle.setNoDelay(true);
+    handle.setNoDelay?.(true);
     handle.useUserBuffer(readBuffer);
   }
 
@@ -145,7 +144,7 @@ class HandleTransport implements Transport {
 
   write(blocks: readonly Uint8Array[]): boolean {
     if (this.#destroyed || this.#ended) return true;
-    spareRequest ??= newRequest(this.#wrap);
+    spareRequest ??= newWriteRequest();
     const request = spareRequest;
     const error =
       blocks.length === 1
@@ -155,8 +154,8 @@ class HandleTransport implements Transport {
       this.#failLater(error);
       return true;
     }
-    if (this.#wrap.streamBaseState[this.#wrap.kLastWriteWasAsync] === 0) return true;
-    // libuv has this request until the write is done; the next write gets another.
+    if (state[wasAsyncAt] === 0) return true;
+    // libuv holds this request until the write is done. The next write gets another one.
     spareRequest = undefined;
     request.transport = this;
     request.blocks = blocks.slice();
@@ -178,10 +177,7 @@ class HandleTransport implements Transport {
   end(): void {
     if (this.#destroyed || this.#ended) return;
     this.#ended = true;
-    const request = new this.#wrap.ShutdownWrap();
-    request.transport = this;
-    request.oncomplete = onShutDown;
-    const error = this.#handle.shutdown(request);
+    const error = this.#handle.shutdown(newShutdownRequest(this));
     if (error !== 0) this.#failLater(error);
   }
 
@@ -191,7 +187,7 @@ class HandleTransport implements Transport {
     this.#handle.close(() => this.#listener?.onClosed());
   }
 
-  /** @internal What a read brought: bytes, the end, or an error. */
+  /** @internal Called after each read, with the number of bytes or an error. */
   read(bytesOrError: number): void {
     if (bytesOrError > 0) {
       if (bytesOrError === readBuffer.length) this.#giveWay();
@@ -206,8 +202,8 @@ class HandleTransport implements Transport {
   }
 
   /**
-   * A read that fills the buffer leaves more behind, and libuv would read 32 times in a row, 8 MiB, before it looks at
-   * another connection. This one goes on when the others have had their turn.
+   * After a read that fills the buffer there is more to read. libuv would read up to 32 times in a row, 8 MiB, before it
+   * turns to another connection, so reading stops here until the others have had their turn.
    */
   #giveWay(): void {
     this.#givingWay = true;
@@ -215,7 +211,7 @@ class HandleTransport implements Transport {
     setImmediate(goOn, this);
   }
 
-  /** @internal */
+  /** @internal The other connections have had their turn. */
   goOn(): void {
     this.#givingWay = false;
     if (!this.#paused) this.resume();
@@ -235,7 +231,7 @@ class HandleTransport implements Transport {
     if (status < 0 || this.#peerEnded) this.destroy();
   }
 
-  /** A call failed: its listener is told when that call is over. */
+  /** A call to the handle failed. The listener hears of it after the present call. */
   #failLater(error: number): void {
     process.nextTick(() => this.#fail(error, 'write'));
   }
@@ -254,21 +250,29 @@ function goOn(transport: HandleTransport): void {
   transport.goOn();
 }
 
-/** The request of the next write, of whichever connection: most are done at once and leave it free. */
+/** The request of the next write on any connection. Most writes are done at once, and leave it free for the next. */
 let spareRequest: WriteRequest | undefined;
 
-function newRequest({ WriteWrap }: StreamWrap): WriteRequest {
-  const request = new WriteWrap();
+function newWriteRequest(): WriteRequest {
+  // Whoever writes has a transport, and transports are made only once `streamWrap` is set.
+  const { WriteWrap } = streamWrap as StreamWrap;
+  const request = new WriteWrap() as WriteRequest;
   request.oncomplete = onWritten;
   request.transport = undefined;
   request.blocks = undefined;
   return request;
 }
 
-function onRead(this: TcpHandle): void {
-  // Set only where streamWrap was found.
-  const { streamBaseState, kReadBytesOrError } = streamWrap as StreamWrap;
-  this[kTransport]?.read(streamBaseState[kReadBytesOrError] as number);
+function newShutdownRequest(transport: HandleTransport): ShutdownRequest {
+  const { ShutdownWrap } = streamWrap as StreamWrap;
+  const request = new ShutdownWrap() as ShutdownRequest;
+  request.oncomplete = onShutDown;
+  request.transport = transport;
+  return request;
+}
+
+function onRead(this: StreamHandle): void {
+  this[kTransport]?.read(state[bytesOrErrorAt] as number);
 }
 
 function onWritten(this: WriteRequest, status: number): void {
@@ -279,5 +283,5 @@ function onWritten(this: WriteRequest, status: number): void {
 }
 
 function onShutDown(this: ShutdownRequest, status: number): void {
-  this.transport?.shutDown(status);
+  this.transport.shutDown(status);
 }

@@ -1,40 +1,42 @@
 /**
- * Connections inside one process: a pair of transports, and a listener to connect through. For tests.
+ * Connections within one process, for tests: a pair of transports, and a listener to connect through.
  *
- * It behaves as TCP does where that matters to what lies above: bytes are cut and joined at will, each side ends by
- * itself, a reset loses what is on its way, a reader that pauses makes the writer wait, and a side that is destroyed
- * with bytes unread resets the other. There is no timer: everything is told by tasks that a scheduler runs, so
- * nothing is ever told within a call. What `write` could not take stays in the writer's memory, not in a copy, so
- * that a writer who touches it too early is found out; with `shared`, so is a reader who keeps what was only lent.
+ * They behave as TCP does where the layers above can notice it. Bytes arrive in pieces of any size. Each side ends by
+ * itself. A reset loses the bytes in flight. A reader that pauses makes the writer wait. A side that is destroyed while
+ * it has unread bytes resets the other one.
+ *
+ * There are no timers. A scheduler runs tasks that call the listeners, so nothing is ever called within another call.
+ * Bytes that `write` could not take are not copied, so that a test finds a writer that reuses their memory too early. With
+ * `shared`, a test finds a reader that keeps memory which was only lent to it.
  */
 import { Buffer } from 'node:buffer';
 import type { Listener, Transport, TransportListener } from './transport.ts';
 
 export interface MemoryOptions {
-  /** Runs tasks later, in the order given. Default: `queueMicrotask`. */
+  /** Runs tasks later, in the order in which they are given. Default: `queueMicrotask`. */
   readonly schedule?: (task: () => void) => void;
-  /** Bytes that may be on their way to a reader before `write` returns false. Default: no bound. */
+  /** Bytes that may be in flight before `write` returns false, more than 0. Default: no limit. */
   readonly capacityBytes?: number;
-  /** Bytes told at a time at most. Default: all there are. */
+  /** Bytes in one call of `onBytes` at most, more than 0. Default: all that are in flight. */
   readonly chunkBytes?: number;
-  /** Bytes are only lent to the server's side: overwritten when `onBytes` returns. Default false. */
+  /** Whether bytes are only lent to the server's side, and overwritten when `onBytes` returns. Default: false. */
   readonly shared?: boolean;
 }
 
-/** One direction: what has been written and not been read. */
+/** One direction: what has been written and not yet been read. */
 class Lane {
-  /** On their way, as copies. */
+  /** In flight, as copies. */
   readonly taken: Uint8Array[] = [];
   takenBytes = 0;
-  /** Not taken yet: the writer's own memory. */
+  /** Not taken yet, in the writer's own memory. */
   readonly waiting: Uint8Array[] = [];
   waitingBytes = 0;
-  /** The writer has ended; a FIN follows the bytes. */
+  /** Whether the writer has ended its side: a FIN follows the bytes. */
   ended = false;
-  /** The reader has been told of that. */
+  /** Whether the reader has been told. */
   endTold = false;
 
-  /** Takes of what waits as much as `capacity` leaves room for. */
+  /** Takes as many of the waiting bytes as `capacity` leaves room for. */
   fill(capacity: number): void {
     while (this.waitingBytes > 0 && this.takenBytes < capacity) {
       const block = this.waiting[0] as Uint8Array;
@@ -47,7 +49,7 @@ class Lane {
     }
   }
 
-  /** The next bytes, at most `most`, in one piece; a Buffer, as sockets give them. */
+  /** Removes the next bytes, at most `most`, and returns them in one Buffer, as sockets do. */
   read(most: number): Buffer {
     const piece = Buffer.alloc(Math.min(this.takenBytes, most));
     for (let used = 0; used < piece.length; ) {
@@ -78,6 +80,7 @@ interface Ends {
 }
 
 export class MemoryTransport implements Transport {
+  readonly name = 'memory';
   readonly remoteAddress: string;
   readonly #ends: Ends;
   readonly #in: Lane;
@@ -85,12 +88,14 @@ export class MemoryTransport implements Transport {
   #peer: MemoryTransport | undefined;
   #listener: TransportListener | undefined;
   #paused = false;
-  /** Nothing is read or written any more; `onClosed` is on its way or was told. */
+  /** Nothing is read or written any more. `onClosed` has been called, or a task to call it is scheduled. */
   #over = false;
+  /** A task that calls the listener is scheduled. */
   #awake = false;
+  /** `write` has returned false, and `onDrain` has not been called since. */
   #drainOwed = false;
 
-  /** @internal Made by `memoryPair` and `MemoryListener`. */
+  /** @internal Use `memoryPair` or `MemoryListener`. */
   constructor(ends: Ends, remoteAddress: string, incoming: Lane, outgoing: Lane) {
     this.#ends = ends;
     this.remoteAddress = remoteAddress;
@@ -105,7 +110,7 @@ export class MemoryTransport implements Transport {
   }
 
   get #other(): MemoryTransport {
-    return this.#peer as MemoryTransport; // joined before anybody else sees either
+    return this.#peer as MemoryTransport; // `memoryPair` joins the two before it returns them
   }
 
   get bufferedAmount(): number {
@@ -158,14 +163,14 @@ export class MemoryTransport implements Transport {
       this.#other.#break('read ECONNRESET');
       return;
     }
-    // What had left still arrives, then a FIN; what waited is lost.
+    // Bytes in flight still arrive, then a FIN. Bytes that waited are lost.
     this.#out.waiting.length = 0;
     this.#out.waitingBytes = 0;
     this.#out.ended = true;
     this.#other.#wake();
   }
 
-  /** Breaks the connection (TCP: RST): the peer gets `onError`, and bytes on their way are lost. */
+  /** Resets the connection (TCP: RST): the peer's `onError` is called, and bytes in flight are lost. */
   reset(): void {
     if (this.#over) return;
     this.#close();
@@ -190,7 +195,7 @@ export class MemoryTransport implements Transport {
     });
   }
 
-  /** Something may be there to tell. */
+  /** Schedules a call of the listener: there may be something to tell it. */
   #wake(): void {
     if (this.#awake || this.#over || this.#listener === undefined) return;
     this.#awake = true;
@@ -200,7 +205,7 @@ export class MemoryTransport implements Transport {
     });
   }
 
-  /** Tells one thing, and comes again while there is more. */
+  /** Tells the listener one thing, and schedules the next call while there is more. */
   #tell(listener: TransportListener): void {
     if (this.#over) return;
     if (this.#drainOwed && this.#out.waitingBytes === 0) {
@@ -233,7 +238,10 @@ export class MemoryTransport implements Transport {
   }
 }
 
-/** Two transports that are connected: what is written to one is told by the other. */
+/**
+ * Two transports that are connected: what is written to one is read from the other.
+ * @throws RangeError for a `capacityBytes` or `chunkBytes` that is not more than 0.
+ */
 export function memoryPair(
   options: MemoryOptions = {},
   remoteAddress = '127.0.0.1',
@@ -258,7 +266,7 @@ export function memoryPair(
   return [server, client];
 }
 
-/** Listens inside the process: `createServer({ port: 0, listener })`, then `listener.connect()`. */
+/** Listens within the process: `createServer({ port: 0, listener })`, then `listener.connect()`. */
 export class MemoryListener implements Listener {
   readonly #options: MemoryOptions;
   #accept: ((transport: Transport) => void) | undefined;
@@ -278,7 +286,7 @@ export class MemoryListener implements Listener {
   }
 
   /**
-   * A new connection's client side; the server is given the other one by the scheduler.
+   * Makes a connection and returns the client's side. A task of the scheduler gives the other side to the server.
    * @throws Error with code ECONNREFUSED while nobody listens.
    */
   connect(remoteAddress?: string): MemoryTransport {
@@ -294,7 +302,7 @@ export class MemoryListener implements Listener {
     return client;
   }
 
-  /** The port is lost, for a reason of the outer world's. */
+  /** Reports an error as a listener does that goes wrong after it has started. */
   fail(error: Error): void {
     this.#failed?.(error);
   }

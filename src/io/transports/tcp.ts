@@ -1,22 +1,28 @@
 /**
- * TCP by Node's public `net` API: one `Socket` a connection, its events passed on by functions all sockets share.
+ * TCP by Node's public `net` API: one `Socket` for each connection. Its events go to functions that all sockets share.
  */
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { explainAccept, noDescriptorLeft, openFilesLimit } from './open-files.ts';
 import type { Listener, Transport, TransportListener } from './transport.ts';
 
 export interface TcpOptions {
   readonly port: number;
   readonly host?: string | undefined;
-  /** Connections that the kernel queues before we accept them. */
+  /** Connections that the kernel keeps waiting until we accept them. */
   readonly backlog?: number | undefined;
 }
 
 const kListener = Symbol('listener');
 const kHeldEnd = Symbol('held end');
-type OwnedSocket = Socket & { [kListener]?: TransportListener; [kHeldEnd]?: boolean };
+type OwnedSocket = Socket & {
+  [kListener]?: TransportListener;
+  /** The end came while the socket was paused, and has not been told yet. */
+  [kHeldEnd]?: boolean;
+};
 const NOTHING = new Uint8Array(0);
 
 export class TcpTransport implements Transport {
+  readonly name = 'tcp';
   readonly #socket: OwnedSocket;
 
   constructor(socket: Socket) {
@@ -52,7 +58,7 @@ export class TcpTransport implements Transport {
     }
     // What the kernel took at once is already subtracted here.
     if (socket.writableLength === 0) return true;
-    // An empty write behind what waits: its callback comes when all before it has left, or never will.
+    // An empty write after the blocks that wait: its callback comes when they have left, or with an error.
     socket.write(NOTHING, (error) => {
       if (!error) socket[kListener]?.onDrain();
     });
@@ -82,7 +88,7 @@ function onData(this: OwnedSocket, chunk: Uint8Array): void {
   if (!this.destroyed) this[kListener]?.onBytes(chunk, false);
 }
 
-/** A paused socket that holds no bytes tells its end all the same: it comes when reading goes on. */
+/** Node emits 'end' on a paused socket too, if no bytes are buffered. The end is then kept until reading goes on. */
 function onEnd(this: OwnedSocket): void {
   if (this.isPaused()) this[kHeldEnd] = true;
   else this[kListener]?.onEnd();
@@ -102,9 +108,16 @@ function onClose(this: OwnedSocket): void {
   this[kListener]?.onClosed();
 }
 
+/** What is read of the handle of an accepted connection. On Windows its `fd` is -1. */
+interface Descriptor {
+  readonly fd?: number;
+}
+
 export class TcpListener implements Listener {
   readonly #options: TcpOptions;
   #server: Server | undefined;
+  #failed: ((error: Error) => void) | undefined;
+  #openFiles = Number.POSITIVE_INFINITY;
 
   constructor(options: TcpOptions) {
     this.#options = options;
@@ -113,11 +126,13 @@ export class TcpListener implements Listener {
   listen(accept: (transport: Transport) => void, failed: (error: Error) => void): Promise<void> {
     const server = createServer({ allowHalfOpen: true, noDelay: true });
     this.#server = server;
+    this.#failed = failed;
     return new Promise((resolve, reject) => {
       server.once('error', reject);
       server.listen({ ...this.#options }, () => {
         server.off('error', reject);
-        server.on('error', failed);
+        server.on('error', (error) => failed(explainAccept(error)));
+        this.#openFiles = openFilesLimit() ?? Number.POSITIVE_INFINITY;
         this.acceptFrom(server, accept);
         resolve();
       });
@@ -126,14 +141,26 @@ export class TcpListener implements Listener {
 
   /** Passes on the connections of a server that listens. */
   protected acceptFrom(server: Server, accept: (transport: Transport) => void): void {
-    server.on('connection', (socket) => accept(new TcpTransport(socket)));
+    server.on('connection', (socket) => {
+      accept(new TcpTransport(socket));
+      this.checkDescriptor((socket as { _handle?: Descriptor | null })._handle);
+    });
+  }
+
+  /**
+   * Reports an accepted connection that got the last file descriptor. The system gives out the lowest one that is free,
+   * so all are in use then. libuv closes the next connections without calling us, so there is no later chance to notice.
+   */
+  protected checkDescriptor(handle: Descriptor | null | undefined): void {
+    const { fd = -1 } = handle ?? {};
+    if (fd >= this.#openFiles - 1) this.#failed?.(noDescriptorLeft(this.#openFiles));
   }
 
   close(): Promise<void> {
     const server = this.#server;
     this.#server = undefined;
     if (server === undefined || !server.listening) return Promise.resolve();
-    // Node calls back when the last connection is gone; the port is free, and this promise settled, before that.
+    // Node calls back when the last connection has gone. The port is free before that, and this promise is fulfilled.
     server.close();
     return new Promise((resolve) => setImmediate(resolve));
   }

@@ -1,53 +1,59 @@
 /**
- * A connection's byte stream, whatever carries it. TCP, an in-memory pair, and later TLS or HTTP/2 stand behind it.
+ * A connection's byte stream, whatever carries it: TCP, a pair in memory, and later TLS, Unix sockets or HTTP/2.
  */
+
+/** What carries a connection. */
+export type TransportName = 'tcp' | 'memory';
+
 export interface Transport {
-  /** The peer's address as text, empty when there is none. */
+  readonly name: TransportName;
+  /** The peer's address as text, as the system gives it. Empty when there is none. */
   readonly remoteAddress: string;
-  /** Bytes given to `write` that have not left yet. */
+  /** Bytes given to `write` that the system has not taken yet. */
   readonly bufferedAmount: number;
 
-  /** Names who is told what happens; once, before the first event. */
+  /** Sets the listener. Called once, before the first event. */
   attach(listener: TransportListener): void;
 
   /**
-   * Writes the blocks in order. True when all of them left at once: then their memory may be reused.
-   * False when some wait: `onDrain` is called when they are gone, and until then they must not change.
+   * Writes the blocks in order. Returns true when the system has taken all of them: the caller may reuse their memory.
+   * Returns false when some of them wait: they must not change until `onDrain` is called.
    */
   write(blocks: readonly Uint8Array[]): boolean;
 
-  /** Stops and restarts reading; the peer is held back by flow control. */
+  /** Stops reading. Flow control then holds the peer back. */
   pause(): void;
+  /** Starts reading again. */
   resume(): void;
 
-  /** Ends our side after what is written (TCP: FIN). */
+  /** Ends our side once everything written has been sent (TCP: FIN). */
   end(): void;
-  /** Drops both sides at once; what waits is lost. `onClosed` follows. */
+  /** Closes both sides at once. Bytes that still wait are lost. `onClosed` follows. */
   destroy(): void;
 }
 
-/** What a transport tells; never within a call to it, and nothing after `onClosed`. */
+/** Hears what happens to a transport. Never called within a call to the transport, and not after `onClosed`. */
 export interface TransportListener {
-  /** Bytes came. With `shared`, the memory is reused when this call returns. */
+  /** Bytes were read. With `shared`, their memory is reused as soon as this call returns. */
   onBytes(chunk: Uint8Array, shared: boolean): void;
-  /** All that was written has left. */
+  /** The system has taken everything that was written. */
   onDrain(): void;
   /** The peer ended its side (TCP: FIN). */
   onEnd(): void;
-  /** The stream broke; `onClosed` follows. */
+  /** The stream failed. `onClosed` follows. */
   onError(error: Error): void;
-  /** Both sides are gone. */
+  /** Both sides are closed. */
   onClosed(): void;
 }
 
-/** A listening port of some kind. */
+/** Accepts connections, on a TCP port or elsewhere. */
 export interface Listener {
   /**
-   * Starts to accept; settles when it listens, or rejects with the reason. `failed` is told what goes wrong later; when
-   * `address()` is null by then, the listener is lost.
+   * Starts listening. The promise is fulfilled when the listener is ready, and rejected when it cannot listen. Errors
+   * that come later are passed to `failed`; if `address()` is null then, the listener itself has been lost.
    */
   listen(accept: (transport: Transport) => void, failed: (error: Error) => void): Promise<void>;
-  /** Stops to accept; connections live on. Settles when the port is free. */
+  /** Stops accepting. Open connections stay open. The promise is fulfilled when the port is free. */
   close(): Promise<void>;
   address(): { address: string; family: string; port: number } | null;
 }

@@ -259,6 +259,7 @@ test('a listener hands out the other end of each connection, later, and its addr
   listener.connect('192.0.2.7');
   expect(accepted).toEqual([]);
   for (const task of tasks) task();
+  expect(accepted.map(({ name }) => name)).toEqual(['memory', 'memory']);
   expect(accepted.map((transport) => transport.remoteAddress)).toEqual(['127.0.0.1', '192.0.2.7']);
 });
 

@@ -140,6 +140,7 @@ export function tcpSuite(name: string, makeListener: (options: TcpOptions) => Tc
       expect(transport.write([Buffer.from('to the '), Buffer.from('peer')])).toBe(true);
       expect(`${await received(peer, 11)}`).toBe('to the peer');
       expect([transport.remoteAddress, transport.bufferedAmount]).toEqual(['127.0.0.1', 0]);
+      expect(transport.name).toBe('tcp');
     });
 
     test('memory of a write that left at once may be used again', async () => {
