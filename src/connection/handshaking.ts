@@ -37,7 +37,7 @@ export interface Accepted {
 }
 
 /** One that may not. `cause` is what a callback of the user's threw; the peer never sees it. */
-export interface Refused {
+interface Refused {
   readonly kind: 'refused';
   readonly response: HttpResponse;
   readonly cause?: unknown;

@@ -92,7 +92,7 @@ export interface Line {
 }
 
 /** The report of a connection that just stops: nobody sent a Close (RFC 6455 7.1.5), and the peer is to blame. */
-export const FIRST_REPORT = '1006 "" lost, peer';
+const FIRST_REPORT = '1006 "" lost, peer';
 
 const CHUNK = 'ab (lent)';
 const LOST_BY_PEER: Line = { to: 'closed' };

@@ -102,7 +102,7 @@ export class Inspection {
 }
 
 /** The event as it may be seen: a copy where there was something to take out. */
-export function withoutPayload(inspected: InspectionEvent): InspectionEvent {
+function withoutPayload(inspected: InspectionEvent): InspectionEvent {
   if (inspected.type === '@xstate.event') {
     return { ...inspected, event: discreetEvent(inspected.event) };
   }

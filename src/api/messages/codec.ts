@@ -29,7 +29,7 @@ export interface StandardSchema<Input = unknown, Output = Input> {
 }
 
 /** What a schema says of a value. */
-export type SchemaResult<Output> =
+type SchemaResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly SchemaIssue[] };
 
@@ -142,7 +142,7 @@ function isSchema(value: unknown): value is StandardSchema<unknown, unknown> {
 const ALLOWED = 'a Standard Schema (zod, valibot…), or { decode(message), encode(value) }';
 
 /** A codec as sessions use it. @throws OptionError when it is none. */
-export function toCodec(option: string, codec: AnyCodec): Codec {
+function toCodec(option: string, codec: AnyCodec): Codec {
   if (isSchema(codec)) return json(codec);
   const { decode, encode } = (codec ?? {}) as Partial<Codec>;
   if (typeof decode !== 'function' || typeof encode !== 'function') {
