@@ -25,8 +25,9 @@ export abstract class PortalError extends Error {
   /** Stable; for programs. */
   abstract readonly code: string;
   abstract readonly fault: 'peer' | 'user';
-  // A literal in each class, not `constructor.name`, which minifiers change. It is a getter of the prototype because
-  // the heading of `stack` is made before the constructor of a subclass runs, and an own property would be printed.
+  // A literal in each class, because minifiers change `constructor.name`. A getter of the prototype, because `stack`
+  // takes the name before the constructor of a subclass has run, and because an own property would be printed.
+  /** The name of the class. */
   abstract override get name(): string;
 }
 
