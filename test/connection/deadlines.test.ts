@@ -1,7 +1,8 @@
 /** The deadlines of a connection: each on both sides of its moment, by a clock that stands still. */
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { Deadlines } from '../../src/connection/deadlines.ts';
 import { readOptions } from '../../src/api/options/options.ts';
+import { Deadlines } from '../../src/connection/deadlines.ts';
 import type { ConnectionState } from '../../src/index.ts';
 import type { ManualClock } from '../../src/io/time/manual-clock.ts';
 import { Ticker } from '../../src/io/time/ticker.ts';
@@ -17,7 +18,6 @@ import {
 } from '../support/raw-client.ts';
 import { gate, reportOf, serve, until, word } from '../support/serving.ts';
 
-const turn = () => new Promise((resolve) => setImmediate(resolve));
 const MIB = 1024 * 1024;
 
 /** Deadlines with nothing around them, and a clock that may also jump. */
