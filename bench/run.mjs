@@ -16,7 +16,7 @@ const help = `npm run bench -- [options]
   --text           echo rows send text instead of binary
   --poll           the generator never sleeps: servers do not pay for waking it
   --quick          the promised rows only, short: under two minutes
-  --json FILE      write all figures        --docs      write docs/performance.{json,md}`;
+  --json FILE      write all figures        --docs      write the table in docs/performance.md`;
 
 const text = { type: 'string' };
 const flag = { type: 'boolean', default: false };
@@ -145,4 +145,4 @@ const report = {
   rows: summaries,
 };
 if (given.json) writeFileSync(given.json, `${JSON.stringify(report, null, 2)}\n`);
-if (given.docs) writeDocs(fileURLToPath(new URL('../docs', import.meta.url)), report);
+if (given.docs) writeDocs(fileURLToPath(new URL('../docs/performance.md', import.meta.url)), report);

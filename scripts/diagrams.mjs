@@ -1,4 +1,5 @@
-// `npm run diagrams`: writes docs/diagrams and the live page from the machines as they were built.
+// npm run diagrams: writes docs/diagrams from the machines in dist/. The live page takes its drawings from there, so
+// `npm run build` comes before (for the machines) and after (for the page).
 import { mkdir, writeFile } from 'node:fs/promises';
 import { connectionMachine, serverMachine } from '../dist/index.js';
 import { drawDiagrams } from './diagrams/index.mjs';

@@ -57,7 +57,7 @@ export function absence(name) {
 }
 
 /** Starts a server and waits for its port. Rejects, with the end of what it said, when it dies first. */
-export async function startServer(name, env = {}) {
+async function startServer(name, env = {}) {
   const [program, ...rest] = onCore(serverCore, servers[name].command);
   const child = own(
     spawn(program, rest, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] }),
@@ -98,7 +98,7 @@ const generator = () =>
   existsSync(programs.loadgen) ? [programs.loadgen] : [process.execPath, `${benchFolder}load/loadgen.mjs`];
 
 /** Runs one load against a server and returns what the generator reports. Rejects when a reply was wrong or missing. */
-export async function runLoad(server, load) {
+async function runLoad(server, load) {
   const kind = servers[server.name];
   const options = {
     port: server.port,

@@ -1,5 +1,5 @@
 // Turns the samples of a row into figures, verdicts, and the tables on the terminal and in docs/performance.md.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { alignedTable, figure, median, percent } from './figures.mjs';
 
 const busyShare = 0.9;
@@ -117,18 +117,9 @@ function markdownTable(report) {
   return lines.join('\n');
 }
 
-const skeleton = `# Performance
-
-What Portal costs beside its peers, how it was measured, and what was tried. [bench/README.md](../bench/README.md) says how to run it.
-
-<!-- bench:begin -->
-<!-- bench:end -->
-`;
-
-/** Writes docs/performance.json and the block between the markers in docs/performance.md. */
-export function writeDocs(docsFolder, report) {
-  const page = `${docsFolder}/performance.md`;
-  const text = existsSync(page) ? readFileSync(page, 'utf8') : skeleton;
+/** Writes the block between the markers in docs/performance.md. */
+export function writeDocs(page, report) {
+  const text = readFileSync(page, 'utf8');
   const [begin, end] = ['<!-- bench:begin -->', '<!-- bench:end -->'];
   const [from, to] = [text.indexOf(begin), text.indexOf(end)];
   if (from < 0 || to < from) throw new Error(`${page} lacks the markers ${begin} and ${end}`);
@@ -145,5 +136,4 @@ export function writeDocs(docsFolder, report) {
     end,
   ].join('\n');
   writeFileSync(page, text.slice(0, from) + block + text.slice(to + end.length));
-  writeFileSync(`${docsFolder}/performance.json`, `${JSON.stringify(report, null, 2)}\n`);
 }

@@ -168,8 +168,8 @@ function touches({ from, to }, { left, right, top, bottom }) {
   );
 }
 
-/** The drawing of a chart, with its own style, or with none for a page that brings one. */
-export function drawSvg(chart, laid, style = STYLE) {
+/** The drawing of a chart, with its style. */
+export function drawSvg(chart, laid) {
   const boxes = [];
   const segments = segmentsOf(laid);
   const place = (node, x, y) => {
@@ -185,7 +185,7 @@ export function drawSvg(chart, laid, style = STYLE) {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" class="statechart" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${xml(title)}">`,
     `<title>${xml(title)}</title>`,
-    ...(style === '' ? [] : [`<style>${style}</style>`]),
+    `<style>${STYLE}</style>`,
     `<defs><marker id="tip-${chart.id}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto"><path class="tip" d="M0 .8 7.4 4 0 7.2z"/></marker></defs>`,
     ...boxes
       .filter(({ depth }) => depth >= 0)
@@ -274,7 +274,7 @@ function roundedPath(points) {
 }
 
 /** The drawing's own look, in light and dark, where it stands alone. */
-export const STYLE = `
+const STYLE = `
 .statechart{--paper:#ffffff;--box:#f6f7f9;--nest:#ffffff;--edge:#c3c9d2;--ink:#1c2430;--soft:#5b6675;--line:#7b8796;font-family:ui-sans-serif,system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;background:var(--paper)}
 @media (prefers-color-scheme:dark){.statechart{--paper:#0d1117;--box:#161b22;--nest:#0d1117;--edge:#3a434f;--ink:#e6ebf1;--soft:#9aa5b3;--line:#7d8896}}
 .box{fill:var(--box);stroke:var(--edge);stroke-width:1.25}

@@ -27,9 +27,10 @@ export abstract class PortalError extends Error {
   /** Stable; for programs. */
   abstract readonly code: string;
   abstract readonly fault: 'peer' | 'user';
-  override get name(): string {
-    return this.constructor.name;
-  }
+  // A literal in each class, because minifiers change `constructor.name`. A getter of the prototype, because `stack`
+  // takes the name before the constructor of a subclass has run, and because an own property would be printed.
+  /** The name of the class. */
+  abstract override get name(): string;
 }
 
 /** The peer's fault. */
@@ -51,6 +52,9 @@ export abstract class UserError extends PortalError {
 /** The peer violated RFC 6455; the connection is failed with `closeCode` (7.1.7). */
 export class ProtocolError extends PeerError {
   readonly code = 'ERR_PROTOCOL';
+  override get name(): string {
+    return 'ProtocolError';
+  }
   readonly closeCode: number;
   constructor(closeCode: number, message: string) {
     super(message);
@@ -61,6 +65,9 @@ export class ProtocolError extends PeerError {
 /** A message does not fit the path's codec; unless `onError` may decide otherwise, the connection is failed with 1007. */
 export class InvalidMessageError extends PeerError {
   readonly code = 'ERR_INVALID_MESSAGE';
+  override get name(): string {
+    return 'InvalidMessageError';
+  }
   readonly closeCode = 1007;
   /** What the schema says, where there is one. */
   readonly issues: readonly SchemaIssue[];
@@ -79,6 +86,9 @@ export class InvalidMessageError extends PeerError {
 /** The peer passed a limit; the connection is failed with `closeCode`. */
 export class LimitError extends PeerError {
   readonly code = 'ERR_LIMIT';
+  override get name(): string {
+    return 'LimitError';
+  }
   /** The option that sets the limit. */
   readonly limit: string;
   readonly closeCode: number;
@@ -92,6 +102,9 @@ export class LimitError extends PeerError {
 /** The opening handshake was answered with an HTTP error. */
 export class HandshakeError extends PeerError {
   readonly code = 'ERR_HANDSHAKE';
+  override get name(): string {
+    return 'HandshakeError';
+  }
   readonly status: number;
   /** The option whose limit was passed, if it was one. */
   readonly limit: string | undefined;
@@ -107,11 +120,17 @@ export class HandshakeError extends PeerError {
 /** The stream broke: a reset, a missing pong, a peer that accepts nothing. */
 export class ConnectionLostError extends PeerError {
   readonly code = 'ERR_CONNECTION_LOST';
+  override get name(): string {
+    return 'ConnectionLostError';
+  }
 }
 
 /** An option is wrong. Names the option, the value and what is allowed; `message` where that says it better. */
 export class OptionError extends UserError {
   readonly code = 'ERR_OPTION';
+  override get name(): string {
+    return 'OptionError';
+  }
   readonly option: string;
   constructor(
     option: string,
@@ -127,6 +146,9 @@ export class OptionError extends UserError {
 /** A message came on a path with no `onMessage`, and nobody was subscribed. */
 export class NoMessageHandlerError extends UserError {
   readonly code = 'ERR_NO_MESSAGE_HANDLER';
+  override get name(): string {
+    return 'NoMessageHandlerError';
+  }
   constructor(path: string) {
     super(
       `a message came on ${path}, which has no onMessage, and nobody is subscribed; ` +
@@ -139,6 +161,9 @@ export class NoMessageHandlerError extends UserError {
 /** `newServer` was given a name that another server bears. */
 export class NameTakenError extends UserError {
   readonly code = 'ERR_NAME_TAKEN';
+  override get name(): string {
+    return 'NameTakenError';
+  }
   constructor(name: string) {
     super(
       `a server named ${JSON.stringify(name)} exists already; getServer(${JSON.stringify(name)}) returns it, ` +
@@ -150,6 +175,9 @@ export class NameTakenError extends UserError {
 /** No server bears the name. */
 export class UnknownServerError extends UserError {
   readonly code = 'ERR_UNKNOWN_SERVER';
+  override get name(): string {
+    return 'UnknownServerError';
+  }
   constructor(name: string, known: readonly string[]) {
     const list =
       known.length === 0
@@ -162,6 +190,9 @@ export class UnknownServerError extends UserError {
 /** A state that cannot be: a defect of Portal. The connection was failed with 1011; the process lives. */
 export class InternalError extends UserError {
   readonly code = 'ERR_INTERNAL';
+  override get name(): string {
+    return 'InternalError';
+  }
   constructor(cause: unknown) {
     super('an impossible state was reached; the connection was failed with 1011', { cause });
   }

@@ -37,6 +37,7 @@ export class Deadlines implements Waiting {
   readonly #ticker: Ticker;
   readonly #settings: ConnectionSettings;
   readonly #timed: Timed;
+  #isOpen = false;
   #stateTick = NEVER;
   #stateTimeout: Timeout['type'] = 'timeout.handshake';
   /** When the message that is coming in must be whole. */
@@ -61,11 +62,13 @@ export class Deadlines implements Waiting {
   /** The connection is in a new state. */
   enter(state: ConnectionState): void {
     if (state === 'open' || state === 'fragmenting') {
-      if (this.#silenceTicks !== NEVER) return;
+      if (this.#isOpen) return;
+      this.#isOpen = true;
       this.#stateTick = NEVER;
       this.#start();
       return;
     }
+    this.#isOpen = false;
     this.#stateTick = NEVER;
     this.#messageTick = NEVER;
     this.#silenceTicks = NEVER;
@@ -91,7 +94,7 @@ export class Deadlines implements Waiting {
       this.#messageTick = NEVER;
       return;
     }
-    if (this.#silenceTicks === NEVER) return;
+    if (!this.#isOpen) return;
     if (this.#messageTick !== NEVER && this.#messageNumber === messages) return;
     this.#messageNumber = messages;
     this.#messageTick = later(this.#ticker.present, this.#settings.messageDeadline);
@@ -161,8 +164,7 @@ export class Deadlines implements Waiting {
     const { heartbeatInterval, maxAge, clock } = this.#settings;
     const spread = (jitter: number) => 1 - jitter + 2 * jitter * clock.random();
     this.#silenceTicks = later(0, heartbeatInterval * spread(JITTER));
-    // Without a heartbeat this is asked again with every message of several frames.
-    if (this.#ageTick === NEVER) this.#ageTick = later(this.#ticker.present, maxAge * spread(AGE_JITTER));
+    this.#ageTick = later(this.#ticker.present, maxAge * spread(AGE_JITTER));
     this.#schedule();
   }
 

@@ -13,7 +13,7 @@ export class LateEnd implements Waiting {
   dueTick = -1;
   readonly #ticker: Ticker;
   readonly #tell: () => void;
-  #isTold = false;
+  isTold = false;
 
   constructor(ticker: Ticker, tell: () => void) {
     this.#ticker = ticker;
@@ -22,13 +22,13 @@ export class LateEnd implements Waiting {
   }
 
   onDue(): void {
-    this.#isTold = true;
+    this.isTold = true;
     this.#tell();
   }
 
   /** Tells nothing later; false when it was told already. */
   cancel(): boolean {
     this.#ticker.forget(this);
-    return !this.#isTold;
+    return !this.isTold;
   }
 }

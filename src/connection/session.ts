@@ -377,6 +377,11 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
     else this.recipient.ended(report, false);
   }
 
+  /** Whether the user was told of the end. */
+  get isEndTold(): boolean {
+    return this.report !== undefined && this.#lateEnd?.isTold !== false;
+  }
+
   /** Whether no message follows any more. */
   get isExhausted(): boolean {
     return this.report !== undefined && this.#lateEnd === undefined;

@@ -26,7 +26,7 @@ const MAX_ROWS = 200;
 /** Bytes that wait for a page that does not read: until it does, it gets no sample. */
 const MAX_WAITING_BYTES = 256 * 1024;
 /** The id under which the server's own machine is chosen. */
-export const SERVER_ID = 0;
+const SERVER_ID = 0;
 
 /** One event of one machine, with what it did. */
 export interface Entry {

@@ -21,7 +21,7 @@ interface Common {
 }
 
 /** A snapshot as JSON. */
-export interface WireSnapshot {
+interface WireSnapshot {
   readonly status: string;
   readonly value: unknown;
   readonly context: Readonly<Record<string, unknown>>;

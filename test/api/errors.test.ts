@@ -3,8 +3,11 @@
 
 import { once } from 'node:events';
 import { connect as connectTls } from 'node:tls';
+import { inspect } from 'node:util';
 import { firstValueFrom, toArray } from 'rxjs';
+import { build } from 'vite';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import * as errors from '../../src/api/errors.ts';
 import {
   type Connection,
   ConnectionLostError,
@@ -24,7 +27,10 @@ import {
   UnknownServerError,
   UserError,
 } from '../../src/index.ts';
+import { root } from '../package/source.ts';
 import { bytes, closeFrame, frame, hex, RawClient, requestHead, textFrame } from '../support/raw-client.ts';
+
+const abstract = ['PortalError', 'PeerError', 'UserError'];
 
 describe('the classes', () => {
   test.each([
@@ -76,6 +82,28 @@ describe('the classes', () => {
     });
     expect(error.stack).toContain(`${error.name}: ${message}`);
   });
+
+  test('have their own names in a program that was minified', async () => {
+    const built = await build({
+      root,
+      configFile: false,
+      logLevel: 'silent',
+      build: { write: false, minify: true, lib: { entry: 'src/api/errors.ts', formats: ['es'] } },
+    });
+    const [{ output }] = built as unknown as [{ output: [{ code: string }] }];
+    const minified: typeof errors = await import(
+      `data:text/javascript;base64,${Buffer.from(output[0].code).toString('base64')}`
+    );
+    // The minifier has renamed the class, so this test shows what it says it shows.
+    expect(minified.LimitError.name).not.toBe('LimitError');
+    const error = new minified.LimitError('cap', 1009, 'why');
+    expect(error.name).toBe('LimitError');
+    expect(error.stack).toMatch(/^LimitError: cap: why\n/);
+    expect(inspect(error)).not.toContain('name:');
+    const concrete = Object.keys(errors).filter((name) => name.endsWith('Error') && !abstract.includes(name));
+    const names = concrete.map((name) => Reflect.get(minified, name).prototype.name);
+    expect(names).toEqual(concrete);
+  }, 60_000);
 
   test('carry what a program asks for', () => {
     expect(new ProtocolError(1007, '').closeCode).toBe(1007);

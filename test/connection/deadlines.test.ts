@@ -1,7 +1,8 @@
 /** The deadlines of a connection: each on both sides of its moment, by a clock that stands still. */
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { Deadlines } from '../../src/connection/deadlines.ts';
 import { readOptions } from '../../src/api/options/options.ts';
+import { Deadlines } from '../../src/connection/deadlines.ts';
 import type { ConnectionState } from '../../src/index.ts';
 import type { ManualClock } from '../../src/io/time/manual-clock.ts';
 import { Ticker } from '../../src/io/time/ticker.ts';
@@ -17,7 +18,6 @@ import {
 } from '../support/raw-client.ts';
 import { gate, reportOf, serve, until, word } from '../support/serving.ts';
 
-const turn = () => new Promise((resolve) => setImmediate(resolve));
 const MIB = 1024 * 1024;
 
 /** Deadlines with nothing around them, and a clock that may also jump. */
@@ -121,12 +121,12 @@ describe('the deadlines alone', () => {
     deadlines.enter('open');
     pass(12_000);
     expect(said).toEqual([]);
-    deadlines.enter('fragmenting');
+    deadlines.insideMessage(true, 0);
     pass(900);
-    deadlines.enter('open');
+    deadlines.insideMessage(false, 1);
     pass(900);
     expect(said).toEqual([]);
-    deadlines.enter('fragmenting');
+    deadlines.insideMessage(true, 1);
     pass(1050);
     expect(said).toEqual(['message at 14850']);
     deadlines.enter('closing');
@@ -216,15 +216,15 @@ describe('after a stall of our own event loop', () => {
   test('what fell due gets a moment more, in which the bytes that came are read', () => {
     const { deadlines, pass, stall, said } = alone({ messageDeadline: 5_000, writeDeadline: 6_000 });
     deadlines.enter('open');
-    deadlines.enter('fragmenting');
+    deadlines.insideMessage(true, 0);
     deadlines.writing(true);
     stall(20_000);
     expect(said.filter((s) => !s.startsWith('silence'))).toEqual([]);
-    deadlines.enter('open');
+    deadlines.insideMessage(false, 1);
     deadlines.writing(false);
     pass(3_000);
     expect(said.filter((s) => !s.startsWith('silence'))).toEqual([]);
-    deadlines.enter('fragmenting');
+    deadlines.insideMessage(true, 1);
     stall(20_000);
     pass(1_000);
     expect(said.some((s) => s.startsWith('message'))).toBe(false);
@@ -337,7 +337,7 @@ describe('heartbeat', () => {
     expect((await pinged(client, clock)).opcode).toBe(OPCODE.ping);
   });
 
-  test('is suspended while a handler’s promise holds reading back', async () => {
+  test('goes on while a handler’s promise is pending: a peer that answers no Ping is lost', async () => {
     const slow = gate();
     let began = false;
     const { meet, clock } = await serve(
@@ -352,11 +352,15 @@ describe('heartbeat', () => {
     const { client, connection } = await meet();
     await client.sendBytes(textFrame('x'));
     await until(() => began);
-    clock.advance(100_000);
-    expect(connection.state).toBe('open');
-    slow.open();
+    const ping = await pinged(client, clock);
+    expect(ping.opcode).toBe(OPCODE.ping);
+    await client.sendBytes(pongFrame(ping.payload));
     await turn();
     expect((await pinged(client, clock)).opcode).toBe(OPCODE.ping);
+    clock.advance(20_200);
+    expect(connection.state).toBe('closed');
+    expect(await reportOf(connection)).toMatchObject({ code: 1006, reason: 'pong deadline passed' });
+    slow.open();
   });
 
   test('Infinity never pings', async () => {

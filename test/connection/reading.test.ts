@@ -177,7 +177,9 @@ describe('a handler that returns a promise', () => {
     const client = await call();
     await client.sendBytes(bytes(textFrame('a', { fin: false }), continuationFrame('b', { fin: false })));
     await client.sendBytes(bytes(continuationFrame('c'), textFrame('d'), pingFrame('end')));
+    // A Ping is answered at once, though messages wait.
     expect(await word(client)).toBe('pong end');
+    await until(() => order.at(-1) === 'd>');
     expect(order.join(' ')).toBe('{a a} {b b} {c <abc c} abc> {d <d d} d>');
   });
 

@@ -45,7 +45,6 @@ const FILES = [
   'docs/diagrams/server.mmd',
   'docs/diagrams/server.scxml',
   'docs/diagrams/server-machine.json',
-  'src/inspect/page.ts',
 ];
 
 describe('drift', () => {

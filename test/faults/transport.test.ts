@@ -2,6 +2,7 @@
  * A transport that fails at the nth read or write, for every n along a conversation, in every way it can. One
  * connection fails: it ends once, with a report; nothing of it is left; and another one beside it is served on.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { processBudget } from '../../src/connection/memory-budget.ts';
 import { type CloseReport, type Connection, createServer, type Failure } from '../../src/index.ts';
@@ -31,8 +32,6 @@ const SCRIPT: [says: Uint8Array | string, hears: RegExp][] = [
   [textFrame(LARGE), /x{3000}/],
   [bytes(textFrame('last'), closeFrame(1000)), /last.{4}$/s],
 ];
-
-const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 /** A client that speaks the script as far as it gets. */
 class Speaker {

@@ -1,15 +1,34 @@
-// The live page: self-contained, and at work in Chromium while traffic is made.
+// The live page: made of its parts, asking for nothing else, and at work in Chromium while traffic is made.
 
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { PAGE, PAGE_POLICY } from '../../src/inspect/page.ts';
 import { type Browser, executable, launchBrowser, skipped } from '../clients/chromium.ts';
 import { start } from '../clients/example.ts';
+import { root } from '../package/source.ts';
 import { closeFrame, continuationFrame, textFrame } from '../support/raw-client.ts';
 import { word } from '../support/serving.ts';
 import { serveWatched } from './watching.ts';
 
+const read = (path: string) => readFileSync(`${root}${path}`, 'utf8');
+
 describe('the page as it is served', () => {
+  test('is made of its parts as they are now; else: npm run build', () => {
+    for (const part of ['page.css', 'page.js']) expect(PAGE).toContain(read(`src/inspect/page/${part}`));
+    const html = read('src/inspect/page/page.html').split('\n');
+    const replaced = /<!--|href="page\.css"|src="page\.js"/;
+    for (const line of html.filter((line) => !replaced.test(line))) expect(PAGE).toContain(line);
+    for (const chart of ['connection', 'server']) {
+      const [head = '', body = ''] = read(`docs/diagrams/${chart}.svg`).split(/<style>[\s\S]*<\/style>/);
+      expect(PAGE).toContain(`${head.trimEnd()}${body.trimEnd()}`);
+    }
+    const hash = (text: string) => createHash('sha256').update(text).digest('base64');
+    expect(PAGE_POLICY).toContain(`style-src 'sha256-${hash(read('src/inspect/page/page.css'))}'`);
+    expect(PAGE_POLICY).toContain(`script-src 'sha256-${hash(read('src/inspect/page/page.js'))}'`);
+  });
+
   test('asks for nothing but its own feed', () => {
     expect(PAGE).not.toMatch(/(?:src|href)=(?!"data:,")/);
     expect(

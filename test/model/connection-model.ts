@@ -17,7 +17,7 @@ import { leafOf } from './triples.ts';
 export type Snapshot = SnapshotFrom<ConnectionMachine>;
 
 /** Where a snapshot stands, in words. */
-export function wordsOfSnapshot(snapshot: Snapshot): string {
+function wordsOfSnapshot(snapshot: Snapshot): string {
   return `${leafOf(snapshot)}, ${wordsOfReport(snapshot.context.report)}`;
 }
 

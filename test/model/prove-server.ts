@@ -30,7 +30,7 @@ function serializeState(state: Snapshot, event?: ServerEvent, previous?: Snapsho
 }
 
 /** The paths that walk every transition of `machine`, by the shortest way. */
-export function serverPaths(machine: ServerMachine) {
+function serverPaths(machine: ServerMachine) {
   const model = createTestModel(machine, {
     input: { port: new RecordingServerPort() },
     serializeState: serializeState as (state: Snapshot) => string,

@@ -136,7 +136,10 @@ describe('the packed package', () => {
       'package/bin/portal-ws.mjs',
       'package/package.json',
     ]);
-    const needed = ['dist/index.js', 'dist/index.d.ts', 'dist/inspect/index.js', 'dist/testing/index.d.ts'];
+    const needed = [
+      ...['dist/index.js', 'dist/index.d.ts', 'dist/inspect/index.js', 'dist/testing/index.d.ts'],
+      ...['dist/inspect/page.js', 'dist/io/wasm/binary.js'],
+    ];
     expect(files).toEqual(expect.arrayContaining(needed.map((file) => `package/${file}`)));
   });
 

@@ -1,10 +1,9 @@
 /** Whom a server lets in: connections and handshakes at a time, and addresses, behind proxies too. */
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { MemoryListener } from '../../src/io/transports/memory.ts';
 import { bytes, RawClient, requestHead } from '../support/raw-client.ts';
 import { gate, make, reportOf, serve, until, word } from '../support/serving.ts';
-
-const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 const slow = async (port: number) => {
   const client = await RawClient.connect(port, { sendHead: false });

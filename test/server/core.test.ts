@@ -1,11 +1,11 @@
 /** How the parts of a server go together: starts and stops in any order, and servers beside each other. */
+import { setImmediate as turn } from 'node:timers/promises';
 import { firstValueFrom } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { isOpen } from '../support/ports.ts';
 import { RawClient, textFrame } from '../support/raw-client.ts';
 import { make, record, serve, word, words } from '../support/serving.ts';
 
-const turn = () => new Promise((resolve) => setImmediate(resolve));
 const portOf = (server: { address(): { port: number } | null }) => server.address()?.port ?? 0;
 
 describe('starts and stops', () => {

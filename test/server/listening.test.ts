@@ -1,13 +1,14 @@
 /** The port of a server: taken, lost, closed while it is being opened, and free again. */
+
 import { once } from 'node:events';
 import net from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { createServer } from '../../src/index.ts';
 import { MemoryListener } from '../../src/io/transports/memory.ts';
 import { isOpen } from '../support/ports.ts';
 import { make, record } from '../support/serving.ts';
 
-const turn = () => new Promise((resolve) => setImmediate(resolve));
 const portOf = (server: { address(): { port: number } | null }) => server.address()?.port ?? 0;
 
 describe('a port', () => {

@@ -1,14 +1,14 @@
 /** How a server stops: whom it closes, whom it refuses, what it waits for, and what it says of it. */
+
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Connection } from '../../src/index.ts';
 import { ManualClock } from '../../src/io/time/manual-clock.ts';
 import { isOpen } from '../support/ports.ts';
 import { bytes, closeFrame, RawClient, textFrame } from '../support/raw-client.ts';
 import { gate, make, reportOf, serve, until, word } from '../support/serving.ts';
-
-const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('stop', () => {
   test('of a server that is not started resolves at once', async () => {

@@ -2,8 +2,10 @@
  * The server under test of the conformance and the differential suites: Portal with a path that sends each
  * message back as its own type, and a record of what the server's side of every connection saw.
  */
+
 import type { AddressInfo } from 'node:net';
 import { type CloseReport, type Connection, createServer, type ServerOptions } from '../../src/index.ts';
+import { gate } from './serving.ts';
 
 /** What the server's side of one connection saw. */
 export interface Visit<Peer> {
@@ -29,14 +31,14 @@ export class Visits<Peer> {
   of(id: string): Visit<Peer> & { open(peer: Peer): void; close(report: CloseReport): void } {
     const known = this.#visits.get(id);
     if (known !== undefined) return known;
-    const opened = deferred<Peer>();
-    const closed = deferred<CloseReport>();
+    const opened = gate<Peer>();
+    const closed = gate<CloseReport>();
     const visit = {
       messages: [],
       opened: opened.promise,
       closed: closed.promise,
-      open: opened.resolve,
-      close: closed.resolve,
+      open: opened.open,
+      close: closed.open,
     };
     this.#visits.set(id, visit);
     return visit;
@@ -64,12 +66,4 @@ export async function startEchoServer(options: Partial<ServerOptions> = {}): Pro
     visit: (id) => visits.of(id),
     stop: async () => void (await server.stop({ code: 1001, deadline: 0 })),
   };
-}
-
-function deferred<T>(): { promise: Promise<T>; resolve(value: T): void } {
-  let resolve: (value: T) => void = () => undefined;
-  const promise = new Promise<T>((settle) => {
-    resolve = settle;
-  });
-  return { promise, resolve };
 }

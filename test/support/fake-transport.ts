@@ -77,7 +77,7 @@ const NAMES: Record<number, string> = {
 };
 
 /** Frames of a server (RFC 6455 5.2), each as words; what is no whole frame is shown as such. */
-export function framesIn(bytes: Buffer): string[] {
+function framesIn(bytes: Buffer): string[] {
   const frames: string[] = [];
   for (let at = 0; at < bytes.length; ) {
     if (bytes.length - at < 2) return [...frames, 'a cut frame'];

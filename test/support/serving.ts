@@ -39,7 +39,7 @@ afterEach(async () => {
 });
 
 /** Stops a server without waiting for anybody, whatever its clock says. */
-export async function stopNow(server: Server, clock: ManualClock): Promise<void> {
+async function stopNow(server: Server, clock: ManualClock): Promise<void> {
   const stopped = server.stop({ deadline: 0 });
   clock.advance(200);
   await stopped;

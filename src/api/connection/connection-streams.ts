@@ -45,8 +45,8 @@ export class ConnectionStreams {
 
   /** Whether nothing comes any more. Messages may come for a while after the end. */
   #isOver(name: StreamName): boolean {
-    const { report, isExhausted } = this.#session;
-    return name === 'messages' || name === 'fragments' ? isExhausted : report !== undefined;
+    const { isEndTold, isExhausted } = this.#session;
+    return name === 'messages' || name === 'fragments' ? isExhausted : isEndTold;
   }
 
   /** What a late subscriber gets at once. */

@@ -105,7 +105,7 @@ function listen({ actor }: Core, hear: (event: InspectionEvent) => void): () => 
 }
 
 /** The event as it may be seen: a copy where there was something to take out. */
-export function withoutPayload(inspected: InspectionEvent): InspectionEvent {
+function withoutPayload(inspected: InspectionEvent): InspectionEvent {
   if (inspected.type === '@xstate.event') {
     return { ...inspected, event: discreetEvent(inspected.event) };
   }

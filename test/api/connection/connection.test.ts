@@ -1,8 +1,10 @@
 /** A connection as its user sees it: what it says of itself, what it sends and refuses, and its streams. */
+
 import { firstValueFrom } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import type { CloseReport, Connection, Overflow } from '../../../src/index.ts';
 import { prepare } from '../../../src/index.ts';
+import { closeKeywords } from '../../../src/io/frames/close-payload.ts';
 import {
   binaryFrame,
   bytes,
@@ -281,21 +283,9 @@ describe('sendPing and sendPong', () => {
 });
 
 describe('close', () => {
-  const keywords = {
-    normal: 1000,
-    'going-away': 1001,
-    'protocol-error': 1002,
-    'invalid-type': 1003,
-    'inconsistent-type': 1007,
-    'policy-violation': 1008,
-    oversize: 1009,
-    'extension-negotiation-failure': 1010,
-    fatal: 1011,
-  } as const;
-
   test('takes each keyword and each number that may be sent', async () => {
     const { meet } = await serve({});
-    const forms = [...Object.entries(keywords), ...[1012, 1013, 1014, 3000, 4999].map((n) => [n, n])];
+    const forms = [...Object.entries(closeKeywords), ...[1012, 1013, 1014, 3000, 4999].map((n) => [n, n])];
     for (const [form, code] of forms) {
       const { client, connection } = await meet();
       connection.close(form as never, 'why');

@@ -1,4 +1,5 @@
 /** `for await (const message of connection)`: order, backpressure, and every way to end. */
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Connection, Message } from '../../../src/index.ts';
 import {
@@ -12,7 +13,6 @@ import {
 } from '../../support/raw-client.ts';
 import { gate, reportOf, serve, until, word, words } from '../../support/serving.ts';
 
-const turn = () => new Promise((resolve) => setImmediate(resolve));
 const iterate = (connection: Connection) => connection[Symbol.asyncIterator]();
 
 /** The messages that a loop over `connection` sees, as they come. */
