@@ -110,11 +110,11 @@ export class Deadlines implements Waiting {
   readingResumed(): void {
     const { tick } = this.#ticker;
     this.lastByteTick = tick;
-    if (this.#messageTick !== NEVER && this.#stoppedTick !== NEVER) {
-      this.#messageTick += tick - this.#stoppedTick;
-      this.#schedule();
-    }
+    const stopped = this.#stoppedTick;
     this.#stoppedTick = NEVER;
+    if (this.#messageTick === NEVER || stopped === NEVER) return;
+    this.#messageTick += tick - stopped;
+    this.#schedule();
   }
 
   /** A heartbeat's Ping went out. */

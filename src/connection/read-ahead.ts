@@ -5,9 +5,15 @@
  */
 import type { Fragment, Message } from './recipient.ts';
 
-export type Waiting =
-  | { readonly kind: 'whole' | 'assembled'; readonly value: Message; readonly bytes: number }
-  | { readonly kind: 'fragment'; readonly value: Fragment; readonly bytes: number };
+export type Waiting = { readonly bytes: number } & (
+  | { readonly kind: 'whole'; readonly message: Message }
+  | { readonly kind: 'fragment'; readonly fragment: Fragment }
+  | {
+      readonly kind: 'last';
+      readonly fragment: Fragment | undefined;
+      readonly message: Message | undefined;
+    }
+);
 
 export class ReadAhead {
   bytes = 0;

@@ -16,7 +16,7 @@ import { Holding } from './holding.ts';
 import type { Host } from './host.ts';
 import type { Rates } from './rate-limit.ts';
 import { ReadAhead, type Waiting } from './read-ahead.ts';
-import type { Fragment, Message } from './recipient.ts';
+import type { Fragment } from './recipient.ts';
 import type { Session } from './session.ts';
 
 const CONTINUE: ConnectionEvent = { type: 'read.continue' };
@@ -119,19 +119,22 @@ export class Reading implements FairTurn {
     this.resumeTransport();
   }
 
-  /** Delivers the first or the last fragment of a message. */
+  /** Delivers the first fragment of a message. */
   deliverFragment(): void {
     this.takeEvent();
     this.#fragment(this.decoder);
   }
 
-  /** Delivers the message whose last fragment has just come. */
+  /** Delivers the last fragment of a message, and the message with it. */
   deliverMessage(): void {
+    this.takeEvent();
     const { decoder } = this;
-    if (!decoder.assemble) return;
-    const message = decoder.takeMessage();
-    if (this.#mustWait) this.#wait('assembled', message, message.length);
-    else this.#session.recipient.assembled(message);
+    const { recipient } = this.#session;
+    const fragment = recipient.wantsFragments ? fragmentOf(decoder) : undefined;
+    const message = decoder.assemble ? decoder.takeMessage() : undefined;
+    const bytes = message?.length ?? decoder.payloadBytes;
+    if (this.#mustWait) this.#wait({ kind: 'last', fragment, message, bytes });
+    else recipient.last(fragment, message);
   }
 
   // ------------------------------------------------------------------ frames
@@ -177,7 +180,7 @@ export class Reading implements FairTurn {
     if (decoded === Decoded.MESSAGE) {
       if (!this.#countMessage()) return false;
       this.messages++;
-      if (this.#mustWait) this.#wait('whole', decoder.message, decoder.payloadBytes);
+      if (this.#mustWait) this.#wait({ kind: 'whole', message: decoder.message, bytes: decoder.payloadBytes });
       else this.#session.recipient.whole(decoder.message);
     } else if (decoded === Decoded.FRAGMENT && !decoder.first && !decoder.final) {
       this.#fragment(decoder);
@@ -199,10 +202,8 @@ export class Reading implements FairTurn {
     const { recipient } = this.#session;
     if (decoder.first) decoder.assemble = recipient.wantsMessages || !recipient.wantsFragments;
     if (!recipient.wantsFragments) return;
-    const { first, final, payloadBytes } = decoder;
-    const opcode = decoder.text ? 'text' : 'binary';
-    const fragment: Fragment = { data: decoder.takeFragment(), opcode, first, final };
-    if (this.#mustWait) this.#wait('fragment', fragment, payloadBytes);
+    const fragment = fragmentOf(decoder);
+    if (this.#mustWait) this.#wait({ kind: 'fragment', fragment, bytes: decoder.payloadBytes });
     else recipient.fragment(fragment);
   }
 
@@ -211,9 +212,9 @@ export class Reading implements FairTurn {
     return this.#holding !== undefined && (this.#holding.delivery || this.#ahead?.isEmpty === false);
   }
 
-  #wait(kind: Waiting['kind'], value: Message | Fragment, bytes: number): void {
+  #wait(item: Waiting): void {
     this.#ahead ??= new ReadAhead();
-    this.#ahead.push({ kind, value, bytes } as Waiting);
+    this.#ahead.push(item);
   }
 
   /** Gives the user the next message that waits; false when none does, or it must go on waiting. */
@@ -227,9 +228,9 @@ export class Reading implements FairTurn {
 
   #give(item: Waiting): void {
     const { recipient } = this.#session;
-    if (item.kind === 'fragment') recipient.fragment(item.value);
-    else if (item.kind === 'assembled') recipient.assembled(item.value);
-    else recipient.whole(item.value);
+    if (item.kind === 'fragment') recipient.fragment(item.fragment);
+    else if (item.kind === 'last') recipient.last(item.fragment, item.message);
+    else recipient.whole(item.message);
   }
 
   /** Whether no more frames may be decoded now; then the transport is told, too. */
@@ -431,6 +432,12 @@ export class Reading implements FairTurn {
     this.#transportPaused = false;
     this.#transport.resume();
   }
+}
+
+/** The fragment that was just read. */
+function fragmentOf(decoder: FrameDecoder): Fragment {
+  const { first, final, text } = decoder;
+  return { data: decoder.takeFragment(), opcode: text ? 'text' : 'binary', first, final };
 }
 
 /** The frame that was just read. */

@@ -78,9 +78,10 @@ export interface Recipient {
   readonly wantsFragments: boolean;
   /** A message that came in one frame. */
   whole(message: Message): void;
+  /** A fragment that does not end its message. */
   fragment(fragment: Fragment): void;
-  /** A message that was put together from fragments. */
-  assembled(message: Message): void;
+  /** The last fragment of a message, and the message itself; each undefined where nobody wants it. */
+  last(fragment: Fragment | undefined, message: Message | undefined): void;
   /** A Ping was answered. The payload is valid until this returns. */
   ping(payload: Uint8Array): void;
   /** A Pong that answers no heartbeat of ours. The payload is valid until this returns. */

@@ -252,7 +252,7 @@ export const connectionMachine = machineSetup.createMachine({
         ...whileRunning,
         'fragment.end': {
           target: 'open',
-          actions: [announce('open'), 'deliverFragment', 'deliverMessage', 'readOn'],
+          actions: [announce('open'), 'deliverMessage', 'readOn'],
         },
         'connection.close': { target: 'closing.local.fragmenting', actions: ['noteOurClose', 'sendClose'] },
       },
@@ -273,9 +273,7 @@ export const connectionMachine = machineSetup.createMachine({
             },
             fragmenting: {
               description: 'The rest of a fragmented message is read and delivered.',
-              on: {
-                'fragment.end': { target: 'idle', actions: ['deliverFragment', 'deliverMessage', 'readOn'] },
-              },
+              on: { 'fragment.end': { target: 'idle', actions: ['deliverMessage', 'readOn'] } },
             },
           },
           on: {

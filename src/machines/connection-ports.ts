@@ -94,9 +94,9 @@ export interface ConnectionPort {
   continueReading(): void;
   /** Tells the user that the connection is open. */
   deliverOpening(): void;
-  /** Delivers the first or the last fragment of a message, which the event brought. */
+  /** Delivers the first fragment of a message. */
   deliverFragment(): void;
-  /** Delivers the message that the last fragment completed. */
+  /** Delivers the last fragment of a message, and the message with it. */
   deliverMessage(): void;
   /** Drops messages that came and wait for the user. */
   dropMessages(): void;

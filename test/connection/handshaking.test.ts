@@ -75,14 +75,35 @@ describe('what a request gets, question by question', () => {
 });
 
 describe('authorize', () => {
-  test('true and an empty object let in; false is 403', async () => {
+  test('true and objects of known keys let in; false is 403', async () => {
     expect((await ask(() => true)).response.status).toBe(101);
-    expect((await ask(() => ({}))).response.status).toBe(101);
+    expect((await ask(() => ({ data: undefined }))).response.status).toBe(101);
+    expect((await ask(() => ({ headers: { 'X-One': '1' } }))).response.status).toBe(101);
     expect((await ask(() => false)).response.status).toBe(403);
     expect((await ask(async () => false)).response.status).toBe(403);
   });
 
-  test.each([[undefined], [null], [0], [1], [''], ['no'], [Symbol('user')], [() => true]])(
+  test.each([
+    [undefined],
+    [null],
+    [0],
+    [1],
+    [''],
+    ['no'],
+    [Symbol('user')],
+    [() => true],
+    [{}],
+    [[]],
+    [{ statusCode: 401 }],
+    [{ error: 'no' }],
+    [{ ok: false }],
+    [{ data: 1, ok: true }],
+    [{ status: 401, data: 1 }],
+    [new Error('no')],
+    [new Map([['data', 1]])],
+    [new Response('no', { status: 401 })],
+    [Object.create({ data: 1 })],
+  ])(
     'what is no verdict, such as %s, lets nobody in: 500, and a TypeError to the user',
     async (answer) => {
       const { response, errors } = await ask(() => answer as never);

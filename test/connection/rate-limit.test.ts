@@ -129,7 +129,10 @@ describe('maxMessagesPerSecond', () => {
   test('the time of our own handler is not held against the peer', async () => {
     const doors = [gate(), gate()];
     let heard = 0;
-    const { call, clock, errors } = await serve({ onMessage: () => doors[heard++]?.promise }, limits);
+    const { call, clock, errors } = await serve(
+      { onMessage: () => doors[heard++]?.promise },
+      { ...limits, readAhead: 0 },
+    );
     const client = await call();
     await client.sendBytes(textFrame('slow'));
     await until(() => heard === 1);

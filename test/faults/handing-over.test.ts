@@ -114,10 +114,10 @@ async function converse(place: string, ask: (server: Server, connection: Connect
       textFrame('bye'),
       textFrame('behind', { fin: false }),
       continuationFrame(' it'),
-      closeFrame(4000),
     ),
   );
   const heard = await words(client, 8);
+  await client.sendBytes(closeFrame(4000));
   client.fin();
   const report = await reportOf(connection);
   const { bytesIn, bytesOut, ...stats } = server.stats();

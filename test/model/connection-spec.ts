@@ -235,7 +235,7 @@ export const connectionSpec: { readonly [Name in Leaf]: Readonly<Record<string, 
   },
   fragmenting: {
     ...RUNNING,
-    'fragment.end': { to: 'open', does: entering('open', 'fragment.end', 'deliverFragment', 'deliverMessage') },
+    'fragment.end': { to: 'open', does: entering('open', 'fragment.end', 'deliverMessage') },
     'connection.close': closesFrom('closing.local.fragmenting'),
   },
   'closing.local.idle': {
@@ -247,7 +247,7 @@ export const connectionSpec: { readonly [Name in Leaf]: Readonly<Record<string, 
   },
   'closing.local.fragmenting': {
     ...CLOSING_LOCAL,
-    'fragment.end': { to: 'closing.local.idle', does: ['deliverFragment', 'deliverMessage', 'readOn'] },
+    'fragment.end': { to: 'closing.local.idle', does: ['deliverMessage', 'readOn'] },
   },
   'closing.remote': ENDED,
   'closing.failing': ENDED,

@@ -164,7 +164,7 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
       this.fragment({ data: message, opcode, first: true, final: true });
       if (!this.wantsMessages) return;
     }
-    this.assembled(message);
+    this.#take(message);
   }
 
   fragment(fragment: Fragment): void {
@@ -172,7 +172,12 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
     this.#streams?.made.fragments?.next(fragment);
   }
 
-  assembled(message: Message): void {
+  last(fragment: Fragment | undefined, message: Message | undefined): void {
+    if (fragment !== undefined) this.fragment(fragment);
+    if (message !== undefined) this.#take(message);
+  }
+
+  #take(message: Message): void {
     if (this.codec === undefined) this.#giveMessage(message);
     else this.#decode(this.codec, message);
   }
