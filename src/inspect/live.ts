@@ -7,8 +7,8 @@
  */
 import type { AnyActorRef, AnyMachineSnapshot, InspectionEvent } from 'xstate';
 import type { Connection } from '../api/connection/connection.ts';
+import { isOwnActor, type Watchable } from '../api/inspection/inspection.ts';
 import type { Message } from '../api/paths/handlers.ts';
-import type { Watchable } from '../api/inspection/inspection.ts';
 import type { Session } from '../connection/session.ts';
 import type { Clock } from '../io/time/clock.ts';
 import { pathOf, snapshotOf } from './wire.ts';
@@ -69,11 +69,12 @@ export class Live {
 
   // ------------------------------------------------------------------ what happened
 
-  /** What the adapter tells: each snapshot is an event done. */
+  /** Takes an inspection event: each snapshot of a server or a connection tells that an event has been handled. */
   hear(inspected: InspectionEvent): void {
     const actor = inspected.actorRef as AnyActorRef;
+    if (!isOwnActor(actor)) return;
     if (inspected.type === '@xstate.actor') {
-      // One that lived before: the state it is in now is where its first event finds it.
+      // The actor may have lived before: its first event here finds it in its present state.
       const present = snapshotOf(actor);
       if (present !== undefined) this.#values.set(actor, pathOf(present.value));
     }

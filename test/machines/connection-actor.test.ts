@@ -1,7 +1,7 @@
 /** The actor of a connection: made when somebody asks, from the state that it is in, and watched as any other. */
 
 import { describe, expect, test, vi } from 'vitest';
-import { createActor, type InspectionEvent, waitFor } from 'xstate';
+import { type AnyActorRef, createActor, type InspectionEvent, waitFor } from 'xstate';
 import {
   connectionLogic,
   connectionName,
@@ -52,8 +52,9 @@ describe('an actor that takes its steps from the table', () => {
     const log: unknown[] = [];
     const inspect = (event: InspectionEvent) => {
       const { type } = event;
-      if (type === '@xstate.event') log.push([type, event.actorRef.id, event.sourceRef?.id, event.event]);
-      if (type === '@xstate.actor') log.push([type, event.actorRef.id]);
+      const { id } = event.actorRef as AnyActorRef;
+      if (type === '@xstate.event') log.push([type, id, event.sourceRef === parent, event.event]);
+      if (type === '@xstate.actor') log.push([type, id]);
       if (type === '@xstate.snapshot') log.push([type, event.event, seen(event.snapshot as Snapshot)]);
     };
     const parent = createActor(serverMachine, {
@@ -155,7 +156,7 @@ describe('an actor that takes its steps from the table', () => {
   });
 
   test('needs its port', () => {
-    const actor = createActor(connectionLogic as never);
+    const actor = createActor(connectionLogic, {} as never);
     expect(actor.getSnapshot()).toMatchObject({ status: 'error', error: expect.any(TypeError) });
   });
 

@@ -1,35 +1,38 @@
 /**
  * What is seen from outside while a server runs: inspection events, diagnostics channels, counters.
  *
- * Every XState inspection event goes through `Inspection` and no other way. It hears XState only while somebody
- * observes, and it takes payloads out at once, before a buffer is used again: an event of the socket's shows its
- * `byteLength`, a Close its code, an HTTP answer its status. What users and peers said stays in the process.
+ * Every XState inspection event reaches observers through `Inspection`. It listens to XState only while there are
+ * observers. It takes payloads out at once, before their buffer is used again: `socket.bytes` shows its `byteLength`, a
+ * Close frame its code, an HTTP answer its status. What users and peers said stays in the process. Events of the user's
+ * own actors, which may live below a connection's, are passed on as they are.
  *
- * `node:diagnostics_channel` carries each change of state under `portal-ws.connection.<state>` and
- * `portal-ws.server.<state>`, in the form of `lifecycle$`; nothing is made where nobody has subscribed.
+ * `node:diagnostics_channel` carries each change of state on `portal-ws.connection.<state>` and
+ * `portal-ws.server.<state>`, in the form of `lifecycle$`. A channel without subscribers costs nothing.
  */
 import { type Channel, channel } from 'node:diagnostics_channel';
 import {
   type Actor,
+  type AnyActorRef,
   type AnyEventObject,
   type AnyMachineSnapshot,
   type InspectionEvent,
   type Observer,
   toObserver,
 } from 'xstate';
-import type { CloseReport, ConnectionState } from '../../machines/connection-ports.ts';
-import type { serverMachine } from '../../machines/server-machine.ts';
-import type { ServerState } from '../../machines/server-ports.ts';
 import type { Session } from '../../connection/session.ts';
+import { connectionMachine } from '../../machines/connection-machine.ts';
+import type { CloseReport, ConnectionState } from '../../machines/connection-ports.ts';
+import { serverMachine } from '../../machines/server-machine.ts';
+import type { ServerState } from '../../machines/server-ports.ts';
 
 /** An XState inspection observer, or its `next` alone. */
 export type InspectionObserver = Observer<InspectionEvent> | ((event: InspectionEvent) => void);
 
-/** How the adapter reaches XState: the system of the server's actor, and the actors alive in it. */
+/** How `Inspection` reaches XState: the system of the server's actor, and the actors alive in it. */
 export interface Inspectable {
-  /** Hears the system from now on; returns what ends that. */
+  /** Tells `hear` of every inspection event of the system from now on; returns what ends that. */
   listenIn(hear: (event: InspectionEvent) => void): () => void;
-  /** One `@xstate.actor` event for the server and each connection, which gets an actor by that. */
+  /** One `@xstate.actor` event for the server and one for each connection; a connection without an actor gets one. */
   actors(): Iterable<InspectionEvent>;
   /** An observer threw. */
   observerFailed(error: unknown): void;
@@ -47,42 +50,55 @@ export interface Watchable extends Inspectable {
 export const watchables = new WeakMap<object, Watchable>();
 
 export class Inspection {
-  /** True while somebody observes: then every frame is an event, and no event takes the shortcut. */
+  /** True while there are observers: then every frame is an event of the machine. */
   active = false;
 
   readonly #inspectable: Inspectable;
   readonly #observers = new Set<(event: InspectionEvent) => void>();
-  #deafen: (() => void) | undefined;
+  /** Ends listening to XState; undefined while it does not listen. */
+  #stopListening: (() => void) | undefined;
 
   constructor(inspectable: Inspectable) {
     this.#inspectable = inspectable;
   }
 
-  /** Adds an observer that has missed nothing; the caller makes XState call `hear`. */
+  /** Adds an observer before the server's actor exists; the caller makes XState call `hear`. */
   begin(observer: InspectionObserver): void {
-    this.#deafen = () => {};
+    this.#stopListening = () => {};
     this.#add(observer);
   }
 
-  /** Adds an observer: first it is told of the actors that live. Returns what removes it. */
+  /** Adds an observer, and tells it of the actors that live. Returns what removes it. */
   attach(observer: InspectionObserver): () => void {
     const next = this.#add(observer);
     for (const event of this.#inspectable.actors()) this.#tell(next, event);
-    this.#deafen ??= this.#inspectable.listenIn(this.hear);
+    this.#stopListening ??= this.#inspectable.listenIn(this.hear);
     return () => {
       this.#observers.delete(next);
       if (this.#observers.size > 0) return;
       this.active = false;
-      this.#deafen?.();
-      this.#deafen = undefined;
+      this.#stopListening?.();
+      this.#stopListening = undefined;
     };
   }
 
-  /** What XState tells. */
+  /** Passes an inspection event of XState's on to the observers. */
   readonly hear = (event: InspectionEvent): void => {
-    const discreet = withoutPayload(event);
-    for (const next of this.#observers) this.#tell(next, discreet);
+    const { actorRef, rootId } = event;
+    if (!isOwnActor(actorRef as AnyActorRef)) {
+      this.#tellAll(event);
+      return;
+    }
+    this.#tellAll(withoutPayload(event));
+    // Now the path is known, and the actor's id contains it: observers that show it as a name get the actor again.
+    if (event.type === '@xstate.snapshot' && event.event.type === 'handshake.accepted') {
+      this.#tellAll({ type: '@xstate.actor', actorRef, rootId });
+    }
   };
+
+  #tellAll(event: InspectionEvent): void {
+    for (const next of this.#observers) this.#tell(next, event);
+  }
 
   #add(observer: InspectionObserver): (event: InspectionEvent) => void {
     const { next } = toObserver(observer);
@@ -101,7 +117,14 @@ export class Inspection {
   }
 }
 
-/** The event as it may be seen: a copy where there was something to take out. */
+const ownConfigs: ReadonlySet<unknown> = new Set([connectionMachine.config, serverMachine.config]);
+
+/** Whether an actor is a server's or a connection's; any other one is the user's. */
+export function isOwnActor(actor: AnyActorRef): boolean {
+  return ownConfigs.has((actor as unknown as { logic?: { config?: unknown } }).logic?.config);
+}
+
+/** The inspection event without payloads, for an actor of this package; a copy where there was something to take out. */
 export function withoutPayload(inspected: InspectionEvent): InspectionEvent {
   if (inspected.type === '@xstate.event') {
     return { ...inspected, event: discreetEvent(inspected.event) };
@@ -113,7 +136,7 @@ export function withoutPayload(inspected: InspectionEvent): InspectionEvent {
   return inspected;
 }
 
-/** An event of either machine without what a peer or a user said in it. */
+/** An event of the server's or a connection's machine without what a peer or a user said in it. */
 export function discreetEvent(event: AnyEventObject): AnyEventObject {
   const { type } = event;
   switch (type) {
@@ -138,7 +161,7 @@ export function discreetEvent(event: AnyEventObject): AnyEventObject {
   }
 }
 
-/** A snapshot without the peer's close reason; the same one where it has none. */
+/** A connection's snapshot without the peer's close reason; the same snapshot where it has none. */
 export function discreetSnapshot(snapshot: AnyMachineSnapshot): AnyMachineSnapshot {
   const report = (snapshot.context as { report?: CloseReport }).report;
   if (report === undefined || !report.wasClean || report.reason === '') return snapshot;
