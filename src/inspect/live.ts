@@ -7,6 +7,7 @@
  */
 import type { AnyActorRef, AnyMachineSnapshot, InspectionEvent } from 'xstate';
 import type { Connection } from '../api/connection/connection.ts';
+import { isOwnActor } from '../api/inspection/inspection.ts';
 import type { Message } from '../connection/recipient.ts';
 import type { Core } from '../server/core.ts';
 import type { Session } from '../connection/session.ts';
@@ -70,11 +71,12 @@ export class Live {
 
   // ------------------------------------------------------------------ what happened
 
-  /** What the adapter tells: each snapshot is an event done. */
+  /** Takes an inspection event: each snapshot of a server or a connection tells that an event has been handled. */
   hear(inspected: InspectionEvent): void {
     const actor = inspected.actorRef as AnyActorRef;
+    if (!isOwnActor(actor)) return;
     if (inspected.type === '@xstate.actor') {
-      // One that lived before: the state it is in now is where its first event finds it.
+      // The actor may have lived before: its first event here finds it in its present state.
       const present = snapshotOf(actor);
       if (present !== undefined) this.#values.set(actor, pathOf(present.value));
     }

@@ -72,12 +72,9 @@ export class Relay {
     if (snapshotOf(actor) === undefined) return;
     const at = this.#epochMs();
     if (!this.#known.has(actor.sessionId)) this.#tell(actorMessage(actor, event.rootId, at));
+    else if (event.type === '@xstate.actor') this.#rename(actor, event.rootId, at);
     if (event.type === '@xstate.event') this.#tell(eventMessage(event, at));
-    if (event.type === '@xstate.snapshot') {
-      // Its name has grown by the path.
-      if (event.event.type === 'handshake.accepted') this.#rename(actor, event.rootId, at);
-      this.#tell(snapshotMessage(event, at));
-    }
+    if (event.type === '@xstate.snapshot') this.#tell(snapshotMessage(event, at));
   }
 
   /** What an inspector elsewhere tells; false when it is no inspection event. */
@@ -95,6 +92,7 @@ export class Relay {
     for (const watcher of this.#watchers) if (watcher !== sender) watcher.send(text);
   }
 
+  /** A connection is told of again when its path is known: its name contains it. */
   #rename(actor: AnyActorRef, rootId: string, at: number): void {
     const known = this.#known.get(actor.sessionId);
     if (known === undefined) return;

@@ -2,11 +2,14 @@
  * Inspection events in the wire format of `@statelyai/inspect`: JSON text frames `@xstate.actor`, `@xstate.event` and
  * `@xstate.snapshot`.
  *
- * They come here through the adapter, so payloads are gone. What is left is made plain at once: a message holds
- * nothing that lives on.
+ * Events of servers and connections come without payloads (`Inspection` takes them out). Below a connection there may
+ * be actors of the user's, of any logic: they are shown as they are, as far as JSON can hold them. A message is made
+ * of copies, so it does not change later.
  */
 import type { AnyActorRef, AnyEventObject, AnyMachineSnapshot, InspectionEvent } from 'xstate';
-import { discreetSnapshot } from '../api/inspection/inspection.ts';
+import { discreetSnapshot, isOwnActor } from '../api/inspection/inspection.ts';
+import { connectionName } from '../machines/connection-actor.ts';
+import type { ConnectionFacts } from '../machines/connection-ports.ts';
 
 /** The version of `@statelyai/inspect` whose format this is. */
 export const WIRE_VERSION = '0.7.2';
@@ -23,9 +26,11 @@ interface Common {
 /** A snapshot as JSON. */
 interface WireSnapshot {
   readonly status: string;
-  readonly value: unknown;
-  readonly context: Readonly<Record<string, unknown>>;
+  /** Where the actor's logic is a machine. */
+  readonly value?: unknown;
+  readonly context?: unknown;
   readonly output?: unknown;
+  readonly error?: unknown;
 }
 
 export interface ActorMessage extends Common {
@@ -51,13 +56,6 @@ export interface SnapshotMessage extends Common {
 
 export type WireMessage = ActorMessage | EventMessage | SnapshotMessage;
 
-/** What an actor's port says of itself: `id`, `path` and `remoteAddress` of a connection. */
-interface Named {
-  readonly id?: number;
-  readonly path?: string;
-  readonly remoteAddress?: string;
-}
-
 const definitions = new WeakMap<object, string>();
 
 export function actorMessage(actor: AnyActorRef, rootId: string, epochMs: number): ActorMessage {
@@ -65,9 +63,9 @@ export function actorMessage(actor: AnyActorRef, rootId: string, epochMs: number
     type: '@xstate.actor',
     name: nameOf(actor),
     ...common(actor, rootId, epochMs),
-    parentId: actor.sessionId === rootId ? undefined : rootId,
+    parentId: actor._parent?.sessionId,
     definition: definitionOf(actor),
-    snapshot: plain(actor.getSnapshot() as AnyMachineSnapshot),
+    snapshot: plain(actor, actor.getSnapshot()),
   };
 }
 
@@ -79,7 +77,7 @@ export function eventMessage(
     type: '@xstate.event',
     ...common(actorRef as AnyActorRef, rootId, epochMs),
     sourceId: sourceRef?.sessionId,
-    event,
+    event: plainEvent(actorRef as AnyActorRef, event),
   };
 }
 
@@ -90,18 +88,16 @@ export function snapshotMessage(
   return {
     type: '@xstate.snapshot',
     ...common(actorRef as AnyActorRef, rootId, epochMs),
-    event,
-    snapshot: plain(snapshot as AnyMachineSnapshot),
+    event: plainEvent(actorRef as AnyActorRef, event),
+    snapshot: plain(actorRef as AnyActorRef, snapshot),
   };
 }
 
-/** `connection 7 · /echo · 127.0.0.1`; without the path until the request has been read. */
+/** `connection 7 /echo` for a connection, without the path until that is known; the id of any other actor. */
 export function nameOf(actor: AnyActorRef): string {
-  const { id, path, remoteAddress } = portOf(actor.getSnapshot() as AnyMachineSnapshot);
-  if (id === undefined) return actor.id;
-  return [`connection ${id}`, path, remoteAddress]
-    .filter((part) => part !== undefined && part !== '')
-    .join(' · ');
+  const facts = isOwnActor(actor) ? factsOf(actor.getSnapshot() as AnyMachineSnapshot) : {};
+  if ('remoteAddress' in facts) return connectionName(facts as ConnectionFacts);
+  return (actor.id === actor.sessionId ? configOf(actor)?.id : undefined) ?? actor.id;
 }
 
 /** An actor's snapshot; undefined while it has none, which XState's development build says by an error. */
@@ -124,33 +120,73 @@ function common({ sessionId }: AnyActorRef, rootId: string, epochMs: number): Co
   return { sessionId, rootId, createdAt: String(epochMs), id: null, _version: WIRE_VERSION };
 }
 
-function portOf(snapshot: AnyMachineSnapshot | undefined): Named {
-  return (snapshot?.context as { port?: { toJSON(): Named } } | undefined)?.port?.toJSON() ?? {};
+/** What the port of a server or a connection says of itself. */
+function factsOf(snapshot: AnyMachineSnapshot): object {
+  return (snapshot.context as { port: { toJSON(): object } }).port.toJSON();
+}
+
+/** The definition of an actor's machine; undefined where its logic is no machine. */
+function configOf(actor: AnyActorRef): { readonly id?: string } | undefined {
+  return (actor as unknown as { logic: { config?: { id?: string } } }).logic.config;
 }
 
 function definitionOf(actor: AnyActorRef): string | undefined {
-  const logic = (actor as unknown as { logic: { config?: object } }).logic;
-  if (logic.config === undefined) return undefined;
-  let definition = definitions.get(logic.config);
+  const config = configOf(actor);
+  if (typeof config !== 'object') return undefined;
+  let definition = definitions.get(config);
   if (definition === undefined) {
-    definition = JSON.stringify(logic.config);
-    definitions.set(logic.config, definition);
+    definition = JSON.stringify(asJson(config));
+    definitions.set(config, definition);
   }
   return definition;
 }
 
-/** The snapshot without its machine and its port; what it knows of the connection stands in their place. */
-function plain(snapshot: AnyMachineSnapshot): WireSnapshot {
-  const { status, value, context, output } = discreetSnapshot(snapshot);
+/** A snapshot as JSON; in that of a server or a connection, what the port says of itself stands in the port's place. */
+function plain(actor: AnyActorRef, snapshot: unknown): WireSnapshot {
+  if (!isOwnActor(actor)) {
+    const { status, value, context, output, error } = snapshot as AnyMachineSnapshot;
+    return {
+      status,
+      value,
+      context: asJson(context),
+      ...(output === undefined ? {} : { output: asJson(output) }),
+      ...(error === undefined ? {} : { error: asJson(error) }),
+    };
+  }
+  const { status, value, context, output } = discreetSnapshot(snapshot as AnyMachineSnapshot);
   const { port: _port, error, ...rest } = context as { port: unknown; error?: unknown };
   return {
     status,
     value,
     context: {
-      ...portOf(snapshot),
+      ...factsOf(snapshot as AnyMachineSnapshot),
       ...rest,
       ...(error instanceof Error ? { error: error.message } : {}),
     },
     ...(output === undefined ? {} : { output }),
   };
+}
+
+function plainEvent(actor: AnyActorRef, event: AnyEventObject): AnyEventObject {
+  const { type } = event;
+  // A connection hears of the end of the user's actors below it, with their output.
+  if (isOwnActor(actor) && !type.startsWith('xstate.')) return event;
+  return { type, ...(asJson(event) as object) };
+}
+
+/** A copy that JSON can hold. Bytes are shown as their count; a value that JSON cannot hold, as the reason why. */
+function asJson(value: unknown): unknown {
+  if (value === undefined) return undefined;
+  try {
+    return JSON.parse(JSON.stringify(value, shown) ?? 'null');
+  } catch (error) {
+    return { unshown: (error as Error).message };
+  }
+}
+
+function shown(this: Readonly<Record<string, unknown>>, key: string, value: unknown): unknown {
+  const own = this[key]; // before its `toJSON`: that of a Buffer writes out every byte
+  if (ArrayBuffer.isView(own)) return { byteLength: own.byteLength };
+  if (own instanceof Error) return { name: own.name, message: own.message };
+  return typeof value === 'bigint' ? String(value) : value;
 }

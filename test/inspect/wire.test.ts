@@ -2,7 +2,7 @@
 
 import { createInspector, type StatelyInspectionEvent } from '@statelyai/inspect';
 import { describe, expect, test } from 'vitest';
-import type { AnyActorRef, InspectionEvent } from 'xstate';
+import { type AnyActorRef, createActor, createMachine, fromPromise, type InspectionEvent } from 'xstate';
 import {
   actorMessage,
   eventMessage,
@@ -98,6 +98,69 @@ describe('messages', () => {
       },
     });
     expect(snapshotOf(server.actor as unknown as AnyActorRef)?.value).toBe('listening');
+  });
+});
+
+describe('actors of the user’s', () => {
+  /** An actor with this context, below a connection. */
+  async function below(context: Record<string, unknown>) {
+    const { server, meet } = await serve({ onMessage() {} });
+    const { connection } = await meet();
+    const machine = createMachine({ id: 'station', initial: 'a', context, states: { a: {} } });
+    const actor = createActor(machine, { parent: connection.actor as never }).start();
+    return { actor: actor as unknown as AnyActorRef, connection, rootId: server.actor.sessionId };
+  }
+
+  test('are shown below their connection, by the id of their machine where they have none', async () => {
+    const { actor, connection, rootId } = await below({ count: 1 });
+    expect(actorMessage(actor, rootId, 0)).toMatchObject({
+      name: 'station',
+      parentId: connection.actor.sessionId,
+      rootId,
+      snapshot: { status: 'active', value: 'a', context: { count: 1 } },
+    });
+    const named = createActor(
+      fromPromise(() => new Promise(() => {})),
+      { id: 'lookup' },
+    );
+    expect(actorMessage(named as unknown as AnyActorRef, rootId, 0)).toMatchObject({
+      name: 'lookup',
+      definition: undefined,
+      snapshot: { status: 'active' },
+    });
+  });
+
+  test('are shown as far as JSON can hold them', async () => {
+    const context = { bytes: Buffer.from('abc'), error: new TypeError('no'), big: 1n, run: () => undefined };
+    const { actor, rootId } = await below(context);
+    expect(actorMessage(actor, rootId, 0).snapshot.context).toEqual({
+      bytes: { byteLength: 3 },
+      error: { name: 'TypeError', message: 'no' },
+      big: '1',
+    });
+    const circle: Record<string, unknown> = {};
+    circle.self = circle;
+    const { actor: other } = await below(circle);
+    expect(actorMessage(other, rootId, 0).snapshot).toMatchObject({
+      value: 'a',
+      context: { unshown: expect.stringContaining('circular') },
+    });
+    const event = { type: 'next', circle };
+    const told = { type: '@xstate.event', actorRef: other, rootId, sourceRef: undefined, event } as const;
+    expect(eventMessage(told, 0).event).toEqual({
+      type: 'next',
+      unshown: expect.stringContaining('circular'),
+    });
+  });
+
+  test('tell a connection of their end in a message that JSON can hold', async () => {
+    const { connection, rootId } = await below({});
+    const circle: Record<string, unknown> = {};
+    circle.self = circle;
+    const actorRef = connection.actor as unknown as AnyActorRef;
+    const event = { type: 'xstate.done.actor.station', output: circle };
+    const told = { type: '@xstate.event', actorRef, rootId, sourceRef: undefined, event } as const;
+    expect(JSON.stringify(eventMessage(told, 0))).toContain('xstate.done.actor.station');
   });
 });
 

@@ -1,7 +1,7 @@
 /** The actor of a connection: made when somebody asks, from the state that it is in, and watched as any other. */
 
 import { describe, expect, test, vi } from 'vitest';
-import { createActor, type InspectionEvent, waitFor } from 'xstate';
+import { type AnyActorRef, createActor, type InspectionEvent, waitFor } from 'xstate';
 import {
   connectionLogic,
   connectionName,
@@ -46,16 +46,15 @@ describe('an actor that takes its steps from the table', () => {
     };
   }
 
-  const idOf = (ref: unknown) => (ref as { id?: string } | undefined)?.id;
-
   /** All that an inspector is told along some events, and all that the port is asked. */
   function told(logic: typeof connectionMachine, events: readonly ConnectionEvent[]) {
     const port = new RecordingConnectionPort();
     const log: unknown[] = [];
     const inspect = (event: InspectionEvent) => {
       const { type } = event;
-      if (type === '@xstate.event') log.push([type, idOf(event.actorRef), idOf(event.sourceRef), event.event]);
-      if (type === '@xstate.actor') log.push([type, idOf(event.actorRef)]);
+      const { id } = event.actorRef as AnyActorRef;
+      if (type === '@xstate.event') log.push([type, id, event.sourceRef === parent, event.event]);
+      if (type === '@xstate.actor') log.push([type, id]);
       if (type === '@xstate.snapshot') log.push([type, event.event, seen(event.snapshot as Snapshot)]);
     };
     const parent = createActor(serverMachine, {

@@ -1,21 +1,25 @@
 /**
  * What is seen from outside while a server runs: inspection events, diagnostics channels, counters.
  *
- * Every XState inspection event goes through `Inspection` and no other way. It hears XState only while somebody
- * observes, and it takes payloads out at once, before a buffer is used again: an event of the socket's shows its
- * `byteLength`, a Close its code, an HTTP answer its status. What users and peers said stays in the process.
+ * Every XState inspection event reaches observers through `Inspection`. It listens to XState only while there are
+ * observers. It takes payloads out at once, before their buffer is used again: `socket.bytes` shows its `byteLength`, a
+ * Close frame its code, an HTTP answer its status. What users and peers said stays in the process. Events of the user's
+ * own actors, which may live below a connection's, are passed on as they are.
  *
- * `node:diagnostics_channel` carries each change of state under `portal-ws.connection.<state>` and
- * `portal-ws.server.<state>`, in the form of `lifecycle$`; nothing is made where nobody has subscribed.
+ * `node:diagnostics_channel` carries each change of state on `portal-ws.connection.<state>` and
+ * `portal-ws.server.<state>`, in the form of `lifecycle$`. A channel without subscribers costs nothing.
  */
 import {
+  type AnyActorRef,
   type AnyEventObject,
   type AnyMachineSnapshot,
   type InspectionEvent,
   type Observer,
   toObserver,
 } from 'xstate';
+import { connectionMachine } from '../../machines/connection-machine.ts';
 import type { CloseReport } from '../../machines/connection-ports.ts';
+import { serverMachine } from '../../machines/server-machine.ts';
 import type { Core } from '../../server/core.ts';
 
 /** An XState inspection observer, or its `next` alone. */
@@ -69,11 +73,23 @@ export class Inspection {
     };
   }
 
-  /** What XState tells. */
+  /** Passes an inspection event of XState's on to the observers. */
   readonly hear = (event: InspectionEvent): void => {
-    const discreet = withoutPayload(event);
-    for (const next of this.#observers) this.#tell(next, discreet);
+    const { actorRef, rootId } = event;
+    if (!isOwnActor(actorRef as AnyActorRef)) {
+      this.#tellAll(event);
+      return;
+    }
+    this.#tellAll(withoutPayload(event));
+    // Now the path is known, and the actor's id contains it: observers that show it as a name get the actor again.
+    if (event.type === '@xstate.snapshot' && event.event.type === 'handshake.accepted') {
+      this.#tellAll({ type: '@xstate.actor', actorRef, rootId });
+    }
   };
+
+  #tellAll(event: InspectionEvent): void {
+    for (const next of this.#observers) this.#tell(next, event);
+  }
 
   #add(observer: InspectionObserver): (event: InspectionEvent) => void {
     const { next } = toObserver(observer);
@@ -104,6 +120,13 @@ function listen({ actor }: Core, hear: (event: InspectionEvent) => void): () => 
   return () => subscription.unsubscribe();
 }
 
+const ownConfigs: ReadonlySet<unknown> = new Set([connectionMachine.config, serverMachine.config]);
+
+/** Whether an actor is a server's or a connection's; any other one is the user's. */
+export function isOwnActor(actor: AnyActorRef): boolean {
+  return ownConfigs.has((actor as unknown as { logic?: { config?: unknown } }).logic?.config);
+}
+
 /** The event as it may be seen: a copy where there was something to take out. */
 function withoutPayload(inspected: InspectionEvent): InspectionEvent {
   if (inspected.type === '@xstate.event') {
@@ -116,7 +139,7 @@ function withoutPayload(inspected: InspectionEvent): InspectionEvent {
   return inspected;
 }
 
-/** An event of either machine without what a peer or a user said in it. */
+/** An event of the server's or a connection's machine without what a peer or a user said in it. */
 export function discreetEvent(event: AnyEventObject): AnyEventObject {
   const { type } = event;
   switch (type) {
@@ -141,7 +164,7 @@ export function discreetEvent(event: AnyEventObject): AnyEventObject {
   }
 }
 
-/** A snapshot without the peer's close reason; the same one where it has none. */
+/** A connection's snapshot without the peer's close reason; the same snapshot where it has none. */
 export function discreetSnapshot(snapshot: AnyMachineSnapshot): AnyMachineSnapshot {
   const report = (snapshot.context as { report?: CloseReport }).report;
   if (report === undefined || !report.wasClean || report.reason === '') return snapshot;

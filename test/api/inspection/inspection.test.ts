@@ -2,7 +2,7 @@
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { InspectionEvent } from 'xstate';
+import { type AnyActorRef, createActor, createMachine, type InspectionEvent } from 'xstate';
 import { discreetEvent, discreetReport, watchables } from '../../../src/api/inspection/inspection.ts';
 import {
   bytes,
@@ -100,6 +100,40 @@ describe('an inspection observer', () => {
     expect(told).toEqual([]);
     server.inspect((event) => told.push(event)).unsubscribe();
     expect(told.map(({ type }) => type)).toEqual(['@xstate.actor', '@xstate.actor']);
+  });
+
+  test('is told of a connection again when its path is known: the id, shown as a name, contains it', async () => {
+    const names: string[] = [];
+    const { meet } = await serve(echo, {
+      inspect: (event) => {
+        if (event.type === '@xstate.actor')
+          setImmediate(() => names.push((event.actorRef as AnyActorRef).id));
+      },
+    });
+    const { connection } = await meet();
+    await until(() => names.length === 3);
+    expect(names[0]).toBe('server');
+    expect(names[1]).toMatch(/^connection \d+( \/echo)?$/);
+    expect(names[2]).toBe(`connection ${connection.id} /echo`);
+  });
+
+  test('hears of the user’s own actors below a connection, whatever their events hold', async () => {
+    const told: InspectionEvent[] = [];
+    const { server, meet } = await serve(echo, { inspect: (event) => told.push(event) });
+    const { client, connection } = await meet();
+    const output = { wasClean: true, reason: 'mine' };
+    const own = createMachine({
+      initial: 'a',
+      states: { a: { on: { 'close.received': 'b' } }, b: { type: 'final' } },
+      output,
+    });
+    const actor = createActor(own, { id: 'own', parent: connection.actor as never }).start();
+    actor.send({ type: 'close.received', reason: 1 });
+    expect(eventsOf(told, actor.sessionId)).toEqual(['xstate.init', 'close.received']);
+    expect(eventsOf(told, connection.actor.sessionId).at(-1)).toBe('xstate.done.actor.own');
+    await client.sendBytes(textFrame('alive'));
+    expect(await word(client)).toBe('text alive');
+    expect(server.stats().connections.open).toBe(1);
   });
 
   test('that throws fails nothing: it is warned of, and the connection goes on', async () => {
