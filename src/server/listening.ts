@@ -1,5 +1,5 @@
 /**
- * The port of a server, from being opened until it is free again.
+ * The port of a server: opens it, closes it, and says when it is free again.
  */
 import type { Actor } from 'xstate';
 import { HandleTcpListener } from '../io/transports/handle-tcp.ts';
@@ -8,7 +8,7 @@ import type { Listener, Transport } from '../io/transports/transport.ts';
 import type { serverMachine } from '../machines/server-machine.ts';
 import type { Settings } from '../api/options/options.ts';
 
-/** What the port asks of its server, and tells it. */
+/** What the port needs of its server, and tells it. */
 export interface ListeningHost {
   readonly settings: Settings;
   /** Hears `listener.ready` and `listener.failed`. */
@@ -16,14 +16,11 @@ export interface ListeningHost {
   accept(transport: Transport): void;
   /** An error that is no connection's. */
   report(error: unknown): void;
-  /** A port that was closed is free. */
+  /** The port that was closed last is free. */
   portClosed(): void;
 }
 
 export class Listening {
-  /** Whether nothing of the port is left: false also while it is being closed. */
-  isFree = true;
-
   readonly #host: ListeningHost;
   #listener: Listener | undefined;
   #opening: Promise<void> = Promise.resolve();
@@ -31,11 +28,6 @@ export class Listening {
 
   constructor(host: ListeningHost) {
     this.#host = host;
-  }
-
-  /** Whether the port is open or being opened. */
-  get isOpen(): boolean {
-    return this.#listener !== undefined;
   }
 
   /** Settles when the last port that was closed is free. */
@@ -47,15 +39,14 @@ export class Listening {
     return this.#listener?.address() ?? null;
   }
 
-  /** Opens the port; the machine hears of the outcome. */
+  /** Opens the port; answers with `listener.ready` or `listener.failed`. */
   open(): void {
     const host = this.#host;
     const { listener, port, host: address, tcp } = host.settings;
     const Tcp = tcp === 'handle' ? HandleTcpListener : TcpListener;
     const opened = listener ?? new Tcp({ port, host: address });
     this.#listener = opened;
-    this.isFree = false;
-    // Behind the closing of the port that was lost, if there was one.
+    // A port that was lost may still be in the middle of being closed.
     this.#opening = this.#closed.then(() =>
       opened.listen(
         (transport) => host.accept(transport),
@@ -64,32 +55,32 @@ export class Listening {
     );
     this.#opening.then(
       () => host.actor.send({ type: 'listener.ready' }),
-      (error: Error) => host.actor.send({ type: 'listener.failed', error: explain(error, port) }),
+      (error: Error) => {
+        if (this.#listener === opened) this.#listener = undefined;
+        host.actor.send({ type: 'listener.failed', error: explain(error, port) });
+      },
     );
   }
 
-  /** A failed accept is one connection's; a listener that has no address any more is lost. */
+  /** An accept that fails concerns one connection; a listener that has no address any more is lost. */
   #erred(error: Error): void {
     this.#host.report(error);
     if (this.#listener?.address() === null) this.#host.actor.send({ type: 'listener.failed', error });
   }
 
+  /** Closes the port, and tells when it is free: at once when none is open. */
   close(): void {
     const listener = this.#listener;
-    if (listener === undefined) return;
     this.#listener = undefined;
-    const closed = () => {
-      if (this.#listener === undefined) this.isFree = true;
-      this.#host.portClosed();
-    };
-    // A port that is being opened can be closed when it is open.
-    this.#closed = this.#opening.then(() => listener.close()).then(closed, closed);
-  }
-
-  /** The port could not be opened, or was lost. */
-  lost(): void {
-    this.#listener = undefined;
-    this.isFree = true;
+    // A port that is being opened is closed once it is open. An error leaves nothing that could be closed.
+    const closed =
+      listener === undefined
+        ? this.#closed.then(() => {})
+        : this.#opening.then(() => listener.close()).catch(() => {});
+    this.#closed = closed;
+    void closed.then(() => {
+      if (this.#closed === closed) this.#host.portClosed();
+    });
   }
 }
 

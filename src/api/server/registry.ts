@@ -4,7 +4,8 @@
 import { NameTakenError, OptionError, UnknownServerError } from '../errors.ts';
 import type { ServerOptions } from '../options/options.ts';
 import { Server } from './server.ts';
-import type { StopOptions, StopReport } from '../../server/stopping.ts';
+import type { StopReport } from '../../server/stopping.ts';
+import type { StopOptions } from '../options/stop-options.ts';
 
 const servers = new Map<string, Server>();
 
