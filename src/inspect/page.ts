@@ -827,32 +827,44 @@ main {
 <g class="label" data-arrow="closing.remote&gt;closed"><text class="event" data-event="timeout.close" x="887.5" y="1421">timeout.close</text></g>
 <g class="label" data-arrow="closing.failing&gt;closed"><text class="event" data-event="timeout.close" x="499.5" y="1421">timeout.close</text></g>
 </svg></div>
-        <div class="sheet" id="chart-server" role="tabpanel" aria-labelledby="tab-server" tabindex="0" hidden><svg xmlns="http://www.w3.org/2000/svg" class="statechart" viewBox="0 0 583 357" width="583" height="357" role="img" aria-label="server: One server: a listening port and the connections that came through it.">
+        <div class="sheet" id="chart-server" role="tabpanel" aria-labelledby="tab-server" tabindex="0" hidden><svg xmlns="http://www.w3.org/2000/svg" class="statechart" viewBox="0 0 835 685" width="835" height="685" role="img" aria-label="server: One server: a listening port and the connections that came through it.">
 <title>server: One server: a listening port and the connections that came through it.</title>
 <defs><marker id="tip-server" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto"><path class="tip" d="M0 .8 7.4 4 0 7.2z"/></marker></defs>
-<g class="state" data-state="stopped"><title>No port is open and no connection lives.</title><rect class="box" x="408" y="34" width="82" height="30" rx="10"/><text class="name middle" x="449" y="54">stopped</text></g><path class="line start" d="M428 12V33" marker-end="url(#tip-server)"/><circle class="initial" cx="428" cy="8" r="5"/>
-<g class="state" data-state="starting"><title>The port is being opened.</title><rect class="box" x="404" y="120" width="90" height="30" rx="10"/><text class="name middle" x="449" y="140">starting</text></g>
-<g class="state" data-state="listening"><title>Connections can come.</title><rect class="box" x="237" y="215" width="98" height="30" rx="10"/><text class="name middle" x="286" y="235">listening</text></g>
-<g class="state" data-state="draining"><title>No new connections; those that live are closing, until the deadline.</title><rect class="box" x="92" y="303" width="109" height="50" rx="10"/><path class="rule" d="M92 330h109"/><text class="name middle" x="146.5" y="323">draining</text><text class="inside" data-event="timeout.drain" x="103" y="344">timeout.drain</text></g>
-<g class="state" data-state="failed"><title>The port could not be opened or was lost; \`error\` says why.</title><rect class="box" x="433" y="303" width="82" height="30" rx="10"/><text class="name middle" x="474" y="323">failed</text></g>
-<path class="line" data-arrow="stopped&gt;starting" data-events="server.start" d="M449 64L449 120" marker-end="url(#tip-server)"/>
-<path class="line" data-arrow="starting&gt;listening" data-events="listener.ready" d="M440 150L440 162Q440 170 432 170L294 170Q286 170 286 178L286 215" marker-end="url(#tip-server)"/>
-<path class="line" data-arrow="starting&gt;failed" data-events="listener.failed" d="M458 150L458 157Q458 161 462 161L462 161Q466 161 466 165L466 303" marker-end="url(#tip-server)"/>
-<path class="line" data-arrow="starting&gt;draining" data-events="server.stop" d="M422 150L422 155.5Q422 161 416.5 161L140 161Q132 161 132 169L132 284.5Q132 292 139.5 292L141.5 292Q147 292 147 297.5L147 303" marker-end="url(#tip-server)"/>
-<path class="line" data-arrow="listening&gt;failed" data-events="listener.failed" d="M302 245L302 250.5Q302 256 307.5 256L441 256Q449 256 449 264L449 303" marker-end="url(#tip-server)"/>
-<path class="line" data-arrow="listening&gt;draining" data-events="server.stop" d="M270 245L270 284Q270 292 262 292L179.5 292Q174 292 174 297.5L174 303" marker-end="url(#tip-server)"/>
-<path class="line" data-arrow="draining&gt;stopped" data-events="connections.gone" d="M119 303L119 83Q119 75 127 75L423.5 75Q429 75 429 69.5L429 64" marker-end="url(#tip-server)"/>
-<path class="line" data-arrow="failed&gt;starting" data-events="server.start" d="M482 303L482 295Q482 292 479 292L479 292Q476 292 476 289L476 150" marker-end="url(#tip-server)"/>
-<path class="line" data-arrow="failed&gt;stopped" data-events="server.stop" d="M499 303L499 297.5Q499 292 504.5 292L570 292Q578 292 578 284L578 83Q578 75 570 75L475.5 75Q470 75 470 69.5L470 64" marker-end="url(#tip-server)"/>
-<g class="label" data-arrow="stopped&gt;starting"><text class="event" data-event="server.start" x="403" y="97">server.start</text></g>
-<g class="label" data-arrow="starting&gt;listening"><text class="event" data-event="listener.ready" x="233.5" y="192">listener.ready</text></g>
-<g class="label" data-arrow="starting&gt;failed"><text class="event" data-event="listener.failed" x="410" y="234">listener.failed</text></g>
-<g class="label" data-arrow="starting&gt;draining"><text class="event" data-event="server.stop" x="175.5" y="234">server.stop</text></g>
-<g class="label" data-arrow="listening&gt;failed"><text class="event" data-event="listener.failed" x="393" y="278">listener.failed</text></g>
-<g class="label" data-arrow="listening&gt;draining"><text class="event" data-event="server.stop" x="227.5" y="278">server.stop</text></g>
-<g class="label" data-arrow="draining&gt;stopped"><text class="event" data-event="connections.gone" x="60" y="192">connections.gone</text></g>
-<g class="label" data-arrow="failed&gt;starting"><text class="event" data-event="server.start" x="523" y="234">server.start</text></g>
-<g class="label" data-arrow="failed&gt;stopped"><text class="event" data-event="server.stop" x="535.5" y="192">server.stop</text></g>
+<g class="state" data-state="stopped"><title>No port is open and no connection lives.</title><rect class="box" x="552" y="34" width="95" height="50" rx="10"/><path class="rule" d="M552 61h95"/><text class="name middle" x="599.5" y="54">stopped</text><text class="inside" data-event="server.stop" x="563" y="75">server.stop</text></g><path class="line start" d="M572 12V33" marker-end="url(#tip-server)"/><circle class="initial" cx="572" cy="8" r="5"/>
+<g class="state" data-state="starting"><title>The port is being opened.</title><rect class="box" x="325" y="149" width="90" height="30" rx="10"/><text class="name middle" x="370" y="169">starting</text></g>
+<g class="state" data-state="listening"><title>Connections can come.</title><rect class="box" x="330" y="246" width="98" height="30" rx="10"/><text class="name middle" x="379" y="266">listening</text></g>
+<g class="state compound" data-state="draining"><title>The server is being stopped.</title><rect class="box" x="273" y="347.5" width="320" height="309" rx="10"/><text class="name" x="284" y="368.5">draining</text></g>
+<g class="state" data-state="failed"><title>The port could not be opened or was lost; \`error\` says why.</title><rect class="box" x="169" y="347.5" width="82" height="30" rx="10"/><text class="name middle" x="210" y="367.5">failed</text></g>
+<g class="state" data-state="draining.leaving"><title>Connections are closing and handlers finish. The port is open: newcomers get a 503.</title><rect class="box" x="473" y="427.5" width="82" height="30" rx="10"/><text class="name middle" x="514" y="447.5">leaving</text></g>
+<g class="state" data-state="draining.releasing"><title>The port is being closed.</title><rect class="box" x="481" y="527.5" width="98" height="30" rx="10"/><text class="name middle" x="530" y="547.5">releasing</text></g>
+<g class="state" data-state="draining.dismissing"><title>The port is closed. Handshakes that came during the stop are refused and ended.</title><rect class="box" x="461" y="613.5" width="106" height="30" rx="10"/><text class="name middle" x="514" y="633.5">dismissing</text></g>
+<g class="own" data-state="draining"><text class="inside" data-event="server.start" x="407" y="390.5">server.start</text><text class="inside" data-event="server.stop" x="407" y="404.5">server.stop</text></g>
+<circle class="initial" cx="514" cy="402.5" r="5"/>
+<path class="line start" d="M514 407.5L514 427.5" marker-end="url(#tip-server)"/>
+<path class="line" data-arrow="stopped&gt;starting" data-events="server.start" d="M590 84L590 96Q590 104 582 104L378 104Q370 104 370 112L370 149" marker-end="url(#tip-server)"/>
+<path class="line" data-arrow="starting&gt;listening" data-events="listener.ready" d="M379 179L379 246" marker-end="url(#tip-server)"/>
+<path class="line" data-arrow="starting&gt;failed" data-events="listener.failed" d="M343 179L343 184.5Q343 190 337.5 190L216 190Q208 190 208 198L208 320Q208 323 205 323L205 323Q202 323 202 326L202 347.5" marker-end="url(#tip-server)"/>
+<path class="line" data-arrow="starting&gt;draining.releasing" data-events="server.stop" d="M397 179L397 227Q397 235 405 235L524 235Q532 235 532 243L532 315Q532 323 540 323L559 323Q567 323 567 331L567 508.5Q567 516.5 559 516.5L551.5 516.5Q546 516.5 546 522L546 527.5" marker-end="url(#tip-server)"/>
+<path class="line" data-arrow="listening&gt;failed" data-events="listener.failed" d="M363 276L363 315Q363 323 355 323L243 323Q235 323 235 331L235 347.5" marker-end="url(#tip-server)"/>
+<path class="line" data-arrow="listening&gt;draining" data-events="server.stop" d="M395 276L395 281.5Q395 287 400.5 287L511 287Q519 287 519 295L519 324Q519 332 527 332L549.3 332Q557 332 557 339.8L557 347.5" marker-end="url(#tip-server)"/>
+<path class="line" data-arrow="draining.leaving&gt;draining.releasing" data-events="drain.progress timeout.drain" d="M514 457.5L514 527.5" marker-end="url(#tip-server)"/>
+<path class="line" data-arrow="draining.releasing&gt;stopped" data-events="listener.closed" d="M546 557.5L546 563Q546 568.5 551.5 568.5L571 568.5Q579 568.5 579 576.5L579 664Q579 672 587 672L610 672Q618 672 618 664L618 99.5Q618 95 613.5 95L613.5 95Q609 95 609 90.5L609 84" marker-end="url(#tip-server)"/>
+<path class="line" data-arrow="draining.releasing&gt;draining.dismissing" data-events="listener.closed" d="M514 557.5L514 613.5" marker-end="url(#tip-server)"/>
+<path class="line" data-arrow="draining.dismissing&gt;stopped" data-events="drain.progress" d="M514 643.5L514 673Q514 681 522 681L620 681Q628 681 628 673L628 84" marker-end="url(#tip-server)"/>
+<path class="line" data-arrow="failed&gt;starting" data-events="server.start" d="M218 347.5L218 207Q218 199 226 199L353 199Q361 199 361 191L361 179" marker-end="url(#tip-server)"/>
+<path class="line" data-arrow="failed&gt;stopped" data-events="server.stop" d="M185 347.5L185 331Q185 323 177 323L94 323Q86 323 86 315L86 103Q86 95 94 95L565.5 95Q571 95 571 89.5L571 84" marker-end="url(#tip-server)"/>
+<g class="label" data-arrow="stopped&gt;starting"><text class="event" data-event="server.start" x="324" y="126">server.start</text></g>
+<g class="label" data-arrow="starting&gt;listening"><text class="event" data-event="listener.ready" x="326.5" y="221">listener.ready</text></g>
+<g class="label" data-arrow="starting&gt;failed"><text class="event" data-event="listener.failed" x="152" y="265">listener.failed</text></g>
+<g class="label" data-arrow="starting&gt;draining.releasing"><text class="event" data-event="server.stop" x="489.5" y="265">server.stop</text></g>
+<g class="label" data-arrow="listening&gt;failed"><text class="event" data-event="listener.failed" x="307" y="309">listener.failed</text></g>
+<g class="label" data-arrow="listening&gt;draining"><text class="event" data-event="server.stop" x="476.5" y="309">server.stop</text></g>
+<g class="label" data-arrow="draining.leaving&gt;draining.releasing"><text class="event" data-event="drain.progress" x="398.5" y="488.5">drain.progress [nothingToWaitFor]</text><text class="event" data-event="timeout.drain" x="398.5" y="502.5">timeout.drain</text></g>
+<g class="label" data-arrow="draining.releasing&gt;stopped"><text class="event" data-event="listener.closed" x="512.5" y="221">listener.closed [nobodyIsLeft]</text></g>
+<g class="label" data-arrow="draining.releasing&gt;draining.dismissing"><text class="event" data-event="listener.closed" x="458" y="590.5">listener.closed</text></g>
+<g class="label" data-arrow="draining.dismissing&gt;stopped"><text class="event" data-event="drain.progress" x="731.5" y="221">drain.progress [nobodyIsLeft]</text></g>
+<g class="label" data-arrow="failed&gt;starting"><text class="event" data-event="server.start" x="265" y="265">server.start</text></g>
+<g class="label" data-arrow="failed&gt;stopped"><text class="event" data-event="server.stop" x="43.5" y="221">server.stop</text></g>
 </svg></div>
       </section>
 

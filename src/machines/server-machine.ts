@@ -102,7 +102,7 @@ export const serverMachine = machineSetup.createMachine({
           target: 'failed',
           actions: ['noteFailure', 'closeListener', 'terminateConnections'],
         },
-        'server.stop': { target: '#server.draining.leaving' },
+        'server.stop': { target: 'draining' },
         'server.start': {},
       },
     },

@@ -6,6 +6,7 @@ import type { Actor } from 'xstate';
 import type { Settings } from '../api/options/options.ts';
 import type { StopRequest } from '../api/options/stop-options.ts';
 import type { Session } from '../connection/session.ts';
+import { eventLoopTurn } from '../io/time/clock.ts';
 import { Ticker, type Waiting } from '../io/time/ticker.ts';
 import type { serverMachine } from '../machines/server-machine.ts';
 import type { ServerState } from '../machines/server-ports.ts';
@@ -46,6 +47,7 @@ interface UnderWay {
   readonly release: (() => void) | undefined;
 }
 
+const GOING_AWAY = 1001;
 const NOTHING_STOPPED: StopReport = Object.freeze({ connections: 0, terminated: 0, refused: 0, handlers: 0 });
 
 export class Stopping {
@@ -87,19 +89,19 @@ export class Stopping {
 
   closeConnections(code: number, reason: string): void {
     const { ticker, settings } = this.#host;
-    const { batch, deadline } = this.#underWay?.request ?? { batch: Number.POSITIVE_INFINITY, deadline: 0 };
+    const { batch = Number.POSITIVE_INFINITY, deadline = settings.closeDeadline } = this.#underWay?.request ?? {};
     const sessions = [...this.#admission.sessions];
     this.#firstLate = this.#admission.nextId;
     this.#leaving = sessions.length;
     this.#report.connections = sessions.length;
     ticker.wait(this.#drain, ticker.tick + Ticker.ticks(deadline));
-    const isOpen = ({ state }: Session) => state !== 'handshaking';
-    for (const session of sessions) if (!isOpen(session)) refuse(session);
     const close = (session: Session): boolean => {
       if (session.report !== undefined) return false;
       session.requestClose(code, reason);
       return true;
     };
+    const isOpen = ({ state }: Session) => state !== 'handshaking';
+    refuse(sessions.filter((session) => !isOpen(session)));
     const endTick = ticker.tick + Math.floor(Ticker.ticks(deadline) / 2);
     const pace = { batch, endTick, items: sessions.filter(isOpen) };
     this.#pacing = new Pacing({ ticker, clock: settings.clock }, pace, close);
@@ -118,10 +120,7 @@ export class Stopping {
   }
 
   endLatecomers(): void {
-    for (const session of [...this.#admission.sessions]) {
-      refuse(session);
-      session.requestTerminate();
-    }
+    refuse(this.#admission.sessions, (session) => session.requestTerminate());
   }
 
   settle(): void {
@@ -171,15 +170,33 @@ export class Stopping {
 }
 
 /**
- * Answers a handshake with 503. Who never sent a byte has asked for nothing and gets no answer: it would be taken for that
- * of the next request (RFC 9112 9.2).
+ * Answers handshakes with 503. A peer that never sent a byte has asked for nothing, so it is closed without an answer: it
+ * would take that for the answer to its next request (RFC 9112 9.2). What it sent may not have been read yet, so it is
+ * looked at again when the event loop has polled all sockets once: an immediate may come before that, the next one not.
  */
-function refuse(session: Session): void {
-  if (isSilent(session)) session.requestTerminate();
-  else session.requestClose(1001, '');
+function refuse(sessions: Iterable<Session>, afterwards?: (session: Session) => void): void {
+  const silent: Session[] = [];
+  const answer = (session: Session) => {
+    session.requestClose(GOING_AWAY, '');
+    afterwards?.(session);
+  };
+  for (const session of [...sessions]) {
+    if (isSilent(session)) silent.push(session);
+    else if (session.report === undefined) answer(session);
+  }
+  if (silent.length === 0) return;
+  void eventLoopTurn()
+    .then(eventLoopTurn)
+    .then(() => {
+      for (const session of silent) {
+        if (session.report !== undefined) continue;
+        if (isSilent(session)) session.requestTerminate();
+        else answer(session);
+      }
+    });
 }
 
-/** No byte has come from this one. */
+/** No byte has come from this peer. */
 function isSilent({ reading }: Session): boolean {
   return reading.bytes === 0;
 }

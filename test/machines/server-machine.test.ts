@@ -67,7 +67,8 @@ describe('connections below a server', () => {
     port.takeCalls();
     connection.send({ type: 'socket.closed' });
     expect(port.takeCalls()).toEqual(['connectionEnded']);
-    server.send({ type: 'connections.gone' });
+    server.send({ type: 'drain.progress', leaving: 0, handlers: 0, connections: 0 });
+    server.send({ type: 'listener.closed', connections: 0 });
     expect(server.getSnapshot().value).toBe('stopped');
   });
 

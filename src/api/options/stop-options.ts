@@ -61,10 +61,10 @@ export function readStopOptions(options: StopOptions, closeDeadline: number): St
   }
   encodeClosePayload(number, reason);
   if (typeof deadline !== 'number' || !(deadline >= 0)) {
-    throw new RangeError(`deadline is ${shown(deadline)}; allowed are 0 or more milliseconds, or Infinity`);
+    throw new RangeError(`deadline is ${shown(deadline)}; allowed are 0 or more milliseconds`);
   }
   if (typeof batch !== 'number' || !(batch >= 1)) {
-    throw new RangeError(`batch is ${shown(batch)}; allowed are 1 or more connections, or Infinity`);
+    throw new RangeError(`batch is ${shown(batch)}; allowed are 1 or more connections`);
   }
   return { code: number, reason, deadline, batch };
 }
