@@ -231,10 +231,12 @@ function actionLists(
   return changed;
 }
 
-/** The id of the state that a transition of the unchanged machine leads to. */
+/** The id of the innermost state that a transition of the unchanged machine leads to. */
 function targetOf(machine: AnyStateMachine, { path, event, index }: Place): string | undefined {
   const state = machine.getStateNodeById([machine.id, ...path].join('.'));
-  return (state.transitions.get(event) ?? [])[index]?.target?.[0]?.id;
+  let target = (state.transitions.get(event) ?? [])[index]?.target?.[0];
+  while (target?.config.initial !== undefined) target = target.states[target.config.initial as string];
+  return target?.id;
 }
 
 function statesUnder(config: StateConfig, path: readonly string[]): (readonly string[])[] {
