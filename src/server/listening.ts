@@ -2,11 +2,11 @@
  * The port of a server: opens it, closes it, and says when it is free again.
  */
 import type { Actor } from 'xstate';
+import type { Settings } from '../api/options/options.ts';
 import { HandleTcpListener } from '../io/transports/handle-tcp.ts';
 import { TcpListener } from '../io/transports/tcp.ts';
 import type { Listener, Transport } from '../io/transports/transport.ts';
 import type { serverMachine } from '../machines/server-machine.ts';
-import type { Settings } from '../api/options/options.ts';
 
 /** What the port needs of its server, and tells it. */
 export interface ListeningHost {

@@ -89,7 +89,8 @@ export class Stopping {
 
   closeConnections(code: number, reason: string): void {
     const { ticker, settings } = this.#host;
-    const { batch = Number.POSITIVE_INFINITY, deadline = settings.closeDeadline } = this.#underWay?.request ?? {};
+    const { batch = Number.POSITIVE_INFINITY, deadline = settings.closeDeadline } =
+      this.#underWay?.request ?? {};
     const sessions = [...this.#admission.sessions];
     this.#firstLate = this.#admission.nextId;
     this.#leaving = sessions.length;
