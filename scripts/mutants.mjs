@@ -20,11 +20,8 @@ const REASONS = [
       'connection: closing.remote on socket.end: dropped',
       'connection: closing.failing on socket.bytes: dropped',
       'connection: closing.failing on socket.end: dropped',
-      'server: stopped on server.stop: dropped',
       'server: starting on server.start: dropped',
       'server: listening on server.start: dropped',
-      'server: draining on server.stop: dropped',
-      'server: draining on server.start: dropped',
     ],
   },
   {

@@ -7,6 +7,8 @@ const xml = (text) =>
 const CONDITIONS = {
   decidedContinue: "_event.data.decision === 'continue'",
   decidedRetry: "_event.data.decision === 'retry'",
+  nothingToWaitFor: '_event.data.leaving === 0 && _event.data.handlers === 0',
+  nobodyIsLeft: '_event.data.connections === 0',
 };
 
 /** @param {object} config The machine's. @param {object} chart The same, read. */

@@ -2,13 +2,23 @@
  * The life of a server, as a statechart.
  *
  * A server is **stopped** until it is told to start; **starting** while its port is being opened; **listening** once
- * connections can come. Told to stop it is **draining**: it takes no new connections, asks those it has to close, and
- * at the deadline destroys what is left; then it is **stopped** again, and may be started again. When the port cannot
- * be opened, or is lost, it has **failed**, and keeps the reason; starting it again tries again.
+ * connections can come. When the port cannot be opened, or is lost, it has **failed** and keeps the reason; starting it
+ * again tries again.
  *
- * Connections that somebody watches are actors below this one, made with `createActor` and `parent`, not spawned: a
- * spawn costs work for each connection already open. All bear the id `connection`, so that the two events by which
- * XState tells of their end have two types and not one for each connection; the others tell of it by the same two.
+ * Told to stop it is **draining**, in up to three steps:
+ *
+ * - `leaving`: connections are asked to close, and handlers that are pending may finish. The port stays open, and
+ *   newcomers are answered with 503: a load balancer is told so, where a closed port would tell it nothing. This ends when
+ *   nothing is left to wait for, or at the deadline, when all that is left is destroyed.
+ * - `releasing`: the port is being closed. Nobody is accepted any more.
+ * - `dismissing`: handshakes that came during the stop and are still there get their 503 and are ended.
+ *
+ * Then it is stopped again. A start during a stop begins after it, and a stop after that start calls it off.
+ *
+ * The tag `accepting` says in which states connections are taken from the port, be it to answer them with 503.
+ *
+ * Connections that somebody watches are actors below this one, made with `createActor` and `parent` and not spawned: a
+ * spawn costs work for each connection that is already open.
  */
 import { type Actor, assign, setup } from 'xstate';
 import { persistWithoutPort } from './persisted-snapshot.ts';
@@ -20,7 +30,7 @@ export interface ServerContext {
   readonly error: Error | undefined;
 }
 
-function as<T extends ServerEvent['type']>(event: ServerEvent, _type: T) {
+function as<T extends ServerEvent['type']>(event: ServerEvent, ..._types: T[]) {
   return event as Extract<ServerEvent, { type: T }>;
 }
 
@@ -29,6 +39,14 @@ const machineSetup = setup({
     context: {} as ServerContext,
     events: {} as ServerEvent,
     input: {} as { port: ServerPort },
+    tags: {} as 'accepting',
+  },
+  guards: {
+    nothingToWaitFor: ({ event }) => {
+      const { leaving, handlers } = as(event, 'drain.progress');
+      return leaving === 0 && handlers === 0;
+    },
+    nobodyIsLeft: ({ event }) => as(event, 'drain.progress', 'listener.closed').connections === 0,
   },
   actions: {
     listen: ({ context }) => context.port.listen(),
@@ -38,9 +56,14 @@ const machineSetup = setup({
       context.port.closeConnections(code, reason);
     },
     terminateConnections: ({ context }) => context.port.terminateConnections(),
+    endLatecomers: ({ context }) => context.port.endLatecomers(),
     connectionEnded: ({ context }) => context.port.connectionEnded(),
     connectionBroke: ({ context, event }) =>
       context.port.connectionBroke(as(event, 'xstate.error.actor.connection').error),
+    settleStart: ({ context }) => context.port.settleStart(),
+    rejectStart: ({ context }) => context.port.rejectStart(context.error),
+    startAfterStop: ({ context }) => context.port.startAfterStop(),
+    settleStop: ({ context }) => context.port.settleStop(),
     noteFailure: assign({ error: ({ event }) => as(event, 'listener.failed').error }),
     forgetFailure: assign({ error: undefined }),
     announce: ({ context }, params: { state: ServerState }) =>
@@ -58,7 +81,7 @@ export const serverMachine = machineSetup.createMachine({
       description: 'No port is open and no connection lives.',
       on: {
         'server.start': { target: 'starting' },
-        'server.stop': {},
+        'server.stop': { actions: 'settleStop' },
       },
     },
     starting: {
@@ -67,41 +90,77 @@ export const serverMachine = machineSetup.createMachine({
       on: {
         'listener.ready': { target: 'listening' },
         'listener.failed': { target: 'failed', actions: 'noteFailure' },
-        'server.stop': { target: 'draining', actions: ['closeListener', 'closeConnections'] },
+        'server.stop': { target: '#server.draining.releasing' },
         'server.start': {},
       },
     },
     listening: {
       description: 'Connections can come.',
-      entry: [{ type: 'announce', params: { state: 'listening' } }],
+      tags: 'accepting',
+      entry: [{ type: 'announce', params: { state: 'listening' } }, 'settleStart'],
       on: {
         'listener.failed': {
           target: 'failed',
           actions: ['noteFailure', 'closeListener', 'terminateConnections'],
         },
-        'server.stop': { target: 'draining', actions: ['closeListener', 'closeConnections'] },
+        'server.stop': { target: 'draining' },
         'server.start': {},
       },
     },
     draining: {
-      description: 'No new connections; those that live are closing, until the deadline.',
-      entry: [{ type: 'announce', params: { state: 'draining' } }],
+      description: 'The server is being stopped.',
+      entry: ['rejectStart', { type: 'announce', params: { state: 'draining' } }],
+      initial: 'leaving',
       on: {
-        'connections.gone': {
-          target: 'stopped',
-          actions: { type: 'announce', params: { state: 'stopped' } },
+        'server.start': { actions: 'startAfterStop' },
+        'server.stop': { actions: 'rejectStart' },
+      },
+      states: {
+        leaving: {
+          description: 'Connections are closing and handlers finish. The port is open: newcomers get a 503.',
+          tags: 'accepting',
+          entry: 'closeConnections',
+          on: {
+            'drain.progress': { guard: 'nothingToWaitFor', target: 'releasing' },
+            'timeout.drain': { target: 'releasing', actions: 'terminateConnections' },
+          },
         },
-        'timeout.drain': { actions: 'terminateConnections' },
-        'server.stop': {},
-        'server.start': {},
+        releasing: {
+          description: 'The port is being closed.',
+          entry: 'closeListener',
+          on: {
+            'listener.closed': [
+              {
+                guard: 'nobodyIsLeft',
+                target: '#server.stopped',
+                actions: [{ type: 'announce', params: { state: 'stopped' } }, 'settleStop'],
+              },
+              { target: 'dismissing' },
+            ],
+          },
+        },
+        dismissing: {
+          description: 'The port is closed. Handshakes that came during the stop are refused and ended.',
+          entry: 'endLatecomers',
+          on: {
+            'drain.progress': {
+              guard: 'nobodyIsLeft',
+              target: '#server.stopped',
+              actions: [{ type: 'announce', params: { state: 'stopped' } }, 'settleStop'],
+            },
+          },
+        },
       },
     },
     failed: {
       description: 'The port could not be opened or was lost; `error` says why.',
-      entry: [{ type: 'announce', params: { state: 'failed' } }],
+      entry: ['rejectStart', { type: 'announce', params: { state: 'failed' } }],
       on: {
         'server.start': { target: 'starting' },
-        'server.stop': { target: 'stopped', actions: { type: 'announce', params: { state: 'stopped' } } },
+        'server.stop': {
+          target: 'stopped',
+          actions: [{ type: 'announce', params: { state: 'stopped' } }, 'settleStop'],
+        },
       },
     },
   },

@@ -22,7 +22,7 @@ import { type Deferred, deferred } from './deferred.ts';
 import { Listening, type ListeningHost } from './listening.ts';
 import type { ServerRecipient } from './recipient.ts';
 import type { ServerSettings } from './settings.ts';
-import { type StopOptions, Stopping, type StoppingHost, type StopReport } from './stopping.ts';
+import { Stopping, type StoppingHost, type StopReport, type StopRequest } from './stopping.ts';
 
 const STOPPED_EARLY = 'the server was stopped before it listened';
 
@@ -45,7 +45,9 @@ export class Core implements ServerPort, Host, AdmissionHost, ListeningHost, Sto
   readonly #admission: AdmissionControl;
   readonly #listening: Listening;
   readonly #stopping: Stopping;
+  /** What `start()` answers, until a stop or a failure makes it void. */
   #starting: Deferred<void> | undefined;
+  #startsAfterStop = false;
 
   constructor(
     settings: ServerSettings,
@@ -71,20 +73,15 @@ export class Core implements ServerPort, Host, AdmissionHost, ListeningHost, Sto
 
   // ------------------------------------------------------------------ starting and stopping
 
-  async start(): Promise<void> {
-    // A start during a stop begins when that has ended, unless another stop is called for meanwhile.
-    const stops = this.#stopping.calls;
-    while (this.#stopping.underWay !== undefined) await this.#stopping.underWay;
-    if (this.#stopping.calls !== stops) throw new Error(STOPPED_EARLY);
-    if (this.#starting === undefined) {
-      this.#starting = deferred<void>();
-      this.actor.send({ type: 'server.start' });
-    }
-    return this.#starting.promise;
+  start(): Promise<void> {
+    this.#starting ??= deferred<void>();
+    const { promise } = this.#starting;
+    this.actor.send({ type: 'server.start' });
+    return promise;
   }
 
-  stop(options: StopOptions): Promise<StopReport> {
-    return this.#stopping.stop(options);
+  stop(request: StopRequest): Promise<StopReport> {
+    return this.#stopping.stop(request);
   }
 
   address() {
@@ -92,7 +89,7 @@ export class Core implements ServerPort, Host, AdmissionHost, ListeningHost, Sto
   }
 
   get isStopping(): boolean {
-    return this.#stopping.underWay !== undefined;
+    return this.state === 'draining';
   }
 
   // ------------------------------------------------------------------ what the machine asks for
@@ -103,7 +100,7 @@ export class Core implements ServerPort, Host, AdmissionHost, ListeningHost, Sto
   }
 
   closeListener(): void {
-    this.#stopping.closeListener();
+    this.#listening.close();
   }
 
   closeConnections(code: number, reason: string): void {
@@ -114,40 +111,51 @@ export class Core implements ServerPort, Host, AdmissionHost, ListeningHost, Sto
     this.#stopping.terminateConnections();
   }
 
+  endLatecomers(): void {
+    this.#stopping.endLatecomers();
+  }
+
   connectionEnded(): void {
-    this.#stopping.checkGone();
+    this.#stopping.tellProgress();
   }
 
   connectionBroke(_error: unknown): void {
-    // The session has reported it, where it could; this is the record that its actor has ended.
-    this.#stopping.checkGone();
+    // The session has reported the error, where it could; this is the record that its actor has ended.
+    this.#stopping.tellProgress();
+  }
+
+  settleStart(): void {
+    this.#starting?.settle();
+  }
+
+  rejectStart(error = new Error(STOPPED_EARLY)): void {
+    this.#starting?.settle(error);
+    this.#starting = undefined;
+    this.#startsAfterStop = false;
+  }
+
+  startAfterStop(): void {
+    this.#startsAfterStop = true;
+  }
+
+  settleStop(): void {
+    this.#stopping.settle();
+    if (!this.#startsAfterStop) return;
+    this.#startsAfterStop = false;
+    this.actor.send({ type: 'server.start' });
   }
 
   announce(state: ServerState, error?: Error): void {
     const from = this.state;
     this.state = state;
     this.recipient.changed(from, state, error);
-    if (state === 'listening') this.#starting?.settle();
-    if (state === 'failed') {
-      const failure = error ?? new Error('the server failed');
-      this.#listening.lost();
-      this.ticker.stop();
-      this.#starting?.settle(failure);
-      this.#starting = undefined;
-      this.#stopping.settle();
-    }
-    if (state === 'stopped') {
-      this.ticker.stop();
-      this.#starting?.settle(new Error(STOPPED_EARLY));
-      this.#starting = undefined;
-      this.#stopping.settle();
-    }
+    if (state === 'stopped' || state === 'failed') this.ticker.stop();
   }
 
   // ------------------------------------------------------------------ what the port tells
 
   get accepts(): boolean {
-    return this.state === 'listening' || (this.state === 'draining' && this.#listening.isOpen);
+    return this.actor.getSnapshot().hasTag('accepting');
   }
 
   accept(transport: Transport): void {
@@ -155,7 +163,7 @@ export class Core implements ServerPort, Host, AdmissionHost, ListeningHost, Sto
   }
 
   portClosed(): void {
-    this.#stopping.checkGone();
+    this.actor.send({ type: 'listener.closed', connections: this.sessions.size });
   }
 
   // ------------------------------------------------------------------ what connections ask for

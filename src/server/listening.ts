@@ -1,32 +1,28 @@
 /**
- * The port of a server, from being opened until it is free again.
+ * The port of a server: opens it, closes it, and says when it is free again.
  */
-import type { Actor } from 'xstate';
-import type { Settings } from '../api/options/options.ts';
 import { AcceptErrors } from '../io/transports/accept-errors.ts';
 import { HandleTcpListener } from '../io/transports/handle-tcp.ts';
 import { warnOfOpenFiles } from '../io/transports/open-files.ts';
 import { TcpListener } from '../io/transports/tcp.ts';
 import type { Listener, Transport } from '../io/transports/transport.ts';
-import type { serverMachine } from '../machines/server-machine.ts';
+import type { ServerActor } from '../machines/server-machine.ts';
 import type { ServerRecipient } from './recipient.ts';
 import type { ServerSettings } from './settings.ts';
 
-/** What the port asks of its server, and tells it. */
+/** What the port needs of its server, and tells it. */
 export interface ListeningHost {
   readonly settings: ServerSettings;
   /** Hears `listener.ready` and `listener.failed`. */
-  readonly actor: Actor<typeof serverMachine>;
+  readonly actor: ServerActor;
   accept(transport: Transport): void;
   readonly recipient: ServerRecipient;
-  /** A port that was closed is free. */
+  /** The port that was closed last is free. */
   portClosed(): void;
 }
 
 export class Listening {
-  /** Whether nothing of the port is left: false also while it is being closed. */
-  isFree = true;
-  /** Errors of accepting, of which the first of each kind is reported. */
+  /** Errors of accepting, of which the first of each kind is told. */
   readonly acceptErrors = new AcceptErrors();
 
   readonly #host: ListeningHost;
@@ -38,11 +34,6 @@ export class Listening {
     this.#host = host;
   }
 
-  /** Whether the port is open or being opened. */
-  get isOpen(): boolean {
-    return this.#listener !== undefined;
-  }
-
   /** Settles when the last port that was closed is free. */
   get closed(): Promise<void> {
     return this.#closed;
@@ -52,7 +43,7 @@ export class Listening {
     return this.#listener?.address() ?? null;
   }
 
-  /** Opens the port; the machine hears of the outcome. */
+  /** Opens the port; answers with `listener.ready` or `listener.failed`. */
   open(): void {
     const host = this.#host;
     const { listener, port, host: address, tcp } = host.settings;
@@ -60,8 +51,7 @@ export class Listening {
     if (listener === undefined) warnOfOpenFiles(host.settings.maxConnections);
     const opened = listener ?? new Tcp({ port, host: address });
     this.#listener = opened;
-    this.isFree = false;
-    // Behind the closing of the port that was lost, if there was one.
+    // A port that was lost may still be in the middle of being closed.
     this.#opening = this.#closed.then(() =>
       opened.listen(
         (transport) => host.accept(transport),
@@ -70,7 +60,10 @@ export class Listening {
     );
     this.#opening.then(
       () => host.actor.send({ type: 'listener.ready' }),
-      (error: Error) => host.actor.send({ type: 'listener.failed', error: explain(error, port) }),
+      (error: Error) => {
+        if (this.#listener === opened) this.#listener = undefined;
+        host.actor.send({ type: 'listener.failed', error: explain(error, port) });
+      },
     );
   }
 
@@ -81,22 +74,19 @@ export class Listening {
     if (isLost()) this.#host.actor.send({ type: 'listener.failed', error });
   }
 
+  /** Closes the port, and tells when it is free: at once when none is open. */
   close(): void {
     const listener = this.#listener;
-    if (listener === undefined) return;
     this.#listener = undefined;
-    const closed = () => {
-      if (this.#listener === undefined) this.isFree = true;
-      this.#host.portClosed();
-    };
-    // A port that is being opened can be closed when it is open.
-    this.#closed = this.#opening.then(() => listener.close()).then(closed, closed);
-  }
-
-  /** The port could not be opened, or was lost. */
-  lost(): void {
-    this.#listener = undefined;
-    this.isFree = true;
+    // A port that is being opened is closed once it is open. An error leaves nothing that could be closed.
+    const closed =
+      listener === undefined
+        ? this.#closed.then(() => {})
+        : this.#opening.then(() => listener.close()).catch(() => {});
+    this.#closed = closed;
+    void closed.then(() => {
+      if (this.#closed === closed) this.#host.portClosed();
+    });
   }
 }
 

@@ -1,18 +1,18 @@
 /**
- * Closes many connections in batches, one a tick, each of a size drawn anew: their clients come back one after the
- * other, to wherever they are sent, and not all at once.
+ * Closes many connections in batches, one batch a tick, each of a random size: so their clients reconnect one after the
+ * other, wherever they are sent, and not all at once.
  */
 import type { Clock } from '../io/time/clock.ts';
 import type { Ticker, Waiting } from '../io/time/ticker.ts';
 
-/** A batch is spread by this much either way. */
+/** A batch is larger or smaller by up to this share. */
 const JITTER = 0.5;
 
 export class Pacing<T> implements Waiting {
   dueTick = -1;
   readonly #ticker: Ticker;
   readonly #clock: Clock;
-  /** Let go of when all are closed. */
+  /** Emptied when all are closed, so that nothing is kept in memory for them. */
   #items: readonly T[];
   readonly #batch: number;
   readonly #endTick: number;
@@ -20,8 +20,8 @@ export class Pacing<T> implements Waiting {
   #at = 0;
 
   /**
-   * `batch` items a tick, and more where that would not be done by `endTick`. `close` says whether there was something
-   * to close.
+   * Closes about `batch` items a tick, and more where they would not all be closed by `endTick`. `close` returns false for
+   * an item that has ended by itself: that one does not count.
    */
   constructor(
     { ticker, clock }: { ticker: Ticker; clock: Clock },
@@ -36,11 +36,12 @@ export class Pacing<T> implements Waiting {
     this.#close = close;
   }
 
-  /** Closes the first batch now; the others follow. */
+  /** Closes the first batch now; the others follow with the ticks. */
   start(): void {
     this.onDue(this.#ticker.tick);
   }
 
+  /** Closes no more of them. */
   stop(): void {
     this.#ticker.forget(this);
     this.#items = [];

@@ -150,6 +150,9 @@ describe('SCXML, run by an interpreter that no one here wrote', () => {
       const event = fc.record({
         name: fc.constantFrom(...eventsOf(machine)),
         decision: fc.constantFrom('close', 'continue', 'retry'),
+        leaving: fc.nat(1),
+        handlers: fc.nat(1),
+        connections: fc.nat(1),
       });
       const visited = new Set<string>();
       fc.assert(
@@ -157,9 +160,9 @@ describe('SCXML, run by an interpreter that no one here wrote', () => {
           const ours = createActor(machine, { input: { port: newPort() } }).start();
           const theirs = new core.Statechart(model, { console: { log() {} } });
           theirs.start();
-          for (const { name: type, decision } of sequence) {
-            ours.send({ type, decision, ...payload });
-            theirs.gen({ name: type, data: { decision } });
+          for (const { name: type, ...data } of sequence) {
+            ours.send({ type, ...data, ...payload });
+            theirs.gen({ name: type, data });
             const state = pathOf(ours.getSnapshot().value as StateValue);
             expect(theirs.getConfiguration()).toEqual([state]);
             visited.add(state);

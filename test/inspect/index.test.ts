@@ -238,7 +238,7 @@ describe('coming and going', () => {
     const { first } = receive(inspector.relayUrl);
     await first((event) => event.type === '@xstate.actor');
     await server.stop();
-    await first((event: Heard) => isSnapshot('"draining"')(event));
+    await first((event: Heard) => isSnapshot('{"draining":"leaving"}')(event));
     await first((event: Heard) => isSnapshot('"stopped"')(event));
   });
 

@@ -162,7 +162,11 @@ describe('the chosen one', () => {
     await server.stop();
     beat.advance(SAMPLE_MS);
     const changes = samples.at(-1)?.chosen?.entries.map(({ event, from, to }) => `${from} → ${to} ${event}`);
-    expect(changes).toEqual(['listening → draining server.stop', 'draining → stopped connections.gone']);
+    expect(changes).toEqual([
+      'listening → draining.leaving server.stop',
+      'draining.leaving → draining.releasing drain.progress',
+      'draining.releasing → stopped listener.closed',
+    ]);
   });
 });
 

@@ -166,8 +166,8 @@ describe.skipIf(!executable)(`the page in Chromium${skipped}`, () => {
     await isLit('listening');
     await server.stop();
     await isLit('stopped');
-    await isFired('draining>stopped');
-    expect(await page.locator('#log').textContent()).toMatch(/server\.stoplistening → draining/);
+    await isFired('draining.releasing>stopped');
+    expect(await page.locator('#log').textContent()).toMatch(/server\.stoplistening → draining\.leaving/);
   });
 
   test('two thousand connections: a few rows in the document, any of them within reach', async () => {

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { createActor } from 'xstate';
 import { connectionLogic } from '../../src/machines/connection-actor.ts';
 import { serverMachine } from '../../src/machines/server-machine.ts';
+import type { ServerEvent } from '../../src/machines/server-ports.ts';
 import { RecordingConnectionPort, RecordingServerPort } from '../support/recording-port.ts';
 
 describe('the literal', () => {
@@ -23,6 +24,47 @@ describe('the literal', () => {
     const { context, ...rest } = serverMachine.config;
     expect(typeof context).toBe('function');
     expect(JSON.parse(JSON.stringify(rest))).toEqual(rest);
+  });
+});
+
+describe('a stop', () => {
+  /** A server in the state that these events lead to. */
+  function serverAfter(...events: ServerEvent[]) {
+    const server = createActor(serverMachine, { input: { port: new RecordingServerPort() } });
+    server.start();
+    for (const event of events) server.send(event);
+    return server;
+  }
+  const START: ServerEvent[] = [{ type: 'server.start' }, { type: 'listener.ready' }];
+  const STOP: ServerEvent = { type: 'server.stop', code: 1001, reason: '' };
+
+  test('leaves the port open while anybody is waited for, closes it, and dismisses the last', () => {
+    const server = serverAfter(...START, STOP);
+    const steps: [ServerEvent, unknown, boolean][] = [
+      [{ type: 'drain.progress', leaving: 1, handlers: 1, connections: 2 }, { draining: 'leaving' }, true],
+      [{ type: 'drain.progress', leaving: 0, handlers: 0, connections: 1 }, { draining: 'releasing' }, false],
+      [{ type: 'listener.closed', connections: 1 }, { draining: 'dismissing' }, false],
+      [{ type: 'drain.progress', leaving: 0, handlers: 0, connections: 0 }, 'stopped', false],
+    ];
+    for (const [event, value, accepts] of steps) {
+      server.send(event);
+      expect([server.getSnapshot().value, server.getSnapshot().hasTag('accepting')]).toEqual([
+        value,
+        accepts,
+      ]);
+    }
+  });
+
+  test('before the port is open only closes that', () => {
+    expect(serverAfter({ type: 'server.start' }, STOP).getSnapshot().value).toEqual({
+      draining: 'releasing',
+    });
+  });
+
+  test('that has ended by its deadline waits for no handler', () => {
+    const server = serverAfter(...START, STOP, { type: 'timeout.drain' });
+    server.send({ type: 'listener.closed', connections: 0 });
+    expect(server.getSnapshot().value).toBe('stopped');
   });
 });
 
@@ -66,7 +108,8 @@ describe('connections below a server', () => {
     port.takeCalls();
     connection.send({ type: 'socket.closed' });
     expect(port.takeCalls()).toEqual(['connectionEnded']);
-    server.send({ type: 'connections.gone' });
+    server.send({ type: 'drain.progress', leaving: 0, handlers: 0, connections: 0 });
+    server.send({ type: 'listener.closed', connections: 0 });
     expect(server.getSnapshot().value).toBe('stopped');
   });
 

@@ -24,6 +24,7 @@ interface StateConfig {
   id?: string;
   type?: string;
   initial?: string;
+  tags?: string;
   entry?: Action | Action[];
   on?: Record<string, Transition | Transition[]>;
   states?: Record<string, StateConfig>;
@@ -166,7 +167,8 @@ function transitionChanges(
       changes.push(change(`guarded by ${other}`, (_, own) => void Object.assign(own, { guard: other })));
     }
   } else {
-    for (const other of choice.guards.filter(() => event === 'callback.failed')) {
+    // The branch that remains when the guards above it have said no.
+    for (const other of choice.guards.filter(() => index > 0)) {
       changes.push(change(`guarded by ${other}`, (_, own) => void Object.assign(own, { guard: other })));
     }
   }
@@ -182,7 +184,7 @@ function transitionChanges(
 }
 
 function stateChanges(config: StateConfig, path: readonly string[], actions: string[]): Change[] {
-  const { entry, initial, type, states } = at(config, path);
+  const { entry, initial, tags, type, states } = at(config, path);
   const where = path.join('.') || '(root)';
   const change = (what: string, edit: (state: StateConfig) => void): Change => ({
     name: `${where}: ${what}`,
@@ -194,6 +196,7 @@ function stateChanges(config: StateConfig, path: readonly string[], actions: str
   for (const other of Object.keys(states ?? {}).filter((name) => name !== initial)) {
     changes.push(change(`begins in ${other}`, (state) => void Object.assign(state, { initial: other })));
   }
+  if (tags !== undefined) changes.push(change('without its tag', (state) => void delete state.tags));
   if (type === 'final') changes.push(change('is not final', (state) => void delete state.type));
   return changes;
 }
@@ -228,10 +231,12 @@ function actionLists(
   return changed;
 }
 
-/** The id of the state that a transition of the unchanged machine leads to. */
+/** The id of the innermost state that a transition of the unchanged machine leads to. */
 function targetOf(machine: AnyStateMachine, { path, event, index }: Place): string | undefined {
   const state = machine.getStateNodeById([machine.id, ...path].join('.'));
-  return (state.transitions.get(event) ?? [])[index]?.target?.[0]?.id;
+  let target = (state.transitions.get(event) ?? [])[index]?.target?.[0];
+  while (target?.config.initial !== undefined) target = target.states[target.config.initial as string];
+  return target?.id;
 }
 
 function statesUnder(config: StateConfig, path: readonly string[]): (readonly string[])[] {

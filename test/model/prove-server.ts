@@ -9,6 +9,7 @@ import type { ServerEvent } from '../../src/machines/server-ports.ts';
 import { RecordingServerPort } from '../support/recording-port.ts';
 import { agree, type Life, type Proof, prove, proveAlong, type Subject, waysThrough } from './prove.ts';
 import {
+  nameOfServerEvent,
   SERVER_EVENT_TYPES,
   SERVER_SAMPLES,
   SERVER_STATES,
@@ -26,7 +27,7 @@ function wordsOfSnapshot(snapshot: Snapshot): string {
 
 function serializeState(state: Snapshot, event?: ServerEvent, previous?: Snapshot): string {
   const from = previous === undefined ? '' : ` from ${wordsOfSnapshot(previous)}`;
-  return `${wordsOfSnapshot(state)}${event === undefined ? '' : ` via ${event.type}${from}`}`;
+  return `${wordsOfSnapshot(state)}${event === undefined ? '' : ` via ${nameOfServerEvent(event)}${from}`}`;
 }
 
 /** The paths that walk every transition of `machine`, by the shortest way. */
@@ -34,7 +35,7 @@ function serverPaths(machine: ServerMachine) {
   const model = createTestModel(machine, {
     input: { port: new RecordingServerPort() },
     serializeState: serializeState as (state: Snapshot) => string,
-    serializeEvent: ({ type }: ServerEvent) => type,
+    serializeEvent: nameOfServerEvent,
   });
   return model.getShortestPaths({ events: SERVER_SAMPLES.map(({ event }) => event) });
 }
@@ -59,7 +60,7 @@ class ServerLife implements Life<ServerEvent> {
   take(event: ServerEvent): void {
     const calls = this.#oracle.take(event);
     this.#actor.send(event);
-    this.#expect(event.type, calls);
+    this.#expect(nameOfServerEvent(event), calls);
   }
 
   #expect(event: string, calls: readonly string[]): void {
@@ -68,6 +69,7 @@ class ServerLife implements Life<ServerEvent> {
     agree(`calls at ${event}`, made, calls);
     agree(`state after ${event}`, leafOf(this.snapshot), this.#oracle.state);
     agree(`error after ${event}`, this.snapshot.context.error?.message ?? '', this.#oracle.error);
+    agree(`accepting after ${event}`, this.snapshot.hasTag('accepting'), this.#oracle.accepts);
     agree(`status after ${event}`, this.snapshot.status, 'active');
   }
 }
@@ -77,7 +79,7 @@ function subjectOf(machine: ServerMachine): Subject<ServerEvent> {
     machine,
     eventTypes: SERVER_EVENT_TYPES,
     paths: () => serverPaths(machine) as unknown as ReturnType<Subject<ServerEvent>['paths']>,
-    nameOf: ({ type }) => type,
+    nameOf: nameOfServerEvent,
     newLife: () => new ServerLife(machine),
   };
 }

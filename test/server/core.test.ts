@@ -41,6 +41,24 @@ describe('starts and stops', () => {
     expect(await isOpen(portOf(server))).toBe(true);
   });
 
+  test('a start that waits for a stop is called off by another stop, and another start begins', async () => {
+    const { server, call } = await serve({});
+    const client = await call();
+    const stopping = server.stop();
+    const [off, again] = [server.start(), server.start()];
+    expect(server.stop()).toBe(stopping);
+    await expect(off).rejects.toThrow('the server was stopped before it listened');
+    await expect(again).rejects.toThrow('the server was stopped before it listened');
+    expect(server.state).toBe('draining');
+    const last = server.start();
+    client.destroy();
+    await stopping;
+    await last;
+    expect(server.state).toBe('listening');
+    await server.stop();
+    expect(server.state).toBe('stopped');
+  });
+
   test('one after the other: the same paths and subscribers', async () => {
     const { server, clock } = await serve({ onMessage: (c, m) => void c.send(m) });
     const connections = record(server.connections$);

@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { createServer } from '../../src/index.ts';
 import { MemoryListener } from '../../src/io/transports/memory.ts';
 import { isOpen } from '../support/ports.ts';
-import { make, record } from '../support/serving.ts';
+import { gate, make, record } from '../support/serving.ts';
 
 const portOf = (server: { address(): { port: number } | null }) => server.address()?.port ?? 0;
 
@@ -107,5 +107,36 @@ describe('a listener that errs after it listens', () => {
     await server.start();
     expect(server.state).toBe('listening');
     await server.stop();
+  });
+
+  test('a stop waits for its own port, not for the one that was lost before', async () => {
+    const [opened, closed] = [gate(), gate()];
+    const calls: string[] = [];
+    const listener = new Fragile();
+    const server = createServer({ port: 0, listener });
+    await server.start();
+    listener.listen = () => {
+      calls.push('listen');
+      return opened.promise;
+    };
+    listener.close = () => {
+      calls.push('close');
+      return closed.promise;
+    };
+    listener.lost = true;
+    listener.fail(new Error('the interface went down'));
+    const starting = server.start();
+    let isStopped = false;
+    const stopping = server.stop().then(() => {
+      isStopped = true;
+    });
+    await expect(starting).rejects.toThrow('stopped before it listened');
+    closed.open();
+    await turn();
+    // The lost port is closed; the new one is being opened, and closed only then.
+    expect([calls, server.state, isStopped]).toEqual([['close', 'listen'], 'draining', false]);
+    opened.open();
+    await stopping;
+    expect([calls, server.state]).toEqual([['close', 'listen', 'close'], 'stopped']);
   });
 });

@@ -111,6 +111,74 @@ describe('stop', () => {
     expect(await stopping).toMatchObject({ connections: 1, terminated: 0, refused: 1 });
   });
 
+  test('closes without an answer who never sent a byte, and waits for none of them', async () => {
+    const { server, port, call } = await serve({});
+    const open = await call();
+    const early = await RawClient.connect(port, { sendHead: false });
+    await until(() => server.stats().connections.handshaking === 1);
+    const stopping = server.stop({ deadline: 60_000 });
+    // While another connection still leaves.
+    await expect(early.response()).rejects.toThrow('the connection ended (fin)');
+    expect(server.state).toBe('draining');
+    const late = await RawClient.connect(port, { sendHead: false });
+    await until(() => server.stats().connections.handshaking === 1);
+    open.destroy();
+    await expect(late.response()).rejects.toThrow('the connection ended (fin)');
+    expect(await stopping).toEqual({ connections: 2, terminated: 0, refused: 0, handlers: 0 });
+  });
+
+  test('answers who has sent a byte that was not read yet', async () => {
+    const { server, port, call } = await serve({});
+    const open = await call();
+    const client = await RawClient.connect(port, { sendHead: false });
+    await until(() => server.stats().connections.handshaking === 1);
+    await client.sendBytes(bytes('GET /echo'));
+    const stopping = server.stop({ deadline: 60_000 });
+    expect((await client.response()).status).toBe(503);
+    RawClient.destroyAll();
+    open.destroy();
+    expect(await stopping).toMatchObject({ connections: 2, terminated: 0, refused: 1 });
+  });
+
+  test('waits for a handler with the port open, also when no connection is left', async () => {
+    const door = gate();
+    const { server, port, meet } = await serve({ onMessage: () => door.promise });
+    const { client, connection } = await meet();
+    await client.sendBytes(textFrame('go'));
+    await until(() => connection.stats().messagesIn === 1);
+    const gone = reportOf(connection);
+    client.reset();
+    await gone;
+    const stopping = server.stop();
+    const late = await RawClient.connect(port);
+    expect((await late.response()).status).toBe(503);
+    late.fin();
+    door.open();
+    expect(await stopping).toEqual({ connections: 0, terminated: 0, refused: 1, handlers: 0 });
+    expect(await isOpen(port)).toBe(false);
+  });
+
+  test('waits for no onClose that the deadline itself has called, and counts it', async () => {
+    const { server, meet, clock } = await serve({ onClose: () => gate().promise });
+    const { client } = await meet();
+    const stopping = server.stop({ deadline: 1000 });
+    expect(await word(client)).toBe('close 1001');
+    clock.advance(1100);
+    expect(await stopping).toEqual({ connections: 1, terminated: 1, refused: 0, handlers: 1 });
+  });
+
+  test('tells handlers of draining from the first that it closes', async () => {
+    const states: string[] = [];
+    const { server, meet } = await serve({ onClose: () => void states.push(server.state) });
+    const { client } = await meet();
+    const watching = server.lifecycle$.subscribe(({ to }) => states.push(`${to} ${server.state}`));
+    const stopping = server.stop();
+    watching.unsubscribe();
+    expect(states).toEqual(['closing draining']);
+    client.fin();
+    await stopping;
+  });
+
   test('tells an authorize that is pending: 503, and its signal aborts', async () => {
     const decision = gate<true>();
     let signal: AbortSignal | undefined;
@@ -266,6 +334,33 @@ describe('stop', () => {
     client.fin();
     door.open();
     expect(await stopping).toMatchObject({ terminated: 0, handlers: 0 });
+  });
+
+  test('keeps the process alive until it has settled, though a handler never does', async () => {
+    const dist = JSON.stringify(new URL('../../dist/index.js', import.meta.url).href);
+    const program = `
+      import { createServer } from ${dist};
+      const server = createServer({ port: 0, host: '127.0.0.1' });
+      const came = new Promise((resolve) => server.path('/', {
+        onOpen(connection) { resolve(connection); return new Promise(() => {}); } }));
+      await server.start();
+      console.log(server.address().port);
+      const { closed$ } = await came;
+      await new Promise((resolve) => closed$.subscribe({ complete: resolve }));
+      console.log(JSON.stringify(await server.stop({ deadline: 100 })));
+    `;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], { timeout: 10_000 });
+    let stdout = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+    });
+    const ended = once(child, 'close');
+    await until(() => stdout.includes('\n'));
+    const client = await RawClient.connect(Number(stdout), { path: '/' });
+    await client.handshake();
+    client.reset();
+    expect(await ended).toEqual([0, null]);
+    expect(JSON.parse(stdout.split('\n')[1] ?? '')).toMatchObject({ terminated: 0, handlers: 1 });
   });
 
   test.each([

@@ -136,11 +136,26 @@ export class RecordingServerPort implements ServerPort {
   terminateConnections(): void {
     this.#calls.push('terminateConnections');
   }
+  endLatecomers(): void {
+    this.#calls.push('endLatecomers');
+  }
   connectionEnded(): void {
     this.#calls.push('connectionEnded');
   }
   connectionBroke(error: unknown): void {
     this.#calls.push(`connectionBroke ${String(error)}`);
+  }
+  settleStart(): void {
+    this.#calls.push('settleStart');
+  }
+  rejectStart(error: Error | undefined): void {
+    this.#calls.push(`rejectStart${error === undefined ? '' : ` for ${error.message}`}`);
+  }
+  startAfterStop(): void {
+    this.#calls.push('startAfterStop');
+  }
+  settleStop(): void {
+    this.#calls.push('settleStop');
   }
   announce(state: ServerState, error?: Error): void {
     this.#calls.push(`announce ${state}${error === undefined ? '' : ` for ${error.message}`}`);

@@ -6,11 +6,12 @@ import type { ServerActor } from '../../machines/server-machine.ts';
 import type { ServerState } from '../../machines/server-ports.ts';
 import { Core } from '../../server/core.ts';
 import type { ServerStats } from '../../server/counters.ts';
-import type { StopOptions, StopReport } from '../../server/stopping.ts';
+import type { StopReport } from '../../server/stopping.ts';
 import type { Connection } from '../connection/connection.ts';
 import { Inspection, type InspectionObserver, watchables } from '../inspection/inspection.ts';
 import type { AnyCodec, Incoming, Outgoing, Typing } from '../messages/codec.ts';
 import { readOptions, type ServerOptions } from '../options/options.ts';
+import { readStopOptions, type StopOptions } from '../options/stop-options.ts';
 import type { Handlers } from '../paths/handlers.ts';
 import type { Failure, Lifecycle, Path, Received } from '../paths/path.ts';
 import type { ParamsOf } from '../paths/router.ts';
@@ -78,10 +79,12 @@ export class Server {
   /**
    * Answers new handshakes with 503, closes all connections with `code`, in batches, waits for them and for handlers
    * under way up to `deadline`, and destroys what is left. The port is closed when the last of them has gone.
-   * A second call while it stops is the same promise; a server that is stopped resolves at once.
+   * A second call while it stops is the same promise; a server that is stopped resolves at once. Until it has settled,
+   * it keeps the process alive.
+   * @throws OptionError for an option that there is not, RangeError or TypeError for a wrong value; nothing is stopped.
    */
   stop(options: StopOptions = {}): Promise<StopReport> {
-    return this.#core.stop(options);
+    return this.#core.stop(readStopOptions(options, this.#core.settings.closeDeadline));
   }
 
   /** Address and port; null while the server is not listening. */

@@ -10,7 +10,15 @@ export interface Clock {
   random(): number;
   /** Calls `beat` about every `ms` milliseconds until the returned function is called. Keeps no process alive. */
   every(ms: number, beat: () => void): () => void;
+  /**
+   * Keeps the process alive until the returned function is called. A clock that has its own time may leave this out: then
+   * nothing is kept alive.
+   */
+  keepAlive?(): () => void;
 }
+
+/** Timers wait for at most 2 ** 31 - 1 milliseconds. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   now: () => performance.now(),
@@ -19,6 +27,10 @@ export const systemClock: Clock = {
   every(ms, beat) {
     const timer = setInterval(beat, ms);
     timer.unref();
+    return () => clearInterval(timer);
+  },
+  keepAlive() {
+    const timer = setInterval(() => {}, LONGEST_TIMER_MS);
     return () => clearInterval(timer);
   },
 };

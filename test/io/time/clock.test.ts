@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { eventLoopTurn, guard, systemClock } from '../../../src/io/time/clock.ts';
+import { type Clock, eventLoopTurn, guard, systemClock } from '../../../src/io/time/clock.ts';
+import { ManualClock } from '../../../src/io/time/manual-clock.ts';
 
 test('time never goes back, and is in milliseconds', async () => {
   const before = systemClock.now();
@@ -56,6 +57,16 @@ test('a beat keeps no process alive', () => {
   const stop = systemClock.every(1000, () => {});
   expect(timers()).toBe(before);
   stop();
+});
+
+test('a process is kept alive until it is let go, and only by the clock of the machine', () => {
+  const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+  const before = timers();
+  const release = systemClock.keepAlive?.();
+  expect(timers()).toBe(before + 1);
+  release?.();
+  expect(timers()).toBe(before);
+  expect((new ManualClock() as Clock).keepAlive).toBeUndefined();
 });
 
 test('a turn of the event loop ends when what was ready, and what that made ready at once, is done', async () => {
