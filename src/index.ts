@@ -1,8 +1,7 @@
 /**
  * Portal: the WebSocket server in which every connection is a statechart.
  */
-export { type AnyCodec, type Codec, json, type Typing } from './api/messages/codec.ts';
-export type { SchemaIssue, StandardSchema } from './api/messages/schema.ts';
+
 export type { Connection } from './api/connection/connection.ts';
 export {
   ConnectionLostError,
@@ -19,6 +18,11 @@ export {
   UnknownServerError,
   UserError,
 } from './api/errors.ts';
+export type { InspectionObserver } from './api/inspection/inspection.ts';
+export { type AnyCodec, type Codec, json, type Typing } from './api/messages/codec.ts';
+export type { SchemaIssue, StandardSchema } from './api/messages/schema.ts';
+export type { ServerOptions } from './api/options/options.ts';
+export type { StopOptions } from './api/options/stop-options.ts';
 export type {
   Acceptance,
   Handlers,
@@ -26,24 +30,19 @@ export type {
   PlainRequest,
   Verdict,
 } from './api/paths/handlers.ts';
-export type { InspectionObserver } from './api/inspection/inspection.ts';
+export type { Failure, Lifecycle, Path, Received } from './api/paths/path.ts';
+export type { Params, ParamsOf } from './api/paths/router.ts';
+export { createServer, getServer, newServer, startServer, stopServer } from './api/server/registry.ts';
+export type { Server } from './api/server/server.ts';
 export type { Fragment, Message } from './connection/recipient.ts';
 export type { Limits } from './connection/settings.ts';
 export type { ConnectionStats } from './connection/stats.ts';
-export type { ServerStats } from './server/counters.ts';
-export type { ServerOptions } from './api/options/options.ts';
-export type { Failure, Lifecycle, Path, Received } from './api/paths/path.ts';
-export { createServer, getServer, newServer, startServer, stopServer } from './api/server/registry.ts';
-export type { Params, ParamsOf } from './api/paths/router.ts';
-export type { Server } from './api/server/server.ts';
-export type { StopOptions } from './api/options/stop-options.ts';
-export type { StopReport } from './server/stopping.ts';
-export type { Clock } from './io/time/clock.ts';
 export type { CloseKeyword } from './io/frames/close-payload.ts';
 export type { HttpResponse } from './io/http/http-response.ts';
+export type { Clock } from './io/time/clock.ts';
+export type { Listener, Transport, TransportListener } from './io/transports/transport.ts';
 export { type EncodedMessage, encodeMessage as prepare } from './io/writing/encoded-message.ts';
 export type { Overflow, SendResult } from './io/writing/outbox.ts';
-export type { Listener, Transport, TransportListener } from './io/transports/transport.ts';
 export { connectionMachine } from './machines/connection-machine.ts';
 export type {
   CloseReport,
@@ -54,3 +53,5 @@ export type {
 } from './machines/connection-ports.ts';
 export { serverMachine } from './machines/server-machine.ts';
 export type { ServerEvent, ServerState } from './machines/server-ports.ts';
+export type { ServerStats } from './server/counters.ts';
+export type { StopReport } from './server/stopping.ts';

@@ -89,9 +89,7 @@ export class Handshaking {
       // A verdict that comes after a 408, a 503 or the peer's end is void.
       if (this.#isOver) return;
       const full = settled.kind === 'accepted' ? this.#host.full(this.#session) : undefined;
-      this.#session.reading.goOn(() =>
-        this.settle(full === undefined ? settled : refused(full)),
-      );
+      this.#session.reading.goOn(() => this.settle(full === undefined ? settled : refused(full)));
     });
   }
 

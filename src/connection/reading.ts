@@ -180,7 +180,8 @@ export class Reading implements FairTurn {
     if (decoded === Decoded.MESSAGE) {
       if (!this.#countMessage()) return false;
       this.messages++;
-      if (this.#mustWait) this.#wait({ kind: 'whole', message: decoder.message, bytes: decoder.payloadBytes });
+      if (this.#mustWait)
+        this.#wait({ kind: 'whole', message: decoder.message, bytes: decoder.payloadBytes });
       else this.#session.recipient.whole(decoder.message);
     } else if (decoded === Decoded.FRAGMENT && !decoder.first && !decoder.final) {
       this.#fragment(decoder);
@@ -279,7 +280,11 @@ export class Reading implements FairTurn {
     const { code, reason } = fault;
     const row: FaultRow = faults[fault.name];
     this.#session.fault(fault);
-    this.#session.tell({ type: row.limit === undefined ? 'protocol.failed' : 'limit.breached', code, reason });
+    this.#session.tell({
+      type: row.limit === undefined ? 'protocol.failed' : 'limit.breached',
+      code,
+      reason,
+    });
   }
 
   /** Counts one message, Ping or Pong; false when it is one too many, and the connection fails. */

@@ -10,6 +10,7 @@ import { encodeClosePayload, isWireCloseCode, NO_STATUS } from '../io/frames/clo
 import { PING, PONG } from '../io/frames/frame-encoder.ts';
 import { type HttpResponse, refusal } from '../io/http/http-response.ts';
 import type { Transport, TransportListener } from '../io/transports/transport.ts';
+import { takeOver } from '../machines/connection-actor.ts';
 import type { ConnectionActor } from '../machines/connection-machine.ts';
 import type {
   CloseReport,
@@ -19,7 +20,6 @@ import type {
   Decision,
 } from '../machines/connection-ports.ts';
 import { Interpreter } from '../machines/interpreter.ts';
-import { takeOver } from '../machines/connection-actor.ts';
 import { Deadlines, type Timed } from './deadlines.ts';
 import { type Accepted, Handshaking, refused } from './handshaking.ts';
 import { Heartbeat } from './heartbeat.ts';

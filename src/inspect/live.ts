@@ -9,10 +9,10 @@ import type { AnyActorRef, AnyMachineSnapshot, InspectionEvent } from 'xstate';
 import type { Connection } from '../api/connection/connection.ts';
 import { isOwnActor } from '../api/inspection/inspection.ts';
 import type { Message } from '../connection/recipient.ts';
-import type { Core } from '../server/core.ts';
 import type { Session } from '../connection/session.ts';
 import { encodeClosePayload, toCloseCode } from '../io/frames/close-payload.ts';
 import type { Clock } from '../io/time/clock.ts';
+import type { Core } from '../server/core.ts';
 import { pathOf, snapshotOf } from './wire.ts';
 
 /** Milliseconds between two samples. */

@@ -77,7 +77,6 @@ export const reports = {
   noteLateClose: (): CloseReport => endedByUs(faults.closeDeadline),
 };
 
-
 const machineSetup = setup({
   types: {
     context: {} as ConnectionContext,

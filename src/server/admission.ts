@@ -2,13 +2,14 @@
  * Whom a server lets in: connections and handshakes at a time, in all and for each address, and the answer to those for
  * whom there is no room.
  */
+
+import type { Host } from '../connection/host.ts';
+import { Session } from '../connection/session.ts';
 import { type Fault, fault } from '../io/faults.ts';
 import type { Transport } from '../io/transports/transport.ts';
 import type { Counters } from './counters.ts';
-import type { Host } from '../connection/host.ts';
-import type { ServerSettings } from './settings.ts';
-import { Session } from '../connection/session.ts';
 import type { ServerRecipient } from './recipient.ts';
+import type { ServerSettings } from './settings.ts';
 
 /** What admission asks of its server, and what each connection will. */
 export interface AdmissionHost extends Host {

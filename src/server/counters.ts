@@ -1,9 +1,10 @@
 /**
  * What a server counts: its connections by state, what those that ended did, and the limits that were passed.
  */
+
+import type { Session } from '../connection/session.ts';
 import type { ConnectionState } from '../machines/connection-ports.ts';
 import type { ServerState } from '../machines/server-ports.ts';
-import type { Session } from '../connection/session.ts';
 
 /** What a server has done and has: `server.stats()`. */
 export interface ServerStats {

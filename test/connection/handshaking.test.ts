@@ -103,14 +103,11 @@ describe('authorize', () => {
     [new Map([['data', 1]])],
     [new Response('no', { status: 401 })],
     [Object.create({ data: 1 })],
-  ])(
-    'what is no verdict, such as %s, lets nobody in: 500, and a TypeError to the user',
-    async (answer) => {
-      const { response, errors } = await ask(() => answer as never);
-      expect(response.status).toBe(500);
-      expect(errors).toMatchObject([{ error: { name: 'TypeError' } }]);
-    },
-  );
+  ])('what is no verdict, such as %s, lets nobody in: 500, and a TypeError to the user', async (answer) => {
+    const { response, errors } = await ask(() => answer as never);
+    expect(response.status).toBe(500);
+    expect(errors).toMatchObject([{ error: { name: 'TypeError' } }]);
+  });
 
   test('an HTTP response denies with just that', async () => {
     const denial = { status: 401, headers: { 'WWW-Authenticate': 'Bearer' }, body: 'Who are you?' };

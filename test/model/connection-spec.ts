@@ -109,7 +109,10 @@ const entering = (state: ConnectionState, event: string, ...deliveries: string[]
 
 /** What `handshaking` does before it has an answer (4.2). */
 const UNANSWERED: Record<string, Line> = {
-  'handshake.accepted': { to: 'open', does: ['acceptHandshake', ...entering('open', 'handshake.accepted', 'deliverOpening')] },
+  'handshake.accepted': {
+    to: 'open',
+    does: ['acceptHandshake', ...entering('open', 'handshake.accepted', 'deliverOpening')],
+  },
   'handshake.refused': { to: 'handshaking.rejecting', does: ['refuseHandshake 404'] },
   'timeout.handshake': {
     to: 'handshaking.rejecting',
@@ -172,11 +175,7 @@ const RUNNING: Record<string, Line> = {
 function closesFrom(to: Leaf): Line {
   return {
     to,
-    does: [
-      'sendClose 3002 "ours"',
-      'announce closing by connection.close',
-      'readOn',
-    ],
+    does: ['sendClose 3002 "ours"', 'announce closing by connection.close', 'readOn'],
     report: '1006 "" lost, server',
   };
 }
@@ -230,7 +229,10 @@ export const connectionSpec: { readonly [Name in Leaf]: Readonly<Record<string, 
   },
   open: {
     ...RUNNING,
-    'fragment.begin': { to: 'fragmenting', does: entering('fragmenting', 'fragment.begin', 'deliverFragment') },
+    'fragment.begin': {
+      to: 'fragmenting',
+      does: entering('fragmenting', 'fragment.begin', 'deliverFragment'),
+    },
     'connection.close': closesFrom('closing.local.idle'),
   },
   fragmenting: {

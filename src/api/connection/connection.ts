@@ -255,10 +255,10 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
 
   /** Messages one at a time: the next one is read when the loop asks for it. Ends with the connection. */
   [Symbol.asyncIterator](): AsyncIterator<In, undefined> {
-    return new MessageIterator(this.#session.reading, this.#user.own) as AsyncIterator<unknown, undefined> as AsyncIterator<
-      In,
+    return new MessageIterator(this.#session.reading, this.#user.own) as AsyncIterator<
+      unknown,
       undefined
-    >;
+    > as AsyncIterator<In, undefined>;
   }
 }
 

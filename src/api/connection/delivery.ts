@@ -11,7 +11,12 @@ import type { Session } from '../../connection/session.ts';
 import type { Fault } from '../../io/faults.ts';
 import type { HttpResponse } from '../../io/http/http-response.ts';
 import type { RequestHead } from '../../io/http/request-head.ts';
-import type { CloseReport, ConnectionEvent, ConnectionState, Decision } from '../../machines/connection-ports.ts';
+import type {
+  CloseReport,
+  ConnectionEvent,
+  ConnectionState,
+  Decision,
+} from '../../machines/connection-ports.ts';
 import { errorOf, type Facts, InternalError, InvalidMessageError, NoMessageHandlerError } from '../errors.ts';
 import { connectionChannels } from '../inspection/channels.ts';
 import type { Codec } from '../messages/codec.ts';
@@ -30,7 +35,9 @@ const MAX_RETRIES = 3;
 export interface DeliveryHost {
   readonly streams: Streams;
   readonly debugOnError: boolean;
-  readonly onRequest: ((request: PlainRequest) => HttpResponse | undefined | Promise<HttpResponse | undefined>) | undefined;
+  readonly onRequest:
+    | ((request: PlainRequest) => HttpResponse | undefined | Promise<HttpResponse | undefined>)
+    | undefined;
   match(path: string): Match<Path> | undefined;
   /** A handler's promise is pending; returns what `handlerEnded` is to be told. */
   handlerBegan(): number;
@@ -205,7 +212,8 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
     const change = () => ({ connection: this.connection, from, to, event, at: this.#host.epochMs() });
     if (this.path?.streams.lifecycle.observed) this.path.streams.lifecycle.next(change());
     if (this.#host.streams.lifecycle.observed) this.#host.streams.lifecycle.next(change());
-    if (to !== 'handshaking' && connectionChannels[to].hasSubscribers) connectionChannels[to].publish(change());
+    if (to !== 'handshaking' && connectionChannels[to].hasSubscribers)
+      connectionChannels[to].publish(change());
   }
 
   /** The connection has ended: `onClose` is called and every stream completes. */

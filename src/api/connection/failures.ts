@@ -2,8 +2,9 @@
  * Who is told of an error: `onError` of the path, `errors$` of the path and of the server, and where nobody listens, a
  * warning of the process.
  */
-import type { Decision } from '../../machines/connection-ports.ts';
+
 import { isThenable } from '../../connection/is-thenable.ts';
+import type { Decision } from '../../machines/connection-ports.ts';
 import type { Path, Streams } from '../paths/path.ts';
 import type { Connection } from './connection.ts';
 

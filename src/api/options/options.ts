@@ -3,17 +3,17 @@
  */
 import { constants } from 'node:buffer';
 import type { InspectionEvent, Observer } from 'xstate';
-import { type Clock, systemClock } from '../../io/time/clock.ts';
+import type { Limits } from '../../connection/settings.ts';
 import { compileProxies, type Proxies, type TrustProxy } from '../../io/http/forwarded.ts';
+import { isToken } from '../../io/http/grammar.ts';
 import type { HttpResponse } from '../../io/http/http-response.ts';
 import { compileOrigins, type OriginsOption } from '../../io/http/origin-rules.ts';
-import type { Overflow } from '../../io/writing/outbox.ts';
-import { isToken } from '../../io/http/grammar.ts';
-import type { Limits } from '../../connection/settings.ts';
-import type { ServerSettings } from '../../server/settings.ts';
+import { type Clock, systemClock } from '../../io/time/clock.ts';
 import type { Listener } from '../../io/transports/transport.ts';
-import type { AnyCodec, Typing } from '../messages/codec.ts';
+import type { Overflow } from '../../io/writing/outbox.ts';
+import type { ServerSettings } from '../../server/settings.ts';
 import { OptionError } from '../errors.ts';
+import type { AnyCodec, Typing } from '../messages/codec.ts';
 import type { Handlers, PlainRequest } from '../paths/handlers.ts';
 import type { Params } from '../paths/router.ts';
 

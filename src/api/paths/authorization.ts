@@ -32,8 +32,7 @@ export function readVerdict(verdict: Verdict<unknown>, path: Path, opening: Open
     return { kind: 'refused', answer: { kind: 'refused', response: refusal(denied), fault: denied } };
   }
   const keys = isPlainObject(verdict) ? Object.keys(verdict) : [];
-  const isMadeOf = (known: readonly string[]) =>
-    keys.length > 0 && keys.every((key) => known.includes(key));
+  const isMadeOf = (known: readonly string[]) => keys.length > 0 && keys.every((key) => known.includes(key));
   if ('status' in Object(verdict) && isMadeOf(RESPONSE_KEYS)) {
     return { kind: 'refused', answer: { kind: 'refused', response: verdict as { status: number } } };
   }
@@ -83,7 +82,10 @@ export function plainRequest(head: RequestHead, remoteAddress: string): PlainReq
 }
 
 /** An opening handshake as `authorize` gets it. */
-export function handshakeRequest({ head, upgrade, remoteAddress }: Opening, params: Params): HandshakeRequest {
+export function handshakeRequest(
+  { head, upgrade, remoteAddress }: Opening,
+  params: Params,
+): HandshakeRequest {
   return Object.assign(plainRequest(head, remoteAddress), {
     params,
     origin: upgrade.origin,

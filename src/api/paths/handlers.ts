@@ -1,10 +1,11 @@
 /**
  * What a user writes for a path: handlers, and the decision whom to let in. Only types.
  */
+
+import type { Fragment, Message } from '../../connection/recipient.ts';
 import type { HeadersInput } from '../../io/http/header-fields.ts';
 import type { HttpResponse } from '../../io/http/http-response.ts';
 import type { CloseReport, Decision } from '../../machines/connection-ports.ts';
-import type { Fragment, Message } from '../../connection/recipient.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { Params } from './router.ts';
 

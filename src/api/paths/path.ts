@@ -2,16 +2,16 @@
  * One path of a server: its handlers, its connections, and their streams.
  */
 import type { Observable } from 'rxjs';
+import type { Message } from '../../connection/recipient.ts';
 import { type EncodedMessage, encodeMessage, isEncoded } from '../../io/writing/encoded-message.ts';
 import type { ConnectionEvent, ConnectionState } from '../../machines/connection-ports.ts';
-import { type Codec, Codecs, type Typing } from '../messages/codec.ts';
 import type { Connection } from '../connection/connection.ts';
-import { warn } from '../errors.ts';
-import type { Message } from '../../connection/recipient.ts';
-import type { Handlers } from './handlers.ts';
-import { checkHandlerNames } from '../options/options.ts';
-import type { Params } from './router.ts';
 import { Stream } from '../connection/streams.ts';
+import { warn } from '../errors.ts';
+import { type Codec, Codecs, type Typing } from '../messages/codec.ts';
+import { checkHandlerNames } from '../options/options.ts';
+import type { Handlers } from './handlers.ts';
+import type { Params } from './router.ts';
 
 /** A message, or what the path's codec made of it, and the connection it came on. */
 export interface Received<Data = unknown, P extends Params = Params, In = Message, Out = In> {

@@ -1,11 +1,12 @@
 /**
  * Servers by name, as in the servers Portal descends from.
  */
+
+import type { StopReport } from '../../server/stopping.ts';
 import { NameTakenError, OptionError, UnknownServerError } from '../errors.ts';
 import type { ServerOptions } from '../options/options.ts';
-import { Server } from './server.ts';
-import type { StopReport } from '../../server/stopping.ts';
 import type { StopOptions } from '../options/stop-options.ts';
+import { Server } from './server.ts';
 
 const servers = new Map<string, Server>();
 

@@ -1,6 +1,5 @@
 // Every option: its default, both sides of what it allows, and what a wrong one says.
 
-import type { Limits } from '../../../src/connection/settings.ts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { OptionError } from '../../../src/api/errors.ts';
@@ -11,6 +10,7 @@ import {
   readOptions,
   type ServerOptions,
 } from '../../../src/api/options/options.ts';
+import type { Limits } from '../../../src/connection/settings.ts';
 import { createServer } from '../../../src/index.ts';
 import { systemClock } from '../../../src/io/time/clock.ts';
 
