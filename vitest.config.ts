@@ -11,9 +11,16 @@ const production = (name: string) => ({
 
 export default defineConfig({
   test: {
-    setupFiles: ['test/support/leak-gate.ts'],
+    setupFiles: [
+      'test/support/fresh-modules.ts',
+      'test/support/equal-bytes.ts',
+      'test/support/leak-gate.ts',
+    ],
+    sequence: { setupFiles: 'list' },
     testTimeout: 15_000,
     pool: 'forks',
+    isolate: false,
+    maxWorkers: 2,
     projects: [
       {
         extends: true,

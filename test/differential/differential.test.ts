@@ -153,7 +153,7 @@ describe('Portal and ws side by side', () => {
         expect(portal).toEqual(ws);
     });
     await fc.assert(property, { seed: SEED, numRuns: RUNS });
-  }, 60_000);
+  });
 
   for (const difference of DIFFERENCES) {
     test(`listed: ${difference.name} (${difference.rfc})`, async () => {

@@ -1,8 +1,8 @@
 /** Batches, one a tick: how many at a time, and all of them done by the end. */
 import { describe, expect, test } from 'vitest';
-import { Pacing } from '../../src/server/pacing.ts';
 import { ManualClock } from '../../src/io/time/manual-clock.ts';
 import { Ticker } from '../../src/io/time/ticker.ts';
+import { Pacing } from '../../src/server/pacing.ts';
 
 function pace(count: number, batch: number, endTick: number, random = 0.5) {
   const clock = Object.assign(new ManualClock(), { random: () => random });

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import type { Connection } from '../../src/index.ts';
 import { ManualClock } from '../../src/io/time/manual-clock.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { isOpen } from '../support/ports.ts';
 import { bytes, closeFrame, RawClient, textFrame } from '../support/raw-client.ts';
 import { gate, make, reportOf, serve, until, word } from '../support/serving.ts';
@@ -289,7 +290,7 @@ describe('stop', () => {
       ${before}
       console.log(JSON.stringify(await server.stop({ deadline: 100 })));
     `;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', program], { timeout: 10_000 });
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], { timeout: PATIENCE_MS });
     let stdout = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       stdout += text;

@@ -1,8 +1,8 @@
 /** Errors that nobody listens to: which of them are a warning of the process, and in what words. */
 import { firstValueFrom } from 'rxjs';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { Unheard } from '../../src/server/unheard.ts';
 import { createServer, HandshakeError, ProtocolError } from '../../src/index.ts';
+import { Unheard } from '../../src/server/unheard.ts';
 import { RawClient } from '../support/raw-client.ts';
 import { serve } from '../support/serving.ts';
 

@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { encodeHttpResponse, type HttpResponse, headerLines, refusal } from '../../../src/io/http/http-response.ts';
+import {
+  encodeHttpResponse,
+  type HttpResponse,
+  headerLines,
+  refusal,
+} from '../../../src/io/http/http-response.ts';
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
 const encoded = (response: HttpResponse): string => text(encodeHttpResponse(response));

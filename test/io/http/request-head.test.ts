@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type HeadLimits, type HeadResult, isToken, RequestHeadParser } from '../../../src/io/http/request-head.ts';
+import {
+  type HeadLimits,
+  type HeadResult,
+  isToken,
+  RequestHeadParser,
+} from '../../../src/io/http/request-head.ts';
 
 const LIMITS: HeadLimits = { maxHeadBytes: 8192, maxHeaders: 64 };
 
