@@ -19,9 +19,10 @@ import {
   requestHead,
 } from '../support/raw-client.ts';
 import type { Way } from '../support/splits.ts';
+import { TIMES } from '../support/times.ts';
 import { startWsEchoServer } from './ws-echo-server.ts';
 
-const RUNS = 500;
+const RUNS = 500 * TIMES;
 const SEED = 6455;
 const LIMITS = { cap: 1000, maxFragments: 8 };
 
