@@ -1,5 +1,5 @@
 // The package as a user gets it: packed, installed into an empty folder, imported, and type-checked against.
-// `npm test` has built dist/ before; nothing is built here, because other test files are running from dist/.
+// `npm run test:long` has built dist/ before; nothing is built here, because other test files are running from dist/.
 
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
