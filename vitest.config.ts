@@ -31,8 +31,8 @@ export default defineConfig({
     // In this order, one after the other.
     sequence: { setupFiles: 'list' },
     // Guards against a hang, longer than PATIENCE_MS in test/support/patience.ts, which says what was awaited.
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     teardownTimeout: 60_000,
     expect: { poll: { timeout: 30_000 } },
     projects: [

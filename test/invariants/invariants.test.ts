@@ -31,7 +31,7 @@ const tcp: fc.Arbitrary<Setting> = fc.record({
 
 /** The tests repeat one series; PORTAL_SEED begins another. */
 const SEED = Number(process.env.PORTAL_SEED ?? 6455);
-const TIME_LIMIT_MS = 120_000 * TIMES;
+const TIME_LIMIT_MS = 300_000 * TIMES;
 
 /** Runs sequences of commands, each on a connection of its own, and asks for the invariants. */
 async function holds(settings: fc.Arbitrary<Setting>, numRuns: number): Promise<void> {
