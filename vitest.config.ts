@@ -1,6 +1,17 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
+/** Tests that take minutes: attacks, the soak, and a user who installs the packed package. */
+const LONG = [
+  'test/attack/**/*.test.ts',
+  'test/docs/first-five-minutes.test.ts',
+  'test/docs/tutorial.test.ts',
+  'test/package/tarball.test.ts',
+];
+
+/** Tests that draw their inputs at random: the longer they run, the more they try. */
+const DRAWN = ['test/differential/**/*.test.ts', 'test/fuzz/**/*.test.ts', 'test/invariants/**/*.test.ts'];
+
 /** Vitest itself takes XState's development build; the machines are proven with the one that production takes, too. */
 const production = (name: string) => ({
   find: new RegExp(`^${name}$`),
@@ -9,21 +20,53 @@ const production = (name: string) => ({
   ),
 });
 
+/** `npm test` runs the project `all`; `npm run check` runs the others. A file is run by `npx vitest run <file>`. */
 export default defineConfig({
   test: {
-    setupFiles: ['test/support/leak-gate.ts'],
-    testTimeout: 15_000,
     pool: 'forks',
+    maxWorkers: '100%',
+    // One process runs many files; each file begins with modules of its own.
+    isolate: false,
+    setupFiles: ['test/support/fresh-modules.ts', 'test/support/equal-bytes.ts', 'test/support/leak-gate.ts'],
+    // In this order, one after the other.
+    sequence: { setupFiles: 'list' },
+    // Guards against a hang, longer than PATIENCE_MS in test/support/patience.ts, which says what was awaited.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
+    teardownTimeout: 60_000,
+    expect: { poll: { timeout: 30_000 } },
     projects: [
       {
         extends: true,
-        test: { name: 'all', include: ['test/**/*.test.ts'], env: { XSTATE_BUILD: 'development' } },
+        test: {
+          name: 'all',
+          include: ['test/**/*.test.ts'],
+          exclude: LONG,
+          env: { XSTATE_BUILD: 'development' },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'long',
+          include: [...LONG, ...DRAWN],
+          env: { PORTAL_TIMES: '5' },
+          testTimeout: 600_000,
+          // One file at a time, after all others: the attacks and the soak have processes of their own, and watch memory.
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
       },
       {
         extends: true,
         test: {
           name: 'TCP by net.Socket',
-          include: ['test/conformance/**/*.test.ts', 'test/api/**/*.test.ts'],
+          include: [
+            'test/api/**/*.test.ts',
+            'test/conformance/**/*.test.ts',
+            'test/connection/**/*.test.ts',
+            'test/server/**/*.test.ts',
+          ],
           setupFiles: ['test/support/tcp-by-socket.ts'],
         },
       },

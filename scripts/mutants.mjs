@@ -87,7 +87,10 @@ for (const control of controls()) {
 const started = performance.now();
 const mutants = allMutants().filter((_, index) => !short || index % 8 === 0);
 const survivors = [];
-for (const mutant of mutants) if (!(await mutant.dies())) survivors.push(mutant.name);
+for (const [index, mutant] of mutants.entries()) {
+  if (!(await mutant.dies())) survivors.push(mutant.name);
+  if (!short && (index + 1) % 200 === 0) console.log(`${index + 1} of ${mutants.length} mutants tried`);
+}
 await vite.close();
 const seconds = ((performance.now() - started) / 1000).toFixed(1);
 

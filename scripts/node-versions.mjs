@@ -23,6 +23,10 @@ const suites = [
   'TCP by net.Socket',
 ];
 
+/** Guards against a hang; a busy machine stays below. */
+const SMOKE_MS = 120_000;
+const SUITES_MS = 900_000;
+
 /** A user's program with the installed package: each entry, import and require, both transports, and the testing kit. */
 const smoke = `
 import assert from 'node:assert/strict';
@@ -97,9 +101,9 @@ async function check(version, folder, home) {
   const began = performance.now();
   const node = await nodeOf(version, folder);
   const { stdout: exact } = await run(node, ['--version']);
-  await run(node, ['--test', 'smoke.test.js'], { cwd: home, timeout: 60_000 });
+  await run(node, ['--test', 'smoke.test.js'], { cwd: home, timeout: SMOKE_MS });
   const vitest = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...suites, '--reporter=json'];
-  const { stdout } = await run(node, vitest, { cwd: root, maxBuffer: 2 ** 28, timeout: 600_000 });
+  const { stdout } = await run(node, vitest, { cwd: root, maxBuffer: 2 ** 28, timeout: SUITES_MS });
   const { numPassedTests } = JSON.parse(stdout.slice(stdout.indexOf('{')));
   const seconds = ((performance.now() - began) / 1000).toFixed(0);
   console.log(

@@ -64,13 +64,13 @@ describe.skipIf(!executable)(`Chromium with rxjs/webSocket${skipped}`, () => {
     browser = await launchBrowser();
     page = await browser.context.newPage();
     await page.goto(`http://127.0.0.1:${front.address()?.port}/`);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await browser?.close();
     await front.stop();
     await echo?.stop();
-  }, 60_000);
+  });
 
   /** Evaluated as text: these functions run in the page, where this file's types and imports are not. */
   const inPage = (code: string, input: object) => page.evaluate(`(${code})(${JSON.stringify(input)})`);

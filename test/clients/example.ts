@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { PATIENCE_MS } from '../support/patience.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -36,12 +37,12 @@ function launch(file: string, env: Record<string, string>, timeout: number) {
 
 /** Runs a program that is expected to end by itself. */
 export function runToEnd(file: string, env: Record<string, string> = {}): Promise<Ending> {
-  return launch(file, env, 10_000).ended;
+  return launch(file, env, PATIENCE_MS).ended;
 }
 
 /** Starts a server program on a port that the system chooses; resolves when it has printed its first line. */
 export async function start(file: string, env: Record<string, string> = {}): Promise<Program> {
-  const { child, ended } = launch(file, { PORT: '0', ...env }, 120_000);
+  const { child, ended } = launch(file, { PORT: '0', ...env }, 4 * PATIENCE_MS);
   const line = await new Promise<string>((resolve, reject) => {
     let text = '';
     child.stdout.on('data', (more: string) => {

@@ -3,6 +3,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { binaries, many, texts } from './conversation.ts';
 import { type Program, start } from './example.ts';
 
@@ -22,9 +23,9 @@ describe.skipIf(!present)(`Python's websockets${skipped}`, () => {
     echo = await start('examples/echo.mjs');
     const input = JSON.stringify(said);
     heard = JSON.parse(
-      execFileSync(python, [script, echo.url], { input, encoding: 'utf8', timeout: 30_000 }),
+      execFileSync(python, [script, echo.url], { input, encoding: 'utf8', timeout: PATIENCE_MS }),
     );
-  }, 40_000);
+  });
   afterAll(async () => {
     await echo?.stop();
   });

@@ -87,9 +87,16 @@ describe('5.5.1: after a Close frame nothing more is read as data', () => {
 });
 
 describe('7.4: each close code is either answered by itself or refused with 1002', () => {
-  const codes = [...Array.from({ length: 5001 }, (_, code) => code), 5999, 9999, 32_768, 65_534, 65_535];
+  const thousand = (from: number): number[] => Array.from({ length: 1000 }, (_, i) => from + i);
 
-  test('codes 0 to 5000, and some beyond', async () => {
+  test.each([
+    ['0 to 999', thousand(0)],
+    ['1000 to 1999', thousand(1000)],
+    ['2000 to 2999', thousand(2000)],
+    ['3000 to 3999', thousand(3000)],
+    ['4000 to 4999', thousand(4000)],
+    ['5000 and some beyond', [5000, 5999, 9999, 32_768, 65_534, 65_535]],
+  ])('codes %s', async (_, codes) => {
     for (let from = 0; from < codes.length; from += BATCH) {
       await Promise.all(codes.slice(from, from + BATCH).map(expectAnswer));
     }

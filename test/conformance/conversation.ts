@@ -64,7 +64,9 @@ export const pong = (payload: string | Uint8Array = ''): string => shown('pong',
 
 /** `size` bytes, all values and no period that fits a masking key or a power of two. */
 export function sampleBytes(size: number): Uint8Array {
-  return Uint8Array.from({ length: size }, (_, i) => (i * 7 + (i >> 8) + (i % 251)) & 0xff);
+  const sample = new Uint8Array(size);
+  for (let i = 0; i < size; i += 1) sample[i] = i * 7 + (i >> 8) + (i % 251);
+  return sample;
 }
 
 /** `size` characters of ASCII. */

@@ -51,7 +51,7 @@ describe('drift', () => {
   let drawn: Map<string, string>;
   beforeAll(async () => {
     drawn = await drawDiagrams({ connection: connectionMachine, server: serverMachine });
-  }, 60_000);
+  });
 
   test('these files are made, and no others', () => {
     expect([...drawn.keys()]).toEqual(FILES);
@@ -68,7 +68,7 @@ describe('drift', () => {
     const others = await drawDiagrams({ connection: changed, server: changed });
     expect(others.get('docs/diagrams/server.svg')).not.toBe(drawn.get('docs/diagrams/server.svg'));
     expect(others.get('docs/diagrams/server.mmd')).not.toBe(drawn.get('docs/diagrams/server.mmd'));
-  }, 60_000);
+  });
 });
 
 describe.each([

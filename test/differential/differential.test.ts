@@ -19,9 +19,10 @@ import {
   requestHead,
 } from '../support/raw-client.ts';
 import type { Way } from '../support/splits.ts';
+import { TIMES } from '../support/times.ts';
 import { startWsEchoServer } from './ws-echo-server.ts';
 
-const RUNS = 500;
+const RUNS = 500 * TIMES;
 const SEED = 6455;
 const LIMITS = { cap: 1000, maxFragments: 8 };
 
@@ -153,7 +154,7 @@ describe('Portal and ws side by side', () => {
         expect(portal).toEqual(ws);
     });
     await fc.assert(property, { seed: SEED, numRuns: RUNS });
-  }, 60_000);
+  });
 
   for (const difference of DIFFERENCES) {
     test(`listed: ${difference.name} (${difference.rfc})`, async () => {

@@ -13,7 +13,7 @@ const pages = ['README.md', ...filesUnder('docs').map((file) => `docs/${file}`)]
 test('all code of the docs passes the type checker', async () => {
   expect(pages.length).toBeGreaterThan(10);
   expect((await compile(...pages)).complaints).toBe('');
-}, 60_000);
+});
 
 test('each page with code is named by a test that runs it', () => {
   const tests = filesUnder('test')

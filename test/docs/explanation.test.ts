@@ -8,7 +8,7 @@ const runToCompletion = 'docs/explanation/run-to-completion.md';
 let compiled: Awaited<ReturnType<typeof compile>>;
 beforeAll(async () => {
   compiled = await compile(runToCompletion);
-}, 60_000);
+});
 afterEach(endAll);
 
 interface Node {

@@ -31,7 +31,7 @@ beforeAll(async () => {
   });
   const tarball = join(folder, stdout.trim().split('\n').at(-1) ?? '');
   await npm('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball], { cwd: user });
-}, 120_000);
+});
 afterEach(endAll);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -59,7 +59,7 @@ describe(`a browser${skipped}`, { skip: executable === undefined }, () => {
   beforeAll(async () => {
     browser = await launchBrowser();
     page = browser.context.pages()[0] ?? (await browser.context.newPage());
-  }, 60_000);
+  });
   afterAll(() => browser.close());
 
   test('the README: its first block in an empty folder, its second in the console of the page that it serves', async () => {

@@ -25,7 +25,7 @@ const pages = [
 let compiled: Awaited<ReturnType<typeof compile>>;
 beforeAll(async () => {
   compiled = await compile(...pages);
-}, 60_000);
+});
 afterEach(endAll);
 
 /** The n-th block of a page as JavaScript; from 0. */

@@ -15,7 +15,7 @@ beforeAll(async () => {
   const compiled = await compile('README.md');
   complaints = compiled.complaints;
   [server, page, rooms] = compiled.programs.get('README.md') ?? [];
-}, 60_000);
+});
 afterEach(endAll);
 
 test('its code passes the type checker, and each block has its test here', () => {

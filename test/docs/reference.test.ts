@@ -17,7 +17,7 @@ test('docs/reference is what `npm run reference` makes of the source', async () 
   const closed = once(child, 'close');
   expect(await text(child.stderr)).toBe('');
   expect((await closed)[0]).toBe(0);
-}, 60_000);
+});
 
 test('every value that is exported is in the index', () => {
   const index = page('README');

@@ -34,13 +34,13 @@ beforeAll(async () => {
     env: { ...process.env, npm_config_prefer_offline: 'true', npm_config_audit: 'false' },
   });
   user = join(folder, 'chat');
-}, 120_000);
+});
 afterEach(endAll);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 test('its code passes the type checker', async () => {
   expect((await compile(tutorial)).complaints).toBe('');
-}, 30_000);
+});
 
 test('step 2: a welcome, and what was said', async () => {
   const { url } = await serve(answers, user);
@@ -73,13 +73,12 @@ describe.skipIf(!executable)(`in Chromium${skipped}`, () => {
   beforeAll(async () => {
     browser = await launchBrowser();
     ({ context } = browser);
-    context.setDefaultTimeout(10_000);
-  }, 60_000);
-  afterAll(() => browser.close(), 60_000);
+  });
+  afterAll(() => browser.close());
 
   /** Resolves when the chat of a page shows a line. */
   const shows = (page: Page, line: string) =>
-    expect.poll(() => page.textContent('pre'), { timeout: 10_000 }).toContain(`${line}\n`);
+    expect.poll(() => page.textContent('pre')).toContain(`${line}\n`);
 
   test('step 2: the console of the page that says what this is', async () => {
     const { port } = await serve(answers, user);
@@ -117,7 +116,7 @@ describe.skipIf(!executable)(`in Chromium${skipped}`, () => {
       watch.waitForSelector(`.state.lit[data-state="${state}"]`, { state: 'attached' });
     // A browser may hold a spare connection open, which never says what it is for.
     const rows = watch.locator('#rows li:has(.dot.open)');
-    await expect.poll(() => rows.count(), { timeout: 10_000 }).toBe(2);
+    await expect.poll(() => rows.count()).toBe(2);
 
     // Two connections, Ada's first: the older one has the lower number.
     const ids = await rows.evaluateAll((all) => all.map((row) => Number(row.dataset.id)));
@@ -125,13 +124,10 @@ describe.skipIf(!executable)(`in Chromium${skipped}`, () => {
     // The list moves when somebody comes: a click may meet the row below.
     const choose = (id: number | undefined) =>
       expect
-        .poll(
-          async () => {
-            await watch.click(`#rows li[data-id="${id}"] button`);
-            return watch.textContent('#chosen-title');
-          },
-          { timeout: 10_000 },
-        )
+        .poll(async () => {
+          await watch.click(`#rows li[data-id="${id}"] button`);
+          return watch.textContent('#chosen-title');
+        })
         .toMatch(RegExp(`\\b${id}\\b`));
     await choose(adaId);
     await isLit('open');
@@ -153,5 +149,5 @@ describe.skipIf(!executable)(`in Chromium${skipped}`, () => {
     program.child.kill('SIGINT');
     await shows(ada, 'closed: 1001 ');
     expect((await once(program.child, 'close'))[0]).toBe(0);
-  }, 60_000);
+  });
 });

@@ -111,7 +111,7 @@ describe.skipIf(missing.length > 0)(`behind Nginx${skipped}`, () => {
       });
       proxy.once('close', () => reject(new Error(`nginx ended: ${said}`)));
     });
-  }, 30_000);
+  });
 
   afterEach(() => {
     for (const client of clients.splice(0)) client.terminate();

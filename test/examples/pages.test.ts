@@ -14,15 +14,14 @@ describe.skipIf(!executable)(`the examples' pages in Chromium${skipped}`, () => 
   const complaints: string[] = [];
   beforeAll(async () => {
     browser = await launchBrowser();
-  }, 60_000);
+  });
   afterAll(async () => {
     await browser?.close();
     expect(complaints).toEqual([]);
-  }, 60_000);
+  });
 
   async function visit(program: Program): Promise<Page> {
     const page = await browser.context.newPage();
-    page.setDefaultTimeout(10_000);
     page.on('pageerror', (error) => void complaints.push(error.message));
     await page.goto(program.url);
     return page;

@@ -53,10 +53,10 @@ describe.skipIf(!executable)(`the playground page in Chromium${skipped}`, () => 
 
   beforeAll(async () => {
     browser = await launchBrowser();
-  }, 60_000);
+  });
   afterAll(async () => {
     await browser?.close();
-  }, 60_000);
+  });
 
   beforeEach(async () => {
     page = await newPage('#echo');
@@ -68,7 +68,6 @@ describe.skipIf(!executable)(`the playground page in Chromium${skipped}`, () => 
 
   async function newPage(hash: string): Promise<Page> {
     const made = await browser.context.newPage();
-    made.setDefaultTimeout(10_000);
     made.on('console', (message) => void complaints.push(message.text()));
     made.on('pageerror', (error) => void complaints.push(error.message));
     await made.goto(playground.url + hash);

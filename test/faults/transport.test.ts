@@ -173,7 +173,7 @@ describe.each(Object.entries(FAULTS))('%s', (name, kind) => {
       expect(await stopping, where).toMatchObject({ connections: 1 });
       expect(clock.beats, where).toBe(0);
     }
-  }, 60_000);
+  });
 });
 
 /** A transport of a user's own that breaks its word as it is taken. */

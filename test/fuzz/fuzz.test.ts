@@ -1,6 +1,7 @@
 // A short run of the fuzzer, always of the same inputs; `npm run fuzz` tries others, for as long as you like.
 
 import { expect, test } from 'vitest';
+import { TIMES } from '../support/times.ts';
 import { Chance } from './chance.ts';
 import { answersTo, LIMITS } from './decoding.ts';
 import { frameBytes } from './frames.ts';
@@ -8,7 +9,7 @@ import { fuzz, seedOf, targets } from './fuzz.ts';
 import { expectedAnswers } from './reference.ts';
 import type { Target } from './targets.ts';
 
-const INPUTS = 3000;
+const INPUTS = 3000 * TIMES;
 /** Seeds that have found something once, and what it was. None yet. */
 const FOUND: Record<string, number[]> = {};
 

@@ -10,7 +10,7 @@ beforeAll(async () => {
   const compiled = await compile(PAGE);
   complaints = compiled.complaints;
   programs = compiled.programs.get(PAGE) ?? [];
-}, 60_000);
+});
 afterEach(endAll);
 
 const [OWN, TOKEN, RECEIVER, OFFICIAL] = [0, 1, 2, 3];

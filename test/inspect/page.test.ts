@@ -63,15 +63,14 @@ describe.skipIf(!executable)(`the page in Chromium${skipped}`, () => {
     page = await browser.context.newPage();
     page.on('console', (message) => complaints.push(message.text()));
     page.on('pageerror', (error) => complaints.push(error.message));
-    page.setDefaultTimeout(10_000);
-  }, 60_000);
+  });
   afterEach(async () => {
     await page.goto('about:blank');
     expect(complaints.splice(0)).toEqual([]);
   });
   afterAll(async () => {
     await browser?.close();
-  }, 60_000);
+  });
 
   /** Resolves when a place says so. */
   const says = (selector: string, text: string | RegExp) =>
@@ -79,7 +78,7 @@ describe.skipIf(!executable)(`the page in Chromium${skipped}`, () => {
       .locator(selector, { hasText: typeof text === 'string' ? new RegExp(`^\\s*${text}\\s*$`) : text })
       .waitFor({ state: 'attached' });
   const are = (selector: string, number: number) =>
-    expect.poll(() => page.locator(selector).count(), { timeout: 10_000 }).toBe(number);
+    expect.poll(() => page.locator(selector).count()).toBe(number);
   const count = (state: string, value: string) => says(`[data-count="${state}"]`, value);
   const isLit = async (state: string) => {
     await page.waitForSelector(`.state.lit[data-state="${state}"]`, { state: 'attached' });
@@ -182,5 +181,5 @@ describe.skipIf(!executable)(`the page in Chromium${skipped}`, () => {
     });
     await choose(last);
     await isLit('open');
-  }, 30_000);
+  });
 });

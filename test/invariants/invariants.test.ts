@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { beforeEach, describe, test, vi } from 'vitest';
+import { TIMES } from '../support/times.ts';
 import { answer, Said, sequences } from './commands.ts';
 import { checkEnd } from './invariants.ts';
 import { type Setting, World } from './world.ts';
@@ -28,10 +29,9 @@ const tcp: fc.Arbitrary<Setting> = fc.record({
   ...anywhere,
 });
 
-/** `npm test` repeats one series; PORTAL_SEED begins another, and PORTAL_TIMES makes it that many times as long. */
+/** The tests repeat one series; PORTAL_SEED begins another. */
 const SEED = Number(process.env.PORTAL_SEED ?? 6455);
-const TIMES = Number(process.env.PORTAL_TIMES ?? 1);
-const TIME_LIMIT_MS = 60_000 * TIMES;
+const TIME_LIMIT_MS = 300_000 * TIMES;
 
 /** Runs sequences of commands, each on a connection of its own, and asks for the invariants. */
 async function holds(settings: fc.Arbitrary<Setting>, numRuns: number): Promise<void> {

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { root } from './source.ts';
 
 let folder: string;
@@ -30,7 +31,7 @@ function run(args: string[], env: Record<string, string> = {}) {
   const child = spawn(process.execPath, [join(root, 'bin/portal-ws.mjs'), ...args], {
     cwd: folder,
     env: { ...rest, ...env },
-    timeout: 20_000,
+    timeout: PATIENCE_MS,
   });
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -1,5 +1,5 @@
 // The package as a user gets it: packed, installed into an empty folder, imported, and type-checked against.
-// `npm test` has built dist/ before; nothing is built here, because other test files are running from dist/.
+// `npm run test:long` has built dist/ before; nothing is built here, because other test files are running from dist/.
 
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { root } from './source.ts';
 
 const run = promisify(execFile);
@@ -118,7 +119,7 @@ describe('the packed package', () => {
     await mkdir(user);
     await writeFile(join(user, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
     await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball], { cwd: user });
-  }, 120_000);
+  });
 
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -147,7 +148,7 @@ describe('the packed package', () => {
     const publint = join(root, 'node_modules/publint/src/cli.js');
     const { stdout } = await run(process.execPath, [publint, tarball, '--strict'], { cwd: root });
     expect(stdout).toMatch(/All good!/);
-  }, 60_000);
+  });
 
   test('arethetypeswrong finds nothing wrong, for ES modules and bundlers', async () => {
     const attw = join(root, 'node_modules/@arethetypeswrong/cli/dist/index.js');
@@ -157,7 +158,7 @@ describe('the packed package', () => {
     expect(Object.keys(analysis.entrypoints)).toEqual(['.', './inspect', './testing', './package.json']);
     const cjsAlone = ['NoResolution', 'CJSResolvesToESM'];
     expect(Object.keys(problems).filter((kind) => !cjsAlone.includes(kind))).toEqual([]);
-  }, 60_000);
+  });
 
   test('its command runs where it is installed', async () => {
     const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
@@ -168,7 +169,7 @@ describe('the packed package', () => {
     expect(String(line)).toMatch(/^Portal playground: http:/);
     child.kill('SIGTERM');
     expect((await once(child, 'close'))[0]).toBe(0);
-  }, 20_000);
+  });
 
   test('depends on xstate and rxjs, and on nothing else', async () => {
     const installed = join(folder, 'user/node_modules/portal-ws/package.json');
@@ -185,13 +186,13 @@ describe('the packed package', () => {
       cwd: join(folder, 'user'),
     });
     expect(stdout).toMatch(/(?:#|ℹ) pass 1\n/);
-  }, 20_000);
+  });
 
   test('imports by its name and serves, and the process then ends by itself', async () => {
     await writeFile(join(folder, 'user/main.mjs'), program);
     const { stdout, stderr } = await run(process.execPath, ['main.mjs'], {
       cwd: join(folder, 'user'),
-      timeout: 10_000,
+      timeout: PATIENCE_MS,
     });
     expect({ stdout, stderr }).toEqual({ stdout: 'heard hi\n', stderr: '' });
   });

@@ -6,6 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Connection } from '../../src/index.ts';
 import { ManualClock } from '../../src/io/time/manual-clock.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { isOpen } from '../support/ports.ts';
 import { bytes, closeFrame, RawClient, textFrame } from '../support/raw-client.ts';
 import { gate, make, reportOf, serve, until, word } from '../support/serving.ts';
@@ -384,7 +385,7 @@ describe('stop', () => {
       ${before}
       console.log(JSON.stringify(await server.stop({ deadline: 100 })));
     `;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', program], { timeout: 10_000 });
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], { timeout: PATIENCE_MS });
     let stdout = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       stdout += text;

@@ -8,6 +8,7 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll } from 'vitest';
+import { PATIENCE_MS } from './patience.ts';
 
 /**
  * What is counted, under the names of `process.getActiveResourcesInfo()`. Pipes, message ports and immediates
@@ -26,8 +27,6 @@ const WATCHED = [
   'FSEventWrap',
   'Timeout',
 ] as const;
-
-const SETTLE_LIMIT_MS = 2_000;
 
 /** How many of each watched kind are held, by name. */
 export type LeakCounts = Record<string, number>;
@@ -62,7 +61,7 @@ export function leaksBetween(before: LeakCounts, after: LeakCounts): string[] {
 }
 
 /** The leaks that are still there once everything that is closing has had time to close. */
-export async function settledLeaks(before: LeakCounts, limit_ms = SETTLE_LIMIT_MS): Promise<string[]> {
+export async function settledLeaks(before: LeakCounts, limit_ms = PATIENCE_MS): Promise<string[]> {
   const deadline = performance.now() + limit_ms;
   let leaks = leaksBetween(before, leakCounts());
   while (leaks.length > 0 && performance.now() < deadline) {

@@ -15,6 +15,7 @@ import {
   type ServerOptions,
 } from '../../src/index.ts';
 import { ManualClock } from '../../src/io/time/manual-clock.ts';
+import { PATIENCE_MS } from './patience.ts';
 import { type ConnectOptions, OPCODE, RawClient } from './raw-client.ts';
 
 /** A server under test. Time stands still for it until `clock.advance`. */
@@ -119,7 +120,7 @@ export function record<T>(stream: Observable<T>): { values: T[]; ends: string[] 
 
 /** Resolves once `condition` holds, asking again each time the event loop has turned. */
 export async function until(condition: () => boolean): Promise<void> {
-  const limit = performance.now() + 5_000;
+  const limit = performance.now() + PATIENCE_MS;
   while (!condition()) {
     if (performance.now() > limit) throw new Error(`never came true: ${condition}`);
     await new Promise((resolve) => setImmediate(resolve));

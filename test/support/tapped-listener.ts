@@ -7,15 +7,13 @@
 import { TcpListener } from '../../src/io/transports/tcp.ts';
 import type { Listener, Transport, TransportListener } from '../../src/io/transports/transport.ts';
 import type { Interpreter } from '../../src/machines/interpreter.ts';
+import { PATIENCE_MS } from './patience.ts';
 
 /** What a test may know of a session, which is the listener of its transport. */
 export interface SessionView extends TransportListener {
   readonly state: string;
   readonly machine: Interpreter;
 }
-
-/** How long an await may last. It guards against a hang and is never part of what a test measures. */
-const AWAIT_LIMIT_MS = 5_000;
 
 /** The server's end of one connection. */
 export class Tap implements Transport, TransportListener {
@@ -50,10 +48,10 @@ export class Tap implements Transport, TransportListener {
     const guard = setTimeout(() => {
       isLate = true;
       this.#wake();
-    }, AWAIT_LIMIT_MS);
+    }, PATIENCE_MS);
     try {
       while (!holds()) {
-        if (isLate) throw new Error(`${what} did not come within ${AWAIT_LIMIT_MS} ms`);
+        if (isLate) throw new Error(`${what} did not come within ${PATIENCE_MS} ms`);
         await new Promise<void>((resolve) => this.#wakers.push(resolve));
       }
     } finally {

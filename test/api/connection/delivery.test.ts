@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { map, mergeMap } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import type { Connection, Decision, Handlers } from '../../../src/index.ts';
+import { PATIENCE_MS } from '../../support/patience.ts';
 import { bytes, continuationFrame, pingFrame, RawClient, textFrame } from '../../support/raw-client.ts';
 import { gate, make, record, reportOf, serve, until, warning, word, words } from '../../support/serving.ts';
 
@@ -393,7 +394,7 @@ describe('debugOnError', () => {
     ['authorize throws', '{ authorize() { theGuilty(); } }'],
   ])('ends the process with the handler’s own stack: %s', async (_, handler) => {
     const child = spawn(process.execPath, ['--input-type=module', '-e', program(handler)], {
-      timeout: 10_000,
+      timeout: PATIENCE_MS,
     });
     let stderr = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
