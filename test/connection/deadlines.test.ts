@@ -1,7 +1,7 @@
 /** The deadlines of a connection: each on both sides of its moment, by a clock that stands still. */
 import { describe, expect, test } from 'vitest';
-import { Deadlines } from '../../src/connection/deadlines.ts';
 import { readOptions } from '../../src/api/options/options.ts';
+import { Deadlines } from '../../src/connection/deadlines.ts';
 import type { ConnectionState } from '../../src/index.ts';
 import type { ManualClock } from '../../src/io/time/manual-clock.ts';
 import { Ticker } from '../../src/io/time/ticker.ts';

@@ -169,6 +169,6 @@ describe('a set of addresses and ranges', () => {
   });
 
   test.each([[5], [null], [undefined], [['10.0.0.0']]])('%j is none', (entry) => {
-    expect(() => compileAddresses([entry as string])).toThrow(RangeError);
+    expect(() => compileAddresses([entry as unknown as string])).toThrow(RangeError);
   });
 });
