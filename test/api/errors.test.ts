@@ -551,7 +551,18 @@ describe('traffic that is no WebSocket', () => {
       'This port speaks ws://, not TLS (wss://).',
     ],
     ['an HTTP/2 preface', get('PRI * HTTP/2.0\r\n\r\nSM'), 505, 'Only HTTP/1.1 is spoken here'],
-    ['HTTP/1.0', get('GET / HTTP/1.0'), 505, 'Only HTTP/1.1 is spoken here'],
+    [
+      'a handshake in HTTP/1.0',
+      get('GET / HTTP/1.0\r\nHost: a\r\nSec-WebSocket-Version: 13'),
+      505,
+      'Only HTTP/1.1 is spoken here',
+    ],
+    [
+      'a plain GET in HTTP/1.0',
+      get('GET / HTTP/1.0'),
+      426,
+      'This is a WebSocket server: connect with ws://.',
+    ],
     ['a plain GET', get('GET / HTTP/1.1\r\nHost: a'), 426, 'This is a WebSocket server: connect with ws://.'],
     [
       'a POST',
@@ -567,7 +578,8 @@ describe('traffic that is no WebSocket', () => {
     ['a Redis command', bytes('*1\r\n$4\r\nPING\r\n'), 400, 'The method must be a token'],
     ['zero bytes', new Uint8Array(64), 400, 'A request begins with a method.'],
     ['a frame without a handshake', textFrame('hello'), 400, 'A request begins with a method.'],
-    ['a line without an end', bytes('GET /'.padEnd(9_000, 'a')), 431, ''],
+    ['a line without an end', bytes('GET /'.padEnd(17_000, 'a')), 431, 'maxHeadBytes'],
+    ['the PROXY protocol', bytes('PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n'), 400, 'trustProxy'],
   ])('%s gets an answer that a person can read, and the end', async (_, data, status, why) => {
     const failure = nextFailure();
     const client = await RawClient.connect(port(), { sendHead: false });

@@ -5,9 +5,11 @@
 import { Buffer, isUtf8 } from 'node:buffer';
 import { encodeClosePayload, isWireCloseCode, readClosePayload } from '../../src/io/frames/close-payload.ts';
 import { Decoded, type DecoderLimits } from '../../src/io/frames/frame-decoder.ts';
-import { readHandshake, upgradeResponse } from '../../src/io/http/handshake.ts';
-import { encodeHttpResponse } from '../../src/io/http/http-response.ts';
-import { type HeadResult, type RequestHead, RequestHeadParser } from '../../src/io/http/request-head.ts';
+import { readHandshake } from '../../src/io/http/handshake.ts';
+import { type HeadResult, RequestHeadParser } from '../../src/io/http/head-parser.ts';
+import { encodeHttpResponse, refusal } from '../../src/io/http/http-response.ts';
+import type { RequestHead } from '../../src/io/http/request-head.ts';
+import { acceptHandshake, encodeVerdict } from '../../src/io/http/verdict.ts';
 import { split } from '../support/splits.ts';
 import { Chance } from './chance.ts';
 import { decode, type Way } from './decoding.ts';
@@ -140,8 +142,8 @@ function runHead(
     check(taken < limits.maxHeadBytes, 'more is wanted at the limit', input, limits);
     return 'need-more';
   }
-  if (result.kind === 'error') {
-    const { status, message } = result;
+  if (result.kind === 'fault') {
+    const { code: status, reason: message } = result.fault;
     check(
       [400, 431, 501, 505].includes(status) && /^[\x20-\x7e]+$/.test(message),
       'an error of no kind',
@@ -162,7 +164,8 @@ function runHead(
 }
 
 function outcomeOf(head: RequestHead, input: Uint8Array): string {
-  check(head.path.startsWith('/') && head.host !== '', 'a head without path or host', input, head.target);
+  const hasHost = head.host !== '' || head.httpVersion === '1.0';
+  check(head.path.startsWith('/') && hasHost, 'a head without path or host', input, head.target);
   const { headers } = head;
   for (const [name, value] of Object.entries(headers)) {
     const isClean = /^[^A-Z]+$/.test(name) && !/[\r\n\0]/.test(value) && head.header(name) === value;
@@ -170,14 +173,17 @@ function outcomeOf(head: RequestHead, input: Uint8Array): string {
   }
   const words = [head.method, head.target, JSON.stringify(headers)].join(' ');
   const handshake = readHandshake(head);
-  if (handshake.kind === 'refusal') {
-    const { status } = handshake.response;
-    check([400, 405, 426].includes(status), 'a refusal of no kind', input, handshake);
-    return `${words} ${Buffer.from(encodeHttpResponse(handshake.response)).toString('latin1')}`;
+  if (handshake.kind === 'fault') {
+    const { code } = handshake.fault;
+    const isVersion = code === 505 && head.httpVersion === '1.0';
+    check([400, 405, 426].includes(code) || isVersion, 'a refusal of no kind', input, handshake);
+    return `${words} ${Buffer.from(encodeHttpResponse(refusal(handshake.fault))).toString('latin1')}`;
   }
   if (handshake.kind === 'request') return `${words} request`;
   const { key, protocols } = handshake;
-  const answer = Buffer.from(upgradeResponse({ key, subprotocol: protocols[0] })).toString('latin1');
+  const answer = Buffer.from(encodeVerdict(acceptHandshake({ key, subprotocol: protocols[0] }))).toString(
+    'latin1',
+  );
   check(
     answer.startsWith('HTTP/1.1 101 ') && answer.endsWith('\r\n\r\n'),
     'no answer to an upgrade',

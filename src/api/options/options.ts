@@ -294,7 +294,7 @@ function readOrigins(origins: ServerOptions['origins']): Settings['origins'] {
   } catch (error) {
     // It says which entry is wrong, and what the likeliest mistakes mean.
     const allowed =
-      "'*', a function, a RegExp, or a list of RegExps and origins such as 'https://example.com' and 'https://*.example.com'";
+      "'*', a list of origins such as 'https://example.com' and 'https://*.example.com' and of RegExps, a RegExp, or a function";
     throw new OptionError('origins', origins, allowed, `option ${(error as Error).message}`);
   }
 }
@@ -303,7 +303,8 @@ function readProxies(option: TrustProxy | undefined): Proxies | undefined {
   if (option === undefined) return undefined;
   try {
     const proxies = compileProxies(option);
-    return Array.isArray(option) && option.length === 0 ? undefined : proxies;
+    const addresses = Array.isArray(option) ? option : (option as { addresses: readonly string[] }).addresses;
+    return addresses.length === 0 ? undefined : proxies;
   } catch (error) {
     const allowed =
       "a list of addresses and ranges, such as ['127.0.0.1', '10.0.0.0/8', 'fd00::/8'], or { addresses, header }";

@@ -26,31 +26,33 @@ const BLANKS = /[ \t]*/y;
  */
 export function parseForwarded(value: string): ForwardedElement[] | null {
   const elements: ForwardedElement[] = [];
-  let at = 0;
-  for (;;) {
-    at = skipped(value, at);
+  for (let at = 0; ; at += 1) {
     const pairs = new Map<string, string>();
-    while (at < value.length && value[at] !== ',' && !isBlank(value[at])) {
-      // RFC 7239 4: pairs may be empty, so semicolons may stand alone; there are no blanks beside them.
-      if (value[at] !== ';') {
-        PAIR.lastIndex = at;
-        const pair = PAIR.exec(value);
-        if (pair === null) return null;
-        const name = (pair[1] as string).toLowerCase();
-        const text = pair[2] ?? (pair[3] as string).replace(/\\(.)/g, '$1');
-        // "Each parameter MUST NOT occur more than once per field-value" of an element.
-        if (pairs.has(name) || !isParameter(name, text)) return null;
-        pairs.set(name, text);
-        at = PAIR.lastIndex;
-        if (at < value.length && !/[;, \t]/.test(value[at] as string)) return null;
-      } else at += 1;
-    }
+    at = skipped(value, readPairs(value, skipped(value, at), pairs));
     const node = pairs.get('for');
     elements.push({ for: node && addressOfNode(node), host: pairs.get('host') || undefined });
-    at = skipped(value, at);
     if (at === value.length) return elements;
     if (value[at] !== ',') return null;
-    at += 1;
+  }
+}
+
+/**
+ * Reads the pairs of one element, from `at`; returns where it stopped, which is a blank, a comma or the end unless the
+ * grammar is broken there. Pairs may be empty, so semicolons may stand alone; there are no blanks beside them.
+ */
+function readPairs(value: string, at: number, pairs: Map<string, string>): number {
+  for (let next = at; ; next += 1) {
+    PAIR.lastIndex = next;
+    const pair = PAIR.exec(value);
+    if (pair !== null) {
+      const name = (pair[1] as string).toLowerCase();
+      const text = pair[2] ?? (pair[3] as string).replace(/\\(.)/g, '$1');
+      // "Each parameter MUST NOT occur more than once per field-value" of an element.
+      if (pairs.has(name) || !isParameter(name, text)) return next;
+      pairs.set(name, text);
+      next = PAIR.lastIndex;
+    }
+    if (value[next] !== ';') return next;
   }
 }
 
@@ -59,8 +61,6 @@ function skipped(value: string, at: number): number {
   BLANKS.exec(value);
   return BLANKS.lastIndex;
 }
-
-const isBlank = (character: string | undefined): boolean => character === ' ' || character === '\t';
 
 /** Whether a value is what RFC 7239 5 says about its parameter. Of `by`, `proto` and others nothing is used. */
 function isParameter(name: string, text: string): boolean {

@@ -67,18 +67,20 @@ function entriesOf(headers: HeadersInput): Iterable<readonly [unknown, unknown]>
     return headers as unknown as Iterable<[string, string]>;
   }
   if (isPlainObject(headers)) return Object.entries(headers);
-  const shown = Array.isArray(headers)
-    ? 'a list'
-    : typeof headers === 'object'
-      ? `a ${kind}`
-      : String(headers);
   throw new TypeError(
-    `Headers must be an object such as { 'Set-Cookie': ['a=1', 'b=2'] }, a Headers or a Map, not ${shown}.`,
+    `Headers must be an object such as { 'Set-Cookie': ['a=1', 'b=2'] }, a Headers or a Map, not ${kindOf(headers)}.`,
   );
 }
 
 /** `Map` for a `Map`, also for one of another realm (Jest, `node:vm`), where `instanceof` says no. */
 export const tagOf = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1);
+
+/** What a value is, for an error: `null`, `5`, `a list`, `a Date`. */
+export function kindOf(value: unknown): string {
+  if (typeof value === 'function') return 'a function';
+  if (typeof value !== 'object' || value === null) return String(value);
+  return Array.isArray(value) ? 'a list' : `an instance of ${value.constructor?.name ?? tagOf(value)}`;
+}
 
 /** An object made by `{}` or `Object.create(null)`, in this realm or another: no instance of a class, no list. */
 export function isPlainObject(value: unknown): value is Record<string, unknown> {

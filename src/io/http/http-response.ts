@@ -7,7 +7,14 @@
  */
 import { Buffer } from 'node:buffer';
 import { type Fault, type FaultRow, faults } from '../faults.ts';
-import { type HeadersInput, headerLines, isPlainObject, readHeaders, tagOf } from './header-fields.ts';
+import {
+  type HeadersInput,
+  headerLines,
+  isPlainObject,
+  kindOf,
+  readHeaders,
+  tagOf,
+} from './header-fields.ts';
 
 /** An HTTP answer. A string body is sent as UTF-8; Content-Length and Connection are added. */
 export interface HttpResponse {
@@ -113,7 +120,7 @@ export function textResponse(
 function checkShape(response: unknown): void {
   if (!isPlainObject(response)) {
     throw new TypeError(
-      `An HTTP response must be a plain object such as { status: 200, body }, not a ${tagOf(response)}.`,
+      `An HTTP response must be a plain object such as { status: 200, body }, not ${kindOf(response)}.`,
     );
   }
   const unknown = Object.keys(response).find((name) => !MEMBERS.includes(name));

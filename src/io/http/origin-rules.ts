@@ -119,9 +119,9 @@ function complaint(value: unknown, advice: string): string {
         ? 'a function'
         : String(value);
   return (
-    `origins: ${shown} is not an origin.${advice} Allowed are '*' alone, a function, a RegExp, or a list of RegExps and of ` +
-    `origins such as 'https://example.com', 'http://localhost:3000', 'https://*.example.com', 'http://localhost:*', ` +
-    `'moz-extension://*' and 'null'.`
+    `origins: ${shown} is not an origin.${advice} Allowed are '*' alone, or a list of origins such as ` +
+    `'https://example.com', 'http://localhost:3000', 'https://*.example.com', 'http://localhost:*', ` +
+    `'moz-extension://*' and 'null', and of RegExps; or a RegExp; or a function.`
   );
 }
 

@@ -46,8 +46,19 @@ export function checkOrigin<Request>(
   if (rules.kind === 'list') return isListed(origin, rules) ? undefined : refused(origin);
   const answer: unknown = rules.allows(origin, request());
   if (typeof answer === 'boolean') return answer ? undefined : denied(origin);
-  const what = answer instanceof Promise ? 'a promise; to ask somebody else, use authorize' : String(answer);
-  throw new TypeError(`The function origins must return true or false, not ${what}.`);
+  if (!isThenable(answer))
+    throw new TypeError(`The function origins must return true or false, not ${String(answer)}.`);
+  // Nobody waits for it; if it rejects, that must not end the process.
+  answer.then(undefined, () => undefined);
+  throw new TypeError(
+    'The function origins must return true or false, not a promise; what has to wait is the work of authorize.',
+  );
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+  );
 }
 
 function isOwn(origin: string, host: string, remoteAddress: string): boolean {

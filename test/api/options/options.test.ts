@@ -23,8 +23,8 @@ const limits: Record<keyof Limits, [standard: number, least: number, most: numbe
   maxFragments: [16_384, 1, 2 ** 31, false],
   messageDeadline: [30_000, 1, DAY, true],
   readAhead: [65_536, 0, 2 ** 40, true],
-  maxHeadBytes: [8_192, 64, MIB, false],
-  maxHeaders: [64, 1, 2 ** 31, false],
+  maxHeadBytes: [16_384, 64, MIB, false],
+  maxHeaders: [128, 1, 2 ** 31, false],
   handshakeDeadline: [10_000, 1, DAY, false],
   heartbeatInterval: [25_000, 1, DAY, true],
   pongDeadline: [20_000, 1, DAY, false],
@@ -171,11 +171,28 @@ describe.each([
 
 describe('trustProxy', () => {
   test('may be a list of addresses and ranges; an empty one names nobody', () => {
-    expect(read({ trustProxy: ['10.0.0.0/8', '::1'] }).trustProxy?.('10.1.2.3')).toBe(true);
+    expect(read({ trustProxy: ['10.0.0.0/8', '::1'] }).trustProxy?.includes('10.1.2.3')).toBe(true);
     expect(read({ trustProxy: [] }).trustProxy).toBeUndefined();
   });
 
-  test.each(['127.0.0.1', true, [true], ['nginx'], ['10.0.0.0/33'], null, {}])('may not be %j', (wrong) => {
+  test('may say which header the proxies write', () => {
+    const { trustProxy } = read({ trustProxy: { addresses: ['::1'], header: 'x-forwarded-for' } });
+    expect([trustProxy?.includes('::1'), trustProxy?.header]).toEqual([true, 'x-forwarded-for']);
+  });
+
+  test.each([
+    '127.0.0.1',
+    true,
+    [true],
+    ['nginx'],
+    ['10.0.0.0/33'],
+    null,
+    {},
+    { addresses: '::1' },
+    { addresses: ['nginx'] },
+    { addresses: [], header: 'Forwarded' },
+    { addresses: [], proto: true },
+  ])('may not be %j', (wrong) => {
     const error = refusal(() => read({ trustProxy: wrong }));
     expect([error.option, error.message]).toEqual(['trustProxy', expect.stringContaining('trustProxy')]);
   });

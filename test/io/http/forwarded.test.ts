@@ -1,67 +1,44 @@
 /** Who is behind a proxy: only what named proxies vouch for is believed. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { clientAddress, compileProxies } from '../../../src/io/http/forwarded.ts';
+import { compileProxies, readClient, type TrustProxy } from '../../../src/io/http/forwarded.ts';
 
-const proxies = compileProxies(['127.0.0.1', '10.0.0.0/8', '2001:db8:ffff::/48']);
-const forwarded = (value: string, from = '127.0.0.1') =>
-  clientAddress(from, { forwarded: value, xForwardedFor: undefined }, proxies);
-const xForwardedFor = (value: string, from = '127.0.0.1') =>
-  clientAddress(from, { forwarded: undefined, xForwardedFor: value }, proxies);
+const addresses = ['127.0.0.1', '10.0.0.0/8', '2001:db8:ffff::/48'];
+type Sent = { forwarded?: string; 'x-forwarded-for'?: string; 'x-forwarded-host'?: string };
 
-describe('named proxies', () => {
-  test.each([
-    ['127.0.0.1', true],
-    ['::ffff:127.0.0.1', true],
-    ['::FFFF:7f00:1', true],
-    ['127.0.0.2', false],
-    ['10.0.0.0', true],
-    ['10.255.255.255', true],
-    ['9.255.255.255', false],
-    ['11.0.0.0', false],
-    ['2001:db8:ffff::1', true],
-    ['2001:db8:ffff:1:2:3:4:5', true],
-    ['2001:db8:fffe::1', false],
-    ['', false],
-    ['unix', false],
-  ])('%s: %s', (address, named) => {
-    expect(proxies(address)).toBe(named);
-  });
+function read(sent: Sent, from = '127.0.0.1', option: TrustProxy = addresses) {
+  const head = { header: (name: string) => sent[name as keyof Sent] };
+  return readClient(from, head, compileProxies(option));
+}
 
-  test('a range need not end at a byte, and may be everything', () => {
-    const some = compileProxies(['192.168.8.0/21', '0.0.0.0/0']);
-    const few = compileProxies(['192.168.8.0/21']);
-    expect(['192.168.8.0', '192.168.15.255', '192.168.16.0'].map(few)).toEqual([true, true, false]);
-    expect([some('203.0.113.9'), some('::1')]).toEqual([true, false]);
-    expect(compileProxies(['::/0'])('::1')).toBe(true);
-  });
+function clientOf(sent: Sent, from?: string, option?: TrustProxy): string {
+  const client = read(sent, from, option);
+  return 'fault' in client ? client.fault.name : client.address;
+}
 
-  test.each([
-    'localhost',
-    '',
-    '10.0.0',
-    '10.0.0.256',
-    '010.0.0.1',
-    '10.0.0.0/33',
-    '10.0.0.0/',
-    '10.0.0.0/8/8',
-    '::/129',
-    ':::',
-    '1::2::3',
-    '12345::',
-    '1:2:3:4:5:6:7',
-    '1:2:3:4:5:6:7:8:9',
-    '::1.2.3',
-    'fe80::1%',
-  ])('%j is none, and says so', (entry) => {
-    expect(() => compileProxies([entry])).toThrow(JSON.stringify(entry));
-  });
-});
+function hostOf(sent: Sent, from?: string, option?: TrustProxy): string | undefined {
+  const client = read(sent, from, option);
+  return 'fault' in client ? client.fault.name : client.host;
+}
+
+const forwarded = (value: string, from?: string) => clientOf({ forwarded: value }, from);
+const xForwardedFor = (value: string, from?: string) => clientOf({ 'x-forwarded-for': value }, from);
 
 describe('without a named proxy', () => {
-  test('both headers are anybody’s, and not read', () => {
+  test('the headers are anybody’s, and not read', () => {
     expect(forwarded('for=1.2.3.4', '192.0.2.7')).toBe('192.0.2.7');
+    expect(forwarded('for="', '192.0.2.7')).toBe('192.0.2.7');
     expect(xForwardedFor('1.2.3.4', '192.0.2.7')).toBe('192.0.2.7');
+    expect(hostOf({ forwarded: 'host=a', 'x-forwarded-host': 'b' }, '192.0.2.7')).toBeUndefined();
+  });
+
+  test('the address of the socket is in its one form', () => {
+    const none = { header: () => 'for=1.2.3.4' };
+    expect(readClient('::ffff:198.51.100.7', none, undefined)).toEqual({
+      address: '198.51.100.7',
+      host: undefined,
+    });
+    expect(readClient('', none, compileProxies(addresses))).toEqual({ address: '', host: undefined });
   });
 });
 
@@ -72,9 +49,13 @@ describe('X-Forwarded-For', () => {
     ['203.0.113.9:4711', '203.0.113.9'],
     ['2001:DB8::9', '2001:db8::9'],
     ['[2001:db8::9]:80', '2001:db8::9'],
+    ['[2001:db8::9]', '2001:db8::9'],
+    ['::ffff:203.0.113.9', '203.0.113.9'],
+    ['::FFFF:cb00:7109', '203.0.113.9'],
     // The last one that no named proxy wrote is the client; what stands before it, the client wrote itself.
     ['1.1.1.1, 203.0.113.9', '203.0.113.9'],
     ['1.1.1.1, 203.0.113.9, 10.0.0.7, 10.1.1.1', '203.0.113.9'],
+    ['1.1.1.1, 203.0.113.9, ::ffff:10.0.0.7', '203.0.113.9'],
     ['10.0.0.7', '10.0.0.7'],
     // No address: the proxy that said it stands for its client.
     ['unknown', '127.0.0.1'],
@@ -83,6 +64,9 @@ describe('X-Forwarded-For', () => {
     ['', '127.0.0.1'],
     ['1.1.1.1,', '127.0.0.1'],
     ['999.1.1.1', '127.0.0.1'],
+    ['203.0.113.9:x', '127.0.0.1'],
+    ['203.0.113.9 1.1.1.1', '127.0.0.1'],
+    ['"203.0.113.9"', '127.0.0.1'],
   ])('%j: %s', (value, client) => {
     expect(xForwardedFor(value)).toBe(client);
   });
@@ -92,36 +76,145 @@ describe('Forwarded (RFC 7239 4)', () => {
   test.each([
     ['for=203.0.113.9', '203.0.113.9'],
     ['For="203.0.113.9:80";proto=https;by=10.0.0.1', '203.0.113.9'],
-    ['proto=https; for="[2001:db8:cafe::17]:4711"', '2001:db8:cafe::17'],
-    ['for="[2001:db8:cafe::17]"', '2001:db8:cafe::17'],
+    ['proto=https;for="[2001:db8:cafe::17]:4711"', '2001:db8:cafe::17'],
+    ['for="[2001:DB8:cafe::17]"', '2001:db8:cafe::17'],
+    ['for="[::ffff:203.0.113.9]"', '203.0.113.9'],
     ['for=1.1.1.1, for=203.0.113.9', '203.0.113.9'],
     ['for=203.0.113.9, for=10.0.0.7;by=x', '203.0.113.9'],
     ['for="_hidden", for=10.0.0.7', '10.0.0.7'],
     ['for=unknown', '127.0.0.1'],
     ['proto=https', '127.0.0.1'],
-    // A client cannot hide an element in a quoted string of its own: the proxy's is behind it.
-    ['for=" , for=6.6.6.6", for=203.0.113.9', '203.0.113.9'],
-    ['for="203.0.113\\.9"', '203.0.113.9'],
-    ['for="', '127.0.0.1'],
+    ['for=1.1.1.1, proto=https', '127.0.0.1'],
+    ['for=1.1.1.1,', '127.0.0.1'],
+    ['x=" , for=6.6.6.6", for=203.0.113.9', '203.0.113.9'],
     ['', '127.0.0.1'],
+    // What breaks the grammar counts for nothing.
+    ['for=" , for=6.6.6.6", for=203.0.113.9', 'badForwarded'],
+    ['for=192.0.2.66;by=", for=198.51.100.7', 'badForwarded'],
+    ['for="', 'badForwarded'],
+    ['for=203.0.113.9:80', 'badForwarded'],
   ])('%j: %s', (value, client) => {
     expect(forwarded(value)).toBe(client);
   });
+});
 
-  test('beside X-Forwarded-For it must name the same client', () => {
-    const both = (one: string, other: string) =>
-      clientAddress('127.0.0.1', { forwarded: one, xForwardedFor: other }, proxies);
+describe('both headers', () => {
+  const both = (one: string, other: string, header?: 'forwarded' | 'x-forwarded-for') =>
+    clientOf({ forwarded: one, 'x-forwarded-for': other }, '127.0.0.1', { addresses, header });
+
+  test('must name the same client', () => {
     expect(both('for=203.0.113.9', '1.1.1.1, 203.0.113.9')).toBe('203.0.113.9');
-    expect(both('for=6.6.6.6', '203.0.113.9')).toBeUndefined();
+    expect(both('for=203.0.113.9', '::ffff:203.0.113.9')).toBe('203.0.113.9');
+    expect(both('for=6.6.6.6', '203.0.113.9')).toBe('contradictingProxies');
+    expect(both('proto=https', '203.0.113.9')).toBe('contradictingProxies');
+    expect(both('for="', '203.0.113.9')).toBe('badForwarded');
+  });
+
+  test('need not where the option says which one the proxy writes: the other is not read', () => {
+    expect(both('for=203.0.113.9', '6.6.6.6', 'forwarded')).toBe('203.0.113.9');
+    expect(both('for=6.6.6.6', '203.0.113.9', 'x-forwarded-for')).toBe('203.0.113.9');
+    expect(both('for="', '203.0.113.9', 'x-forwarded-for')).toBe('203.0.113.9');
+    expect(both('for="', '203.0.113.9', 'forwarded')).toBe('badForwarded');
+    expect(
+      clientOf({ forwarded: 'for=6.6.6.6' }, '127.0.0.1', { addresses, header: 'x-forwarded-for' }),
+    ).toBe('127.0.0.1');
+    expect(clientOf({ 'x-forwarded-for': '6.6.6.6' }, '127.0.0.1', { addresses, header: 'forwarded' })).toBe(
+      '127.0.0.1',
+    );
+  });
+});
+
+describe('the host that the client asked for', () => {
+  test.each<[string, Sent, string | undefined]>([
+    ['none', { 'x-forwarded-for': '203.0.113.9' }, undefined],
+    ['X-Forwarded-Host', { 'x-forwarded-host': 'a.example' }, 'a.example'],
+    [
+      'both by one proxy',
+      { 'x-forwarded-for': '203.0.113.9', 'x-forwarded-host': 'a.example:8443' },
+      'a.example:8443',
+    ],
+    [
+      'one that the client claims, before it',
+      { 'x-forwarded-for': '6.6.6.6, 203.0.113.9', 'x-forwarded-host': 'evil, a' },
+      'a',
+    ],
+    [
+      'one by each of two proxies',
+      { 'x-forwarded-for': '203.0.113.9, 10.0.0.7', 'x-forwarded-host': 'evil, a, inner' },
+      'a',
+    ],
+    [
+      'one, by the outer of two proxies',
+      { 'x-forwarded-for': '203.0.113.9, 10.0.0.7', 'x-forwarded-host': 'a' },
+      'a',
+    ],
+    ['an empty one', { 'x-forwarded-host': ' , ' }, undefined],
+    ['Forwarded', { forwarded: 'for=203.0.113.9;host=a.example' }, 'a.example'],
+    [
+      'Forwarded, of the proxy that the client called',
+      { forwarded: 'host=evil, for=203.0.113.9;host=a, for=10.0.0.7;host=inner' },
+      'a',
+    ],
+    [
+      'Forwarded, of the inner proxy alone',
+      { forwarded: 'host=evil, for=203.0.113.9, for=10.0.0.7;host=a' },
+      'a',
+    ],
+    ['Forwarded without an address', { forwarded: 'for=6.6.6.6;host=evil, host=a' }, 'a'],
+    [
+      'both headers, the same',
+      { forwarded: 'for=1.1.1.1;host=A', 'x-forwarded-for': '1.1.1.1', 'x-forwarded-host': 'a' },
+      'A',
+    ],
+    [
+      'both, in one of them',
+      { forwarded: 'for=1.1.1.1', 'x-forwarded-for': '1.1.1.1', 'x-forwarded-host': 'a' },
+      'a',
+    ],
+    ['both headers, other ones', { forwarded: 'host=a', 'x-forwarded-host': 'b' }, 'contradictingHosts'],
+  ])('%s', (_, sent, host) => {
+    expect(hostOf(sent)).toBe(host);
+  });
+
+  test('is read from the header that the proxy writes', () => {
+    const sent = { forwarded: 'host=a', 'x-forwarded-host': 'b' };
+    expect(hostOf(sent, '127.0.0.1', { addresses, header: 'forwarded' })).toBe('a');
+    expect(hostOf(sent, '127.0.0.1', { addresses, header: 'x-forwarded-for' })).toBe('b');
+  });
+});
+
+describe('the option trustProxy', () => {
+  test.each<[unknown, string]>([
+    ['127.0.0.1', 'must be a list of addresses'],
+    [null, 'must be a list of addresses'],
+    [true, 'must be a list of addresses'],
+    [{}, 'addresses must be a list, not undefined'],
+    [{ addresses: '127.0.0.1' }, 'addresses must be a list'],
+    [{ addresses: [], header: 'X-Forwarded-For' }, `'forwarded' or 'x-forwarded-for', not "X-Forwarded-For"`],
+    [{ addresses: [], header: null }, 'not null'],
+    [{ addresses: [], headers: 'forwarded' }, 'no headers in it'],
+    [['10.0.0.0/8', 'proxy.example'], '"proxy.example" is neither an address nor a range'],
+    [{ addresses: ['10.0.0.0/99'] }, '"10.0.0.0/99"'],
+    [[5], '5 is neither'],
+  ])('%j is refused, and says why', (option, message) => {
+    expect(() => compileProxies(option as TrustProxy)).toThrow(message);
   });
 });
 
 test('whatever a client writes before what its proxy adds changes nothing, and nothing throws', () => {
+  const forged = fc.oneof(
+    fc.string({ unit: 'binary-ascii', maxLength: 40 }),
+    fc
+      .array(fc.constantFrom('for=', '"', '\\', ',', ';', '6.6.6.6', ' ', '10.0.0.1', 'host=evil', '='), {
+        maxLength: 12,
+      })
+      .map((parts) => parts.join('')),
+  );
   fc.assert(
-    fc.property(fc.string({ maxLength: 40 }), (forged) => {
-      expect(xForwardedFor(`${forged}, 203.0.113.9`)).toBe('203.0.113.9');
-      // With a quote that is left open, the rest of the header is one broken element: then nobody is believed.
-      expect(['203.0.113.9', '127.0.0.1']).toContain(forwarded(`${forged}, for=203.0.113.9`));
+    fc.property(forged, (text) => {
+      expect(xForwardedFor(`${text}, 203.0.113.9`)).toBe('203.0.113.9');
+      expect(['203.0.113.9', 'badForwarded']).toContain(forwarded(`${text}, for=203.0.113.9`));
     }),
+    { numRuns: 2000 },
   );
 });

@@ -1,9 +1,11 @@
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
+import { type FaultName, type FaultRow, fault, faults } from '../../../src/io/faults.ts';
 import {
   encodeHttpResponse,
   type HttpResponse,
-  headerLines,
   refusal,
+  textResponse,
 } from '../../../src/io/http/http-response.ts';
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
@@ -99,20 +101,77 @@ describe('what a user gets wrong in a response is a TypeError', () => {
   });
 });
 
-test('header values may hold tabs, blanks and latin1', () => {
-  expect(headerLines({ A: 'x\ty é', b: '' }, new Set())).toBe('A: x\ty é\r\nb: \r\n');
+describe('nothing in a response is dropped in silence', () => {
+  class Answer {
+    status = 200;
+  }
+  test.each<[string, unknown, string]>([
+    ['an instance of a class', new Answer(), 'plain object'],
+    ['a Response of the Fetch standard', new Response('x', { status: 401 }), 'not an instance of Response'],
+    ['a Map', new Map([['status', 200]]), 'not an instance of Map'],
+    ['a list', [200], 'not a list'],
+    ['null', null, 'plain object'],
+    ['a number', 404, 'plain object'],
+    ['another member', { status: 200, text: 'x' }, 'no text'],
+    ['a member of node:http', { status: 200, statusCode: 401 }, 'no statusCode'],
+  ])('%s is a TypeError', (_, response, message) => {
+    expect(() => encodeHttpResponse(untyped(response))).toThrow(TypeError);
+    expect(() => encodeHttpResponse(untyped(response))).toThrow(message);
+  });
+
+  test('an object without a prototype is one', () => {
+    expect(encoded(Object.assign(Object.create(null), { status: 204 }))).toMatch(/^HTTP\/1.1 204 /);
+  });
+
+  test('a response and its bytes may be of another realm', () => {
+    const response = runInNewContext(
+      "({ status: 200, headers: { A: '1' }, body: new Uint8Array([104, 105]) })",
+    );
+    expect(encoded(response)).toMatch(/\r\nA: 1\r\n.*Content-Length: 2\r\n.*\r\n\r\nhi$/s);
+  });
+
+  test('two cookies are two lines', () => {
+    expect(encoded({ status: 200, headers: { 'Set-Cookie': ['a=1', 'b=2'] } })).toContain(
+      'Set-Cookie: a=1\r\nSet-Cookie: b=2\r\n',
+    );
+  });
+
+  test('a Content-Type in Headers is the one', () => {
+    const headers = new Headers({ 'Content-Type': 'text/html' });
+    expect(encoded({ status: 200, headers, body: 'x' }).match(/content-type/gi)).toHaveLength(1);
+  });
 });
 
-describe('a refusal', () => {
-  test('is one line of plain text, ended by a newline', () => {
-    expect(refusal(403, 'Not you.')).toEqual({ status: 403, headers: {}, body: 'Not you.\n' });
-    expect(encoded(refusal(503, 'Full.', { 'Retry-After': '5' }))).toBe(
+describe('the answer to a fault', () => {
+  test('has its status, its text in one line, and the headers of its row', () => {
+    expect(refusal(fault('maxConnections', { count: 5 }))).toEqual({
+      status: 503,
+      headers: { 'Retry-After': '5' },
+      body: 'The server has its 5 connections (maxConnections).\n',
+    });
+    expect(refusal(fault('denied'))).toEqual({
+      status: 403,
+      headers: {},
+      body: 'You may not connect here.\n',
+    });
+  });
+
+  const httpRows = Object.entries(faults as Record<string, FaultRow>).filter(([, { code }]) => code < 600);
+  test.each(httpRows)('%s can be sent', (name, { code }) => {
+    expect(encoded(refusal(fault(name as FaultName)))).toMatch(new RegExp(`^HTTP/1\\.1 ${code} [A-Z]`));
+  });
+});
+
+describe('an answer of one line', () => {
+  test('is plain text, ended by a newline', () => {
+    expect(textResponse(403, 'Not you.')).toEqual({ status: 403, headers: {}, body: 'Not you.\n' });
+    expect(encoded(textResponse(503, 'Full.', { 'Retry-After': '5' }))).toBe(
       'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Type: text/plain; charset=utf-8\r\n' +
         'Content-Length: 6\r\nConnection: close\r\n\r\nFull.\n',
     );
   });
 
-  test('stays one line when the message repeats what a peer sent', () => {
-    expect(refusal(403, ' a\r\nb\0c\u2028d\x85e \n').body).toBe('a b c d e\n');
+  test('stays one line when the text repeats what a peer sent', () => {
+    expect(textResponse(403, ' a\r\nb\0c\u2028d\x85e \n').body).toBe('a b c d e\n');
   });
 });
