@@ -2,6 +2,7 @@
 
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { connectionMachine } from '../../src/machines/connection-machine.ts';
+import { serverMachine } from '../../src/machines/server-machine.ts';
 import { blocksOf, compile, endAll, heard, open, readPage, serve } from './pages.ts';
 
 const runToCompletion = 'docs/explanation/run-to-completion.md';
@@ -15,32 +16,34 @@ interface Node {
   readonly states?: Record<string, Node>;
   readonly on?: Record<string, Arc | readonly Arc[]>;
 }
-type Arc = { readonly target?: string };
+type Arc = { readonly target?: string; readonly guard?: string };
 
-/** Every arc that leads somewhere, as `from event to`, with dotted paths. */
+/** Every arc that leads somewhere, as `from event to` or `from event [guard] to`, with dotted paths. */
 function arcsOf(node: Node, path: readonly string[] = []): string[] {
   const own = Object.entries(node.on ?? {}).flatMap(([event, arcs]) =>
-    [arcs].flat().flatMap(({ target }: Arc) => {
+    [arcs].flat().flatMap(({ target, guard }: Arc) => {
       if (target === undefined) return [];
-      const to = target.startsWith('#connection.')
-        ? target.slice('#connection.'.length)
+      const to = target.startsWith('#')
+        ? target.slice(target.indexOf('.') + 1)
         : [...path.slice(0, -1), target].join('.');
-      return [`${path.join('.')} ${event} ${to}`];
+      return [`${path.join('.')} ${event}${guard === undefined ? '' : ` [${guard}]`} ${to}`];
     }),
   );
   const inner = Object.entries(node.states ?? {}).flatMap(([name, state]) => arcsOf(state, [...path, name]));
   return [...own, ...inner];
 }
 
-test('the table of arcs has each arc of the machine once, and no other', () => {
-  const rows = readPage('docs/explanation/statechart.md').matchAll(
-    /^\| (`.*?) +\| (`.*?) +\| (`.*?) +\| \S.* \|$/gm,
-  );
+test.each([
+  ['connection', 0, connectionMachine.config],
+  ['server', 1, serverMachine.config],
+])('the table of arcs has each arc of the %s machine once, and no other', (_, part, config) => {
+  const text = readPage('docs/explanation/statechart.md').split('## The server’s chart')[part] ?? '';
+  const rows = text.matchAll(/^\| (`.*?) +\| (`.*?) +\| (`.*?) +\| \S.* \|$/gm);
   const names = (cell = '') => Array.from(cell.matchAll(/`([^`]+)`/g), ([, name]) => name);
   const told = Array.from(rows, ([, froms, events, to]) =>
     names(froms).flatMap((from) => names(events).map((event) => `${from} ${event} ${names(to)[0]}`)),
   ).flat();
-  expect(told.sort()).toEqual(arcsOf(connectionMachine.config as Node).sort());
+  expect(told.sort()).toEqual(arcsOf(config as Node).sort());
 });
 
 test('run to completion: the program passes the type checker and prints what the page says', async () => {
