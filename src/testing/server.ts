@@ -4,11 +4,11 @@
 import type { ServerOptions } from '../api/options/options.ts';
 import { createServer } from '../api/server/registry.ts';
 import type { Server } from '../api/server/server.ts';
-import type { StopReport } from '../server/stopping.ts';
 import { eventLoopTurn } from '../io/time/clock.ts';
 import { ManualClock } from '../io/time/manual-clock.ts';
 import { TICK_MS } from '../io/time/ticker.ts';
 import { MemoryListener, type MemoryOptions } from '../io/transports/memory.ts';
+import type { StopReport } from '../server/stopping.ts';
 import { type ConnectOptions, TestClient } from './client.ts';
 
 /** What `testServer` gives a server of yours; nothing else is needed to make it one for tests. */
