@@ -1,39 +1,28 @@
-// A peer that says whatever it is told to, right or wrong, and notes what comes back. Only bare sockets.
+// A peer that says whatever it is told to, right or wrong, and notes what comes back: the client's end of the testing kit,
+// from the built package, on a socket.
 
 import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
+import { TcpTransport } from '../../dist/io/transports/tcp.js';
+import { encodeClientFrame } from '../../dist/testing/frames.js';
+import { requestHead } from '../../dist/testing/handshake.js';
+import { ClientPeer } from '../../dist/testing/peer.js';
 
 export const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 };
 const LIMIT_MS = 60_000;
 
-/** One frame as a client sends it (RFC 6455 5.2), with a masking key of zeros unless one is given. */
-export function frame(opcode, payload = '', { fin = true, mask = true, rsv = 0, length } = {}) {
-  const body = Buffer.from(payload);
-  const declared = length ?? BigInt(body.length);
-  const extra = declared > 65_535n ? 8 : declared > 125n ? 2 : 0;
-  const head = Buffer.alloc(2 + extra + (mask ? 4 : 0));
-  head[0] = (fin ? 0x80 : 0) | (rsv << 4) | opcode;
-  head[1] = (mask ? 0x80 : 0) | (extra === 8 ? 127 : extra === 2 ? 126 : Number(declared));
-  if (extra === 2) head.writeUInt16BE(Number(declared), 2);
-  if (extra === 8) head.writeBigUInt64BE(declared, 2);
-  return Buffer.concat([head, body]);
-}
+/** One frame as a client sends it (RFC 6455 5.2), with a masking key of zeros. `length` is what the header declares. */
+export const frame = (opcode, payload = '', { fin = true, mask = true, rsv = 0, length } = {}) =>
+  encodeClientFrame({ opcode, payload, final: fin, masked: mask, rsv, key: 0, declaredBytes: length });
 
 export const closeFrame = (code) => frame(OPCODE.close, Buffer.of(code >> 8, code & 0xff));
 
-export const head = (path = '/echo', more = '') =>
-  `GET ${path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
-  `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\nSec-WebSocket-Version: 13\r\n${more}\r\n`;
+export const head = (path = '/echo') =>
+  requestHead(path, 'localhost', { 'Sec-WebSocket-Key': randomBytes(16).toString('base64') });
 
 const open = new Set();
 
 export class Peer {
-  /** Status of the HTTP answer. */
-  status;
-  /** Code of the Close that came, 1005 when it had none. */
-  closeCode;
-  /** `fin` or `reset`, once the server's side has ended. */
-  end;
   texts = [];
   textCount = 0;
   pongs = 0;
@@ -42,8 +31,8 @@ export class Peer {
   keeps = false;
 
   #socket;
-  #received = Buffer.alloc(0);
-  #wakers = new Set();
+  #transport;
+  #peer;
 
   /** Resolves when TCP is connected. */
   static connect(port) {
@@ -73,19 +62,29 @@ export class Peer {
   constructor(socket) {
     this.#socket = socket;
     open.add(this);
-    socket.on('data', (chunk) => this.#take(chunk));
-    socket.on('end', () => this.#ended('fin'));
-    socket.on('error', () => this.#ended('reset'));
-    socket.on('close', () => {
-      open.delete(this);
-      this.#ended('fin');
-    });
+    this.#transport = new TcpTransport(socket);
+    this.#peer = new ClientPeer(this.#transport, { onFrame: (frame) => this.#take(frame) });
+    socket.on('close', () => open.delete(this));
+  }
+
+  /** Status of the HTTP answer. */
+  get status() {
+    return this.#peer.response?.status;
+  }
+
+  /** Code of the Close that came, 1005 when it had none. */
+  get closeCode() {
+    return this.#peer.close?.code;
+  }
+
+  /** `fin` or `reset`, once the server's side has ended. */
+  get end() {
+    return this.#peer.ended;
   }
 
   /** Writes; resolves when the kernel has taken it or the connection is gone. */
   write(data) {
-    if (!this.#socket.writable) return Promise.resolve();
-    return new Promise((resolve) => this.#socket.write(data, () => resolve()));
+    return this.#peer.send(typeof data === 'string' ? Buffer.from(data) : data);
   }
 
   fin() {
@@ -98,10 +97,10 @@ export class Peer {
     this.#socket.destroy();
   }
   pause() {
-    this.#socket.pause();
+    this.#transport.pause();
   }
   resume() {
-    this.#socket.resume();
+    this.#transport.resume();
   }
 
   /** The server's side has ended. */
@@ -109,75 +108,25 @@ export class Peer {
     return this.until('the end', () => this.end !== undefined);
   }
 
-  /** Resolves when `holds` does, asked again after everything that comes. */
-  until(what, holds) {
-    if (holds()) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#wakers.delete(wake);
-        reject(new Error(`${what} did not come in ${LIMIT_MS / 1000} s`));
-      }, LIMIT_MS);
-      const wake = () => {
-        if (!holds()) return;
-        clearTimeout(timer);
-        this.#wakers.delete(wake);
-        resolve();
-      };
-      this.#wakers.add(wake);
-    });
+  /** Resolves when `holds` does, asked again after everything that comes. Rejects when the server breaks the protocol. */
+  async until(what, holds) {
+    const look = () => {
+      if (this.#peer.violation !== undefined) throw new Error(this.#peer.violation);
+      return holds() || undefined;
+    };
+    if ((await this.#peer.until(look, LIMIT_MS)) !== undefined) return;
+    throw new Error(`${what} did not come in ${LIMIT_MS / 1000} s`);
   }
 
-  #wake() {
-    for (const wake of this.#wakers) wake();
-  }
-
-  #ended(how) {
-    this.end ??= how;
-    this.#wake();
-  }
-
-  #take(chunk) {
-    this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
-    if (this.status === undefined && !this.#takeHead()) return;
-    if (this.status === 101) this.#takeFrames();
-    this.#wake();
-  }
-
-  #takeHead() {
-    const end = this.#received.indexOf('\r\n\r\n');
-    if (end < 0) return false;
-    this.status = Number(this.#received.subarray(9, 12).toString());
-    this.#received = this.#received.subarray(end + 4);
-    return true;
-  }
-
-  #takeFrames() {
-    const all = this.#received;
-    let at = 0;
-    while (all.length - at >= 2) {
-      const short = all[at + 1] & 0x7f;
-      const extra = short === 127 ? 8 : short === 126 ? 2 : 0;
-      if (all.length - at < 2 + extra) break;
-      const size =
-        extra === 8 ? Number(all.readBigUInt64BE(at + 2)) : extra === 2 ? all.readUInt16BE(at + 2) : short;
-      const start = at + 2 + extra;
-      if (all.length - start < size) break;
-      this.#frame(all[at] & 0x0f, all.subarray(start, start + size));
-      at = start + size;
-    }
-    this.#received = all.subarray(at);
-  }
-
-  #frame(opcode, payload) {
-    if (opcode === OPCODE.close) this.closeCode ??= payload.length < 2 ? 1005 : payload.readUInt16BE(0);
-    else if (opcode === OPCODE.pong) {
+  #take({ opcode, data, message }) {
+    if (opcode === OPCODE.pong) {
       this.pongs++;
-      this.lastPong = payload.toString();
+      this.lastPong = Buffer.from(data).toString();
     } else if (opcode === OPCODE.ping) {
-      this.write(frame(OPCODE.pong, payload));
-    } else {
+      this.write(frame(OPCODE.pong, data));
+    } else if (message !== undefined) {
       this.textCount++;
-      if (this.keeps) this.texts.push(payload.toString());
+      if (this.keeps) this.texts.push(message.toString());
     }
   }
 }

@@ -1,14 +1,17 @@
 /**
  * The other side of a connection, for tests: a well-behaved client in memory, until it is told to misbehave.
  *
- * It answers pings and Closes as a browser does. What it awaits either comes, or rejects saying what came instead.
+ * It answers Pings and Closes as a browser does. Each of its promises resolves with what was awaited, or rejects with an
+ * error that says what happened instead.
  */
 import { Buffer } from 'node:buffer';
-import { ABNORMAL, encodeClosePayload, NO_STATUS } from '../io/frames/close-payload.ts';
+import { ABNORMAL, type ClosePayload, encodeClosePayload } from '../io/frames/close-payload.ts';
 import { BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT } from '../io/frames/frame-encoder.ts';
 import { guard } from '../io/time/clock.ts';
 import type { MemoryTransport } from '../io/transports/memory.ts';
-import { type ClientFrame, encodeClientFrame, ServerFrames } from './frames.ts';
+import { type ClientFrame, encodeClientFrame } from './frames.ts';
+import { requestHead } from './handshake.ts';
+import { ClientPeer, type PeerFrame } from './peer.ts';
 
 export type TestMessage = string | Uint8Array;
 
@@ -52,14 +55,6 @@ export class HandshakeRefused extends Error {
   }
 }
 
-interface Response {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-}
-
-/** The example of RFC 6455 1.3. */
-const HANDSHAKE_KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
-
 export class TestClient implements AsyncIterable<TestMessage> {
   /** Each message so far, taken or not. */
   readonly received: TestMessage[] = [];
@@ -70,20 +65,13 @@ export class TestClient implements AsyncIterable<TestMessage> {
 
   readonly #transport: MemoryTransport;
   readonly #options: ConnectOptions;
-  readonly #frames = new ServerFrames();
+  readonly #peer: ClientPeer;
   readonly #pongs: Uint8Array[] = [];
-  #head = Buffer.alloc(0);
-  #response: Response | undefined;
-  #parts: Uint8Array[] = [];
-  #isText = false;
   #taken = 0;
   #pongsTaken = 0;
   #sentClose = false;
-  #theirs: ClientClose | undefined;
   #end: ClientClose | undefined;
   #tellClosed: (close: ClientClose) => void = () => {};
-  /** Who waits for something to happen. */
-  #waiting: (() => void)[] = [];
 
   /** @internal Made by `connect`. */
   constructor(transport: MemoryTransport, path: string, options: ConnectOptions) {
@@ -92,31 +80,30 @@ export class TestClient implements AsyncIterable<TestMessage> {
     this.closed = new Promise((resolve) => {
       this.#tellClosed = resolve;
     });
-    transport.attach({
-      onBytes: (chunk) => this.#read(chunk),
-      onDrain: () => {},
+    this.#peer = new ClientPeer(transport, {
+      onFrame: (frame) => this.#take(frame),
       onEnd: () => {
-        this.#transport.end();
-        this.#ended();
+        transport.end();
+        this.#ended(this.#peer.close);
       },
-      onError: () => this.#ended(),
-      onClosed: () => this.#ended(),
+      onViolation: () => this.drop(),
     });
-    this.sendBytes(requestHead(path, options));
+    const { headers, origin, subprotocols } = options;
+    const usual = { Origin: origin, 'Sec-WebSocket-Protocol': subprotocols?.join(', ') };
+    this.sendBytes(Buffer.from(requestHead(path, 'test', { ...usual, ...headers }), 'latin1'));
   }
 
   /** @internal Awaits the 101. */
   async opened(): Promise<this> {
-    await this.#until('an answer to the handshake', () => this.#response);
-    const { status, headers } = this.#response as Response; // awaited above
+    const { status, headers } = await this.#until('an answer to the handshake', () => this.#peer.response);
     if (status === 101) return this;
     await this.closed;
-    throw new HandshakeRefused(status, headers, this.#head.toString());
+    throw new HandshakeRefused(status, headers, this.#peer.body.toString());
   }
 
   /** The headers of the 101 answer; names in lower case. */
   get headers(): Readonly<Record<string, string>> {
-    return this.#response?.headers ?? {};
+    return this.#peer.response?.headers ?? {};
   }
 
   /** The subprotocol agreed on, or an empty string. */
@@ -144,8 +131,7 @@ export class TestClient implements AsyncIterable<TestMessage> {
   async ping(payload: TestMessage = ''): Promise<Uint8Array> {
     const nth = this.#pongsTaken++;
     this.sendFrame({ opcode: PING, payload });
-    await this.#until('a Pong', () => this.#pongs.length > nth || undefined);
-    return this.#pongs[nth] as Uint8Array; // awaited above
+    return this.#until('a Pong', () => this.#pongs[nth]);
   }
 
   /** Sends a Pong that nobody asked for. */
@@ -156,18 +142,18 @@ export class TestClient implements AsyncIterable<TestMessage> {
   /** The next message. Rejects when the connection ends before one comes. */
   async message(): Promise<TestMessage> {
     const nth = this.#taken++;
-    await this.#until('a message', () => this.received.length > nth || undefined);
-    return this.received[nth] as TestMessage; // awaited above
+    return this.#until('a message', () => this.received[nth]);
   }
 
   /** Each message from the next one on, until the connection ends. */
   async *[Symbol.asyncIterator](): AsyncGenerator<TestMessage, void> {
     for (;;) {
       const nth = this.#taken;
-      while (this.received.length <= nth && this.#end === undefined) await this.#change();
-      if (this.received.length <= nth) return;
+      await this.#peer.until(() => this.received[nth] ?? this.#end);
+      const message = this.received[nth];
+      if (message === undefined) return;
       this.#taken++;
-      yield this.received[nth] as TestMessage; // just looked
+      yield message;
     }
   }
 
@@ -192,7 +178,7 @@ export class TestClient implements AsyncIterable<TestMessage> {
 
   /** Sends bytes as they are. */
   sendBytes(bytes: Uint8Array): void {
-    this.#transport.write([bytes.slice()]);
+    this.#peer.send(bytes.slice());
   }
 
   /** Reads no more, and so answers nothing: what the server sends piles up on its side. */
@@ -208,98 +194,52 @@ export class TestClient implements AsyncIterable<TestMessage> {
   /** Ends its side without a Close (TCP: FIN), and is gone. */
   drop(): void {
     this.#transport.destroy();
-    this.#ended();
+    this.#ended(this.#peer.close);
   }
 
   /** Breaks the connection (TCP: RST); what is on its way is lost. */
   reset(): void {
     this.#transport.reset();
-    this.#ended();
+    this.#ended(this.#peer.close);
   }
 
   // ------------------------------------------------------------------ reading
 
-  #read(chunk: Uint8Array): void {
-    if (this.#response?.status === 101) this.#frames.push(chunk);
-    else this.#readHead(chunk);
-    for (let frame = this.#frames.next(); frame !== undefined; frame = this.#frames.next()) {
-      if (frame.opcode >= CLOSE) this.#takeControl(frame.opcode, frame.payload);
-      else this.#takeData(frame.opcode, frame.payload, frame.final);
-    }
-    this.#changed();
-  }
-
-  #readHead(chunk: Uint8Array): void {
-    this.#head = Buffer.concat([this.#head, chunk]);
-    const end = this.#response === undefined ? this.#head.indexOf('\r\n\r\n') : -1;
-    if (end < 0) return;
-    const [statusLine = '', ...lines] = this.#head.toString('latin1', 0, end).split('\r\n');
-    const fields = lines.map((line): [string, string] => {
-      const colon = line.indexOf(':');
-      return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
-    });
-    this.#response = { status: Number(statusLine.split(' ')[1]), headers: Object.fromEntries(fields) };
-    this.#head = this.#head.subarray(end + 4);
-    if (this.#response.status === 101) this.#frames.push(this.#head);
-  }
-
-  #takeData(opcode: number, payload: Uint8Array, final: boolean): void {
-    if (opcode !== CONTINUATION) this.#isText = opcode === TEXT;
-    this.#parts.push(payload);
-    if (!final) return;
-    const bytes = Buffer.concat(this.#parts.splice(0));
-    this.received.push(this.#isText ? bytes.toString() : new Uint8Array(bytes));
-  }
-
-  #takeControl(opcode: number, payload: Uint8Array): void {
+  #take({ opcode, data, message }: PeerFrame): void {
     const { pongs = true, answersClose = true } = this.#options;
-    if (opcode === PONG) this.#pongs.push(payload);
+    if (message !== undefined) this.received.push(message);
+    if (opcode === PONG) this.#pongs.push(data as Uint8Array); // the data of a control frame are bytes
     if (opcode === PING) {
-      this.pings.push(payload);
-      if (pongs) this.pong(payload);
+      this.pings.push(data as Uint8Array);
+      if (pongs) this.pong(data);
     }
-    if (opcode !== CLOSE) return;
-    const bytes = Buffer.from(payload);
-    const code = bytes.length < 2 ? NO_STATUS : bytes.readUInt16BE(0);
-    this.#theirs = { code, reason: bytes.toString('utf8', 2), wasClean: true };
-    if (answersClose && !this.#sentClose) this.sendFrame({ opcode: CLOSE, payload: payload.subarray(0, 2) });
+    if (opcode === CLOSE && answersClose && !this.#sentClose) {
+      this.sendFrame({ opcode: CLOSE, payload: (data as Uint8Array).subarray(0, 2) });
+    }
   }
 
-  #ended(): void {
+  /** `close` is what the server's Close frame said, if one came. */
+  #ended(close: ClosePayload | undefined): void {
     if (this.#end !== undefined) return;
-    this.#end = this.#theirs ?? { code: ABNORMAL, reason: '', wasClean: false };
+    const { violation } = this.#peer;
+    this.#end =
+      close === undefined || violation !== undefined
+        ? { code: ABNORMAL, reason: violation ?? '', wasClean: false }
+        : { ...close, wasClean: true };
     this.#tellClosed(this.#end);
-    this.#changed();
-  }
-
-  #changed(): void {
-    for (const tell of this.#waiting.splice(0)) tell();
-  }
-
-  #change(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiting.push(resolve);
-    });
+    this.#peer.wake();
   }
 
   /** Waits until `look` finds something. */
-  async #until(wanted: string, look: () => unknown): Promise<void> {
-    let outOfPatience = false;
+  async #until<T>(wanted: string, look: () => T | undefined): Promise<T> {
     const { patience = 4_000 } = this.#options;
-    const stop = guard(patience, () => {
-      outOfPatience = true;
-      this.#changed();
-    });
-    try {
-      while (look() === undefined) {
-        if (this.#end !== undefined)
-          throw new Error(`the connection ended before ${wanted} came: ${described(this.#end)}`);
-        if (outOfPatience) throw new Error(`${wanted} did not come within ${patience} ms`);
-        await this.#change();
-      }
-    } finally {
-      stop();
-    }
+    const found = await this.#peer.until(() => {
+      const found = look();
+      if (found !== undefined || this.#end === undefined) return found;
+      throw new Error(`the connection ended before ${wanted} came: ${described(this.#end)}`);
+    }, patience);
+    if (found === undefined) throw new Error(`${wanted} did not come within ${patience} ms`);
+    return found;
   }
 }
 
@@ -309,25 +249,4 @@ function opcodeOf(message: TestMessage): number {
 
 function described({ code, reason }: ClientClose): string {
   return `${code}${reason === '' ? '' : ` ${JSON.stringify(reason)}`}`;
-}
-
-/** The head of an opening handshake (RFC 6455 4.1). */
-function requestHead(path: string, { headers = {}, origin, subprotocols }: ConnectOptions): Uint8Array {
-  const fields: Record<string, string | null | undefined> = {
-    Host: 'test',
-    Connection: 'Upgrade',
-    Upgrade: 'websocket',
-    'Sec-WebSocket-Version': '13',
-    'Sec-WebSocket-Key': HANDSHAKE_KEY,
-    Origin: origin,
-    'Sec-WebSocket-Protocol': subprotocols?.join(', '),
-  };
-  for (const [name, value] of Object.entries(headers)) {
-    const known = Object.keys(fields).find((each) => each.toLowerCase() === name.toLowerCase());
-    fields[known ?? name] = value;
-  }
-  const lines = Object.entries(fields).flatMap(([name, value]) =>
-    value == null ? [] : [`${name}: ${value}`],
-  );
-  return Buffer.from([`GET ${path} HTTP/1.1`, ...lines, '', ''].join('\r\n'), 'latin1');
 }

@@ -92,18 +92,20 @@ describe('what it takes from a server, and what not', () => {
   });
   const faults: Record<string, [expected: RegExp, ...sent: Uint8Array[]]> = {
     'a masked frame': [/masked/, textFrame('hi')],
-    'a reserved bit': [/reserved bit/, hex('c1 00')],
-    'an unknown opcode': [/opcode 3/, hex('83 00')],
-    'a length in too many bytes': [/more bytes than needed/, hex('81 7e 00 01 61')],
+    'a reserved bit': [/reserved bits set/, hex('c1 00')],
+    'an unknown opcode': [/reserved opcode 3/, hex('83 00')],
+    'a length in too many bytes': [/not in its shortest form/, hex('81 7e 00 01 61')],
     'a length in far too many bytes': [
-      /more bytes than needed/,
+      /not in its shortest form/,
       hex('81 7f 00 00 00 00 00 00 00 7e'),
       hex('00'),
     ],
-    'a fragmented control frame': [/control frame/, hex('09 00')],
-    'a long control frame': [/control frame/, hex('89 7e 00 7e')],
-    'a continuation of nothing': [/out of order/, hex('80 00')],
-    'text that is not UTF-8': [/not UTF-8/, hex('81 01 ff')],
+    'a fragmented control frame': [/fragmented control frame/, hex('09 00')],
+    'a long control frame': [/control frame over 125 bytes/, hex('89 7e 00 7e')],
+    'a continuation of nothing': [/continuation frame outside a message/, hex('80 00')],
+    'text that is not UTF-8': [/not valid UTF-8/, hex('81 01 ff')],
+    'a Close of one byte': [/close payload of one byte/, hex('88 01 03')],
+    'a close code that may not be sent': [/close code 1005 is not allowed/, hex('88 02 03ed')],
     'a frame after its Close': [/after its Close/, hex('88 00'), hex('8a 00')],
   };
   for (const [name, [expected, ...sent]] of Object.entries(faults)) {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { encodeClientFrame, ServerFrames } from '../../src/testing/frames.ts';
+import { encodeClientFrame } from '../../src/testing/frames.ts';
 import { hex } from '../support/raw-client.ts';
 
 test('a masked text frame is the example of RFC 6455 5.7', () => {
@@ -22,22 +22,21 @@ test.each([
   expect(frame.length).toBe(hex(head).length + 4 + length);
 });
 
-test.each([0, 125, 126, 65_535, 65_536])('a bare frame of %i bytes is read, cut anywhere', (length) => {
-  const payload = Uint8Array.from({ length }, (_, i) => i & 0xff);
-  const bytes = encodeClientFrame({ opcode: 2, payload, masked: false });
-  for (const cut of [1, 2, 5, 9, bytes.length - 1]) {
-    const frames = new ServerFrames();
-    frames.push(bytes.subarray(0, cut));
-    if (cut < bytes.length) expect(frames.next()).toBeUndefined();
-    frames.push(bytes.subarray(cut));
-    expect(frames.next()).toEqual({ opcode: 2, payload, final: true });
-    expect(frames.next()).toBeUndefined();
-  }
-});
-
-test('two frames in one chunk are two', () => {
-  const frames = new ServerFrames();
-  frames.push(hex('01 01 61 80 01 62'));
-  expect(frames.next()).toEqual({ opcode: 1, payload: hex('61'), final: false });
-  expect(frames.next()).toEqual({ opcode: 0, payload: hex('62'), final: true });
+test('the length may be another than the payload has, and in more bits than it needs (5.2)', () => {
+  const most = 2n ** 63n - 1n;
+  expect(encodeClientFrame({ opcode: 1, payload: 'a', masked: false, declaredBytes: 300 })).toEqual(
+    hex('81 7e 012c 61'),
+  );
+  expect(encodeClientFrame({ opcode: 2, declaredBytes: most })).toEqual(
+    hex('82 ff 7fffffffffffffff 37fa213d'),
+  );
+  expect(encodeClientFrame({ opcode: 2, payload: 'a', lengthBits: 64, key: 0 })).toEqual(
+    hex('82 ff 0000000000000001 00000000 61'),
+  );
+  expect(encodeClientFrame({ opcode: 2, payload: 'a'.repeat(126), declaredBytes: 5 }).subarray(0, 2)).toEqual(
+    hex('82 85'),
+  );
+  expect(encodeClientFrame({ opcode: 1, payload: 'a', masked: false, lengthBits: 16 })).toEqual(
+    hex('81 7e 0001 61'),
+  );
 });

@@ -1,54 +1,61 @@
 /**
- * The payload of a message that is not all here yet: fragments, and frames that more than one chunk brings.
+ * The payload of a message that has not arrived completely: a fragmented one, or a frame that is in several chunks.
  *
- * Bytes are unmasked into one growing block, text is checked as it comes, and the finished message is handed over
- * without another copy where the block fits it. When only fragments are wanted, the block is emptied after each.
+ * The bytes are unmasked into one block, which grows, and text is validated as it arrives. If the complete message fills
+ * the block, the user gets the block itself and not a copy. When only fragments are wanted, the block is emptied after
+ * each of them.
  *
- * While a chunk is decoded, the block is one that all share: a message whose fragments come together is assembled
- * without memory of its own, and then copied once, to what its user keeps. What a chunk leaves unfinished moves out.
+ * While a chunk is decoded, the block is a shared one. So a message whose fragments arrive in one chunk needs no block of
+ * its own: it is assembled in the shared block and then copied once, into what the user keeps. A message that is
+ * incomplete at the end of the chunk moves to a block of its own (`settle`).
  */
 import { Buffer } from 'node:buffer';
 import { Block, type MaskingKey, unmaskInto } from './masking.ts';
 import { copyUnmasked } from './message-memory.ts';
 import { Utf8Validator } from './utf8.ts';
 
-/** A block is at most this large, or twice what is here: an announced length costs nothing. */
+/** A block has at most this many bytes, or twice what has arrived: a length that is only announced costs no memory. */
 const FIRST_BYTES = 4096;
 
-/** Larger messages are assembled in a block of their own at once. */
+/** The size of the shared block. A larger message gets a block of its own at once. */
 const SHARED_BYTES = 64 * 1024;
 
 const NO_BYTES = Buffer.alloc(0);
 const NO_BLOCK = new Block(NO_BYTES);
 const sharedBytes = Buffer.allocUnsafeSlow(SHARED_BYTES);
 const sharedBlock = new Block(sharedBytes);
-/** Whose message lies in the shared block; handlers may make another connection's bytes be read meanwhile. */
+/**
+ * The one whose message is in the shared block. There may be others at the same time: a handler can cause bytes of another
+ * connection to be read.
+ */
 let borrower: MessageBuffer | undefined;
 
 export class MessageBuffer {
   #block: Buffer = NO_BYTES;
   #target = NO_BLOCK;
   #used = 0;
-  /** Where the present frame ends. */
+  /** Where the current frame will end in the block. */
   #wanted = 0;
   #fragmentStart = 0;
+  /** The current frame is the last one of its message. */
   #last = true;
+  /** All octets of the text so far, OR-ed together: less than 0x80 if all are ASCII. */
   #seen = 0;
   #utf8: Utf8Validator | undefined;
 
-  /** Bytes of memory held; the shared block is nobody's. */
+  /** Bytes of memory that this message holds; the shared block does not count. */
   get capacity(): number {
     return borrower === this ? 0 : this.#block.length;
   }
 
-  /** False while a character of the text is unfinished. */
+  /** False while the last character of the text is incomplete. */
   get complete(): boolean {
     return this.#utf8 === undefined || this.#utf8.complete;
   }
 
   /**
-   * A fragment begins, the `last` of its message or not; with `keep` false, what earlier ones brought is dropped, but
-   * for an unfinished character.
+   * A fragment begins; `last` if it is the last one of its message. Unless `keep`, the earlier fragments are dropped, except
+   * for the bytes of an incomplete character.
    */
   beginFragment(keep: boolean, last: boolean): void {
     this.#last = last;
@@ -59,8 +66,8 @@ export class MessageBuffer {
   }
 
   /**
-   * Takes `chunk[start..end)` of a frame that still lacks `missing` bytes, these included.
-   * False when the text cannot be valid UTF-8.
+   * Adds `chunk[start..end)`. `missing` is how many bytes of the frame are still to come, these included.
+   * Returns false when the text cannot be valid UTF-8 (RFC 6455 8.1).
    */
   append(chunk: Block, start: number, end: number, key: MaskingKey, missing: number, text: boolean): boolean {
     const from = this.#used;
@@ -76,7 +83,7 @@ export class MessageBuffer {
     return this.#utf8.push(this.#block, from, to);
   }
 
-  /** What came since the last call. Text ends at a whole character; the rest of it comes with the next fragment. */
+  /** What was added since the last call. Text ends at a whole character; the other bytes come with the next fragment. */
   takeFragment(text: boolean): string | Uint8Array {
     const start = this.#fragmentStart;
     if (!text) {
@@ -88,7 +95,7 @@ export class MessageBuffer {
     return this.#block.toString(this.#seen < 0x80 ? 'latin1' : 'utf8', start, end);
   }
 
-  /** The whole message; the buffer is spent. */
+  /** The whole message. Releases the buffer. */
   takeMessage(text: boolean): string | Uint8Array {
     const message = text ? this.#text() : this.#bytes();
     this.release();
@@ -106,14 +113,14 @@ export class MessageBuffer {
     return new Uint8Array(block.subarray(0, this.#used));
   }
 
-  /** The chunk is done: what is unfinished moves to memory of its own. */
+  /** The chunk is decoded: an incomplete message leaves the shared block. */
   settle(): void {
     if (borrower !== this) return;
     if (this.#used === 0) this.release();
     else this.#grow(this.#used);
   }
 
-  /** Nothing of it is needed any more. */
+  /** The message is not needed any more: lets go of its memory. */
   release(): void {
     if (borrower === this) borrower = undefined;
     this.#block = NO_BYTES;
@@ -140,9 +147,10 @@ export class MessageBuffer {
     this.#target = sharedBlock;
   }
 
-  /** Moves what is here to a block of this message's own. */
+  /** Moves the message to a larger block of its own. */
   #grow(needed: number): void {
-    // The last fragment ends at `wanted`. After another, room doubles: many small ones must not copy the message each.
+    // With the last fragment, the message ends at `wanted`. Otherwise the block doubles, so that many small fragments do not
+    // copy the message again and again.
     const most = this.#last ? this.#wanted : Math.max(this.#wanted, 2 * needed);
     const capacity = Math.min(most, Math.max(FIRST_BYTES, 2 * needed));
     const block = Buffer.allocUnsafeSlow(capacity);

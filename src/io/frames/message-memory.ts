@@ -1,7 +1,8 @@
 /**
- * The memory that binary messages own: one copy from the socket's chunk, unmasked on the way, and theirs alone.
+ * The memory of binary messages: each is copied once, from the socket's chunk, and unmasked by the same copy.
  *
- * Small messages share slabs, as Node's own small Buffers do: one that is kept keeps up to 32 KiB. Larger ones get a block each.
+ * Small messages share slabs, as small Buffers of Node do, so a user who keeps one may keep a slab of 32 KiB. A larger
+ * message gets a block of its own.
  */
 import { Buffer } from 'node:buffer';
 import { markAsUntransferable } from 'node:worker_threads';
@@ -10,7 +11,7 @@ import { Block, type MaskingKey, unmaskInto } from './masking.ts';
 /** Messages up to this size share slabs. */
 const POOLED_BYTES = 4096;
 const SLAB_BYTES = 32 * 1024;
-/** More than glibc's highest threshold for returning memory; never touched, so it costs no page. */
+/** The size of the block for `hintAllocator`. Nobody writes to the block, so it takes up no physical memory. */
 const HINT_BYTES = 31 * 1024 * 1024;
 
 let slab = newSlab();
@@ -19,7 +20,7 @@ let used = 0;
 
 hintAllocator();
 
-/** Copies `source[start..end)` unmasked into memory that the caller may keep. */
+/** Copies `source[start..end)`, unmasked, into memory that the caller may keep. */
 export function copyUnmasked(source: Block, start: number, end: number, key: MaskingKey): Uint8Array {
   const bytes = end - start;
   if (bytes > POOLED_BYTES) {
@@ -39,7 +40,9 @@ export function copyUnmasked(source: Block, start: number, end: number, key: Mas
   return message;
 }
 
-/** A slab holds messages of several connections: a worker that is given one must not take the others away. */
+/**
+ * A slab holds messages of several connections, so a user must not be able to transfer it to a worker with one of them.
+ */
 function newSlab(): ArrayBuffer {
   const memory = new ArrayBuffer(SLAB_BYTES);
   markAsUntransferable(memory);
@@ -47,8 +50,9 @@ function newSlab(): ArrayBuffer {
 }
 
 /**
- * glibc gives freed blocks back to the system at once, and each new one costs page faults again: ten times the copy
- * itself. Once a block of this size has come and gone, it keeps some megabytes (mallopt(3), dynamic thresholds).
+ * By default, glibc returns large freed blocks to the system at once, so each new block causes page faults again, which
+ * cost ten times as much as the copy. After a block of this size was allocated and freed, glibc raises its threshold and
+ * keeps freed memory (mallopt(3), "dynamic mmap threshold").
  */
 function hintAllocator(): void {
   new ArrayBuffer(HINT_BYTES);

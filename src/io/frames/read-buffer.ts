@@ -1,19 +1,19 @@
 /**
- * The memory that sockets read into, one block for the whole process, and SIMD over it.
+ * The memory that sockets read into, and unmasking with SIMD in it.
  *
- * A read is processed before the next one begins, so all connections can share one block. It lies in the memory of a
- * WebAssembly module that unmasks in place, 16 octets an instruction. Where WebAssembly SIMD is not to be had, the
- * block is plain memory and payloads are unmasked word by word.
+ * What was read is processed before the next read begins, so all connections share one block. The block is in the memory
+ * of a WebAssembly module that unmasks in place, 16 octets per instruction. When WebAssembly SIMD is not available, the
+ * block is ordinary memory, and payloads are unmasked word by word.
  */
 import { Buffer } from 'node:buffer';
 import { unmaskModule } from '../wasm/binary.ts';
 import { Block } from './masking.ts';
 
 const PAGE_BYTES = 65_536;
-/** A read brings at most this much. */
+/** The most bytes of one read. */
 export const READ_BYTES = 4 * PAGE_BYTES;
 
-/** What we use of the WebAssembly API: Node has it, but its types come with those of browsers. */
+/** The part of the WebAssembly API that is used here. Node has the API, but TypeScript declares it only for browsers. */
 declare const WebAssembly: {
   Memory: new (size: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
   Module: new (binary: Uint8Array) => object;
@@ -24,7 +24,7 @@ type Unmask = (from: number, bytes: number, key: number) => number;
 
 const { memory, unmask } = load();
 
-/** What sockets read into: its bytes are valid until the call that brought them returns. */
+/** What sockets read into. The bytes are valid until the callback that was told of them returns. */
 export const readBuffer: Buffer = Buffer.from(memory, PAGE_BYTES, READ_BYTES);
 
 /** The read buffer as a source of payloads. */
@@ -33,7 +33,7 @@ export const readBlock = new Block(
   unmask && ((start, end, key) => unmask(PAGE_BYTES + start, end - start, key)),
 );
 
-/** The block that a chunk is: the read buffer, when it lies at its beginning, or one of its own. */
+/** The chunk as a block: the read buffer itself if the chunk is its beginning, otherwise a new block. */
 export function toBlock(chunk: Uint8Array): Block {
   return chunk.buffer === memory && chunk.byteOffset === PAGE_BYTES ? readBlock : new Block(chunk);
 }
@@ -41,7 +41,7 @@ export function toBlock(chunk: Uint8Array): Block {
 function load(): { memory: ArrayBuffer; unmask: Unmask | undefined } {
   const pages = 1 + READ_BYTES / PAGE_BYTES;
   try {
-    // Fixed in size: a memory that grows would detach the block that sockets hold.
+    // The size is fixed, because growing would detach the ArrayBuffer that sockets read into.
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     const module = new WebAssembly.Module(Buffer.from(unmaskModule, 'base64'));
     const { exports } = new WebAssembly.Instance(module, { env: { memory } });

@@ -1,26 +1,27 @@
 /**
- * UTF-8 checked as it arrives (RFC 6455 8.1, RFC 3629 4): across frames and chunks, and failing at the first byte
- * that no valid text can hold, not at the end of the message.
+ * Validates UTF-8 as it arrives (RFC 6455 8.1, RFC 3629 4), across frames and chunks. It fails at the first byte that
+ * cannot be part of valid text, not only at the end of the message.
  *
- * The state between two pieces is three small numbers: how many continuation bytes are owed, and between which
- * bounds the next one must lie. Whole runs in the middle go to Node's native check; only the borders go byte by byte.
+ * Between two pieces, the state is three small numbers: how many continuation bytes are missing, and the lowest and the
+ * highest value of the next one. The middle of a piece is checked by Node's native function, and only the characters at
+ * its two ends byte by byte.
  */
 import { type Buffer, isUtf8 } from 'node:buffer';
 
-/** Below this many bytes the loop here is faster than a native call. */
+/** For fewer bytes than this, the loop here is faster than a native call. */
 const NATIVE_FROM_BYTES = 48;
 
 export class Utf8Validator {
-  #owed = 0;
+  #owed = 0; // continuation bytes that are missing
   #low = 0x80;
   #high = 0xbf;
 
-  /** True when no character is unfinished: a message may end here. */
+  /** True when no character is incomplete: a message may end here. */
   get complete(): boolean {
     return this.#owed === 0;
   }
 
-  /** Takes `bytes[start..end)`; false at the first byte that cannot continue valid UTF-8. */
+  /** Checks `bytes[start..end)`; false as soon as a byte cannot continue valid UTF-8. */
   push(bytes: Uint8Array, start: number, end: number): boolean {
     let at = start;
     while (this.#owed > 0 && at < end) if (!this.#take(bytes[at++] as number)) return false;
@@ -36,7 +37,7 @@ export class Utf8Validator {
     return true;
   }
 
-  /** One byte that is not plain ASCII between characters; the ranges are the table of RFC 3629 section 4. */
+  /** Checks one byte. The ranges are those of the table in RFC 3629 section 4. */
   #take(byte: number): boolean {
     if (this.#owed > 0) {
       if (byte < this.#low || byte > this.#high) return false;
@@ -71,7 +72,7 @@ export function decodeUtf8(bytes: Buffer, start: number, end: number, ascii: boo
   return isUtf8(bytes.subarray(start, end)) ? bytes.toString('utf8', start, end) : undefined;
 }
 
-/** Where the last character of `bytes[start..end)` begins, at most three bytes before the end; else `end`. */
+/** Where the last character of `bytes[start..end)` begins, if it may be incomplete; otherwise `end`. */
 function lastCharacterStart(bytes: Uint8Array, start: number, end: number): number {
   for (let at = end - 1; at >= start && at >= end - 3; at--) {
     const byte = bytes[at] as number;

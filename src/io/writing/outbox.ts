@@ -1,9 +1,9 @@
 /**
- * What goes out to one peer: frames in order, bounded, control frames first, one write a turn.
+ * The frames that go out to one peer: in order, limited in bytes, with one write per turn.
  *
- * While the transport takes everything, frames pass through the turn's slab and nothing is kept. When it does not,
- * frames wait here: `control` before `data`, counted against `sendLimit`, and leave in batches as the peer reads.
- * After a Close frame nothing more is taken (RFC 6455 5.5.1).
+ * While the transport accepts everything, frames are written into the slab of the turn, and nothing is queued. When it does
+ * not, frames wait in a queue, count against `sendLimit`, and leave in batches as the peer reads; control frames leave
+ * before data frames. After a Close frame nothing is accepted (RFC 6455 5.5.1).
  */
 import { Buffer } from 'node:buffer';
 import type { Extension } from '../extensions/extension.ts';
@@ -24,50 +24,50 @@ import type { Transport } from '../transports/transport.ts';
 import { type EncodedMessage, formOf } from './encoded-message.ts';
 import { type Flushable, SLAB_BYTES, type WriteTurn } from './write-turn.ts';
 
-/** `sent`: on its way; `queued`: behind what the peer has not read; `dropped`, `closed`: it will never go. */
+/** `sent`: on its way; `queued`: waits until the peer reads; `dropped`, `closed`: it will never be sent. */
 export type SendResult = 'sent' | 'queued' | 'dropped' | 'closed';
-/** What happens to a message that would pass `sendLimit`. */
+/** What happens to a message that would exceed `sendLimit`. */
 export type Overflow = 'close' | 'drop' | 'drop-oldest';
 
 export interface OutboxLimits {
   /** Payload bytes that may wait for one peer, the new message included. */
   readonly sendLimit: number;
   readonly overflow: Overflow;
-  /** Pongs that wait for a peer that does not read; beyond, only the newest is kept (RFC 6455 5.5.3). */
+  /** How many Pongs may wait for a peer that does not read. Above that, only the newest is kept (RFC 6455 5.5.3). */
   readonly maxPendingPongs: number;
 }
 
 interface Queued {
   frame: Uint8Array;
-  /** What replaces it must bear the same; FRAGMENT is never replaced nor dropped. */
+  /** A newer message with the same key replaces this one. A FRAGMENT is never replaced or dropped. */
   readonly key: string | typeof FRAGMENT | undefined;
 }
-/** A frame of a message that others belong to (RFC 6455 5.4). */
+/** The key of each frame of a fragmented message (RFC 6455 5.4). */
 const FRAGMENT = Symbol('fragment');
 
-/** Messages up to this size go through the slab; larger ones through a block of their own, at once. */
+/** Messages up to this size are written into the slab. A larger one gets a block of its own and is written at once. */
 const SMALL_BYTES = 16 * 1024;
-/** The list of blocks of a flush that has one: made once, read at once by the transport. */
+/** The list of blocks for a write of one block. It is used again, since a transport reads it before `write` returns. */
 const oneBlock: Uint8Array[] = [new Uint8Array(0)];
-/** Bytes of the queue that are given to the transport at a time. */
+/** About how many bytes of the queue are given to the transport at a time. */
 const BATCH_BYTES = 256 * 1024;
 
-/** Who is told how an outbox fares. */
+/** Who is told of the state of an outbox. */
 export interface OutboxOwner {
-  /** The transport takes no more for now. */
+  /** The transport accepts no more for now. */
   onWaiting(): void;
   /** Something was put into the queue. */
   onQueued(): void;
-  /** A message passed `sendLimit` under the policy `close`. */
+  /** A message exceeded `sendLimit`, and the policy is `close`. */
   onOverflow(): void;
   /** Nothing waits any more. */
   onDrained(): void;
-  /** The transport threw, which none should. */
+  /** The transport threw an error, which it must not. */
   onBroken(error: unknown): void;
 }
 
 export class Outbox implements Flushable {
-  /** Messages taken to be sent, and bytes given to the transport. */
+  /** Messages accepted, and bytes given to the transport. */
   messages = 0;
   bytes = 0;
   /** Messages dropped at `sendLimit`. */
@@ -80,7 +80,7 @@ export class Outbox implements Flushable {
   readonly #turn: WriteTurn;
   readonly #owner: OutboxOwner;
 
-  // This turn's frames: the closed block where there is one, or several of them, then the open region of the slab.
+  // The frames of this turn: one block, or several, and then the open region of the slab.
   #only: Uint8Array | undefined;
   #blocks: Uint8Array[] | undefined;
   #slab: Buffer | undefined;
@@ -89,14 +89,14 @@ export class Outbox implements Flushable {
   #turnBytes = 0;
   #marked = false;
 
-  // What the transport cannot take yet.
+  // What the transport does not accept yet.
   #waiting = false;
   #queue: { control: Queued[]; data: Queued[] } | undefined;
   #queuedBytes = 0;
 
   #sealed = false;
   #ending = false;
-  // A message that `sendFragments` is sending holds the others back.
+  /** While a fragmented message is being sent: the messages that wait until it ends. */
   #behind: Queued[] | undefined;
 
   constructor(transport: Transport, limits: OutboxLimits, turn: WriteTurn, owner: OutboxOwner) {
@@ -106,17 +106,17 @@ export class Outbox implements Flushable {
     this.#owner = owner;
   }
 
-  /** Bytes accepted that the peer's side of the network has not taken. */
+  /** Bytes accepted that the network has not taken. */
   get bufferedAmount(): number {
     return this.#turnBytes + this.#queuedBytes + (this.#waiting ? this.#transport.bufferedAmount : 0);
   }
 
-  /** Bytes of memory that wait in the queue. */
+  /** Bytes of memory in the queue. */
   get queuedBytes(): number {
     return this.#queuedBytes;
   }
 
-  /** True while the transport holds bytes that the peer does not take. */
+  /** True while the transport holds bytes that the peer has not read. */
   get waiting(): boolean {
     return this.#waiting;
   }
@@ -168,13 +168,13 @@ export class Outbox implements Flushable {
     return this.#waiting ? 'queued' : 'sent';
   }
 
-  /** Bytes that are no frame: the answer to the handshake. */
+  /** Bytes that are not a frame: the response to the handshake. */
   raw(bytes: Uint8Array): void {
     this.#markDirty();
     this.#block(bytes);
   }
 
-  /** A Ping or Pong; `false` after our Close, and for a Ping behind many that the peer has not read. */
+  /** A Ping or Pong. False after our Close, and for a Ping while many control frames wait for the peer to read. */
   control(opcode: number, payload: Uint8Array): boolean {
     if (this.#sealed) return false;
     const waiting = this.#queue?.control.length ?? 0;
@@ -183,7 +183,7 @@ export class Outbox implements Flushable {
     return true;
   }
 
-  /** One frame of a message that goes out in fragments (RFC 6455 5.4). */
+  /** One frame of a message that is sent in fragments (RFC 6455 5.4). */
   fragment(opcode: number, payload: Uint8Array, final: boolean): SendResult {
     if (this.#sealed) return 'closed';
     this.#behind ??= [];
@@ -198,18 +198,18 @@ export class Outbox implements Flushable {
     return result;
   }
 
-  /** True while a fragmented message is going out. */
+  /** True while a fragmented message is being sent. */
   get fragmenting(): boolean {
     return this.#behind !== undefined;
   }
 
   /**
-   * Sends our one Close frame and takes nothing after it. With `discard`, what waits is dropped so that it leaves
-   * as soon as the peer reads anything.
+   * Sends our one Close frame and accepts nothing after it. With `discard`, the queue is dropped, so that the Close leaves as
+   * soon as the peer reads anything.
    */
   close(payload: Uint8Array, discard: boolean): void {
     if (this.#sealed) return;
-    // A message still going out in fragments, and those behind it, can no longer be finished.
+    // A fragmented message can no longer be finished, and the messages that wait for its end can no longer be sent.
     this.#dropBehind();
     if (discard && this.#queue !== undefined) this.#dropQueue();
     this.#sealed = true;
@@ -219,14 +219,14 @@ export class Outbox implements Flushable {
     this.flush();
   }
 
-  /** Ends our side of the stream once all is out. */
+  /** Ends our side of the stream when everything has left. */
   end(): void {
     this.#ending = true;
     this.flush();
     if (this.#queue === undefined) this.#endTransport();
   }
 
-  /** The connection is over: forgets everything. */
+  /** The connection is over: drops everything. */
   release(): void {
     this.#sealed = true;
     this.#only = undefined;
@@ -238,7 +238,7 @@ export class Outbox implements Flushable {
     this.#dropQueue();
   }
 
-  /** Writes this turn's frames. */
+  /** Writes the frames of this turn. */
   flush(): void {
     this.#marked = false;
     if (this.#turnBytes === 0) return;
@@ -263,7 +263,7 @@ export class Outbox implements Flushable {
     return this.#give(oneBlock);
   }
 
-  /** A transport of the user's own may throw: then the connection is lost, and nothing else. */
+  /** A transport that a user wrote may throw. Then this connection is lost, and nothing else happens. */
   #give(blocks: readonly Uint8Array[]): boolean {
     try {
       return this.#transport.write(blocks);
@@ -281,7 +281,7 @@ export class Outbox implements Flushable {
     }
   }
 
-  /** The transport has taken all: gives it the next batch. */
+  /** The transport has written everything: gives it the next batch. */
   onDrain(): void {
     this.#waiting = false;
     while (this.#queue !== undefined) {
@@ -294,7 +294,7 @@ export class Outbox implements Flushable {
     else this.#owner.onDrained();
   }
 
-  /** A large payload: copied once, so that it is the caller's again, and offered to the transport at once. */
+  /** A large payload is copied once, so that the caller may change it again, and given to the transport at once. */
   #large(payload: Uint8Array): SendResult {
     this.flush();
     if (this.#waiting) return this.#message(encodeFrame(BINARY, payload), payload.length, undefined);
@@ -313,7 +313,7 @@ export class Outbox implements Flushable {
     return 'queued';
   }
 
-  /** True when a message may go straight into this turn's write. */
+  /** True when a message may become part of this turn's write directly. */
   #isClear(bytes: number): boolean {
     return (
       !this.#waiting &&
@@ -363,7 +363,7 @@ export class Outbox implements Flushable {
 
   /** Applies the overflow policy; undefined when there is room now. */
   #makeRoom(bytes: number): SendResult | undefined {
-    // What this turn has not written yet may leave at once.
+    // The frames of this turn may leave at once, when they are written now.
     if (this.#turnBytes > 0) {
       this.flush();
       if (this.bufferedAmount + bytes <= this.#limits.sendLimit) return undefined;
@@ -380,7 +380,7 @@ export class Outbox implements Flushable {
     return 'dropped';
   }
 
-  /** Drops the oldest messages of `missing` bytes together; false, and none is dropped, when all would not do. */
+  /** Drops the oldest messages, until `missing` bytes are free. False, and drops none, when all of them are too few. */
   #dropOldest(missing: number): boolean {
     const lists = [this.#queue?.data ?? [], this.#behind ?? []];
     const counts = lists.map((list) => {
@@ -405,7 +405,7 @@ export class Outbox implements Flushable {
     return true;
   }
 
-  /** Puts a newer message in the place of a waiting one of the same key. */
+  /** Replaces a waiting message that has the same key, in its place. */
   #replace(newer: Queued): boolean {
     for (const list of [this.#queue?.data, this.#behind]) {
       const older = list?.find((queued) => queued.key === newer.key);
@@ -486,7 +486,7 @@ export class Outbox implements Flushable {
     this.#queuedBytes = 0;
   }
 
-  /** Opens room for `bytes` in the slab, behind this connection's last frame where that is possible. */
+  /** Reserves `bytes` in the slab, directly after the last frame of this connection if that is possible. */
   #open(bytes: number): number {
     const at = this.#turn.reserve(bytes);
     if (this.#slab !== this.#turn.slab || this.#to !== at) {
@@ -513,7 +513,7 @@ export class Outbox implements Flushable {
     this.#extend(at + frame.length);
   }
 
-  /** Takes a block as it is; a large one is offered to the transport at once. */
+  /** Adds a block without copying it. When much has gathered, it is written at once. */
   #block(block: Uint8Array): void {
     this.#closeRegion();
     this.#push(block);
