@@ -6,6 +6,7 @@
  * user says.
  */
 import { type Fault, fault } from '../io/faults.ts';
+import type { FrameDecoder } from '../io/frames/frame-decoder.ts';
 import { readClient } from '../io/http/forwarded.ts';
 import { readHandshake, type Upgrade } from '../io/http/handshake.ts';
 import { RequestHeadParser } from '../io/http/head-parser.ts';
@@ -13,10 +14,10 @@ import { encodeHttpResponse, type HttpResponse, refusal } from '../io/http/http-
 import { checkOrigin } from '../io/http/origin.ts';
 import type { RequestHead } from '../io/http/request-head.ts';
 import { type AcceptVerdict, acceptHandshake, encodeVerdict } from '../io/http/verdict.ts';
+import type { ConnectionEvent } from '../machines/connection-ports.ts';
 import type { Host } from './host.ts';
 import { isThenable } from './is-thenable.ts';
 import type { Answer, Recipient, Refused } from './recipient.ts';
-import type { Session } from './session.ts';
 
 /** How much of a request an error repeats, in characters. */
 const SHOWN_LENGTH = 200;
@@ -36,10 +37,21 @@ interface Opened extends Accepted {
 
 type Outcome = Opened | Refused;
 
-export class Handshaking {
+/** What the handshake needs of its connection. */
+export interface HandshakingOwner {
+  readonly recipient: Recipient;
+  readonly remoteAddress: string;
+  readonly reading: { readonly decoder: FrameDecoder; pauseTransport(): void; goOn(tell: () => void): void };
+  readonly sending: { readonly outbox: { raw(bytes: Uint8Array): void } };
+  /** What the handshake agreed on; set when it is accepted. */
+  accepted: Accepted | undefined;
+  tell(event: ConnectionEvent): void;
+}
+
+export class Handshaking<Session extends HandshakingOwner> {
   readonly #session: Session;
   readonly #recipient: () => Recipient;
-  readonly #host: Host;
+  readonly #host: Host<Session>;
   readonly #parser: RequestHeadParser;
   /** Made when there is somebody to tell. */
   #abort: AbortController | undefined;
@@ -50,7 +62,7 @@ export class Handshaking {
   #verdict: AcceptVerdict | undefined;
   #isOver = false;
 
-  constructor(session: Session, host: Host) {
+  constructor(session: Session, host: Host<Session>) {
     this.#session = session;
     this.#recipient = () => session.recipient;
     this.#host = host;

@@ -9,25 +9,28 @@ import type { WriteTurn } from '../io/writing/write-turn.ts';
 import type { ConnectionState } from '../machines/connection-ports.ts';
 import type { ServerActor } from '../machines/server-machine.ts';
 import type { Recipient } from './recipient.ts';
-import type { Session } from './session.ts';
 import type { ConnectionSettings } from './settings.ts';
 
-export interface Host {
+/** What the connections of one server share. */
+export interface Shared {
   readonly settings: ConnectionSettings;
   readonly ticker: Ticker;
   /** Frames that leave together. */
   readonly turn: WriteTurn;
   /** Connections whose frames were too many for one turn of the event loop. */
   readonly turns: FairTurns;
+  lendDecoder(): FrameDecoder;
+  takeBack(decoder: FrameDecoder): void;
+}
+
+/** The server of connections of the type `Session`. */
+export interface Host<Session> extends Shared {
   /** Somebody observes the statecharts. */
   readonly inspected: boolean;
   readonly actor: ServerActor;
 
   /** Makes the user's side of a connection. */
   recipientOf(session: Session): Recipient;
-  lendDecoder(): FrameDecoder;
-  takeBack(decoder: FrameDecoder): void;
-
   /** The fault that says that there is no room for this one; undefined where there is. */
   full(session: Session): Fault | undefined;
   /** The head of this one is read; `authorize` decides. */

@@ -11,17 +11,40 @@ import { readClosePayload } from '../io/frames/close-payload.ts';
 import { Decoded, type FrameDecoder } from '../io/frames/frame-decoder.ts';
 import type { FairTurn } from '../io/time/fair-turns.ts';
 import type { Transport } from '../io/transports/transport.ts';
-import type { ConnectionEvent, FrameName } from '../machines/connection-ports.ts';
+import type { ConnectionEvent, ConnectionState, FrameName } from '../machines/connection-ports.ts';
 import { Holding } from './holding.ts';
-import type { Host } from './host.ts';
+import type { Shared } from './host.ts';
 import type { Rates } from './rate-limit.ts';
 import { ReadAhead, type Waiting } from './read-ahead.ts';
-import type { Fragment } from './recipient.ts';
-import type { Session } from './session.ts';
+import type { Fragment, Recipient } from './recipient.ts';
 
 const CONTINUE: ConnectionEvent = { type: 'read.continue' };
 /** Frames of one connection that are handled in one turn of the event loop. More wait for the next turn. */
 export const FRAMES_A_TURN = 256;
+
+/** What reading needs of its connection. */
+export interface ReadingOwner {
+  readonly recipient: Recipient;
+  readonly state: ConnectionState;
+  /** Frames are still read and delivered. */
+  readonly readsOn: boolean;
+  /** Somebody observes the statechart: every frame is an event of its own. */
+  readonly inspected: boolean;
+  readonly sending: { seal(): void };
+  readonly deadlines: { insideMessage(isInside: boolean, messages: number): void };
+  /** Bytes of memory that the connection was last counted with. */
+  readonly countedBytes: number;
+  countMemory(): void;
+  tell(event: ConnectionEvent): void;
+  fault(happened: Fault): void;
+  answerPing(payload: Uint8Array): void;
+  takePong(payload: Uint8Array): void;
+  saidGoodbye(): void;
+  readingStopped(): void;
+  readingResumed(): void;
+  /** Nothing that came before the end waits any more. */
+  exhausted(): void;
+}
 
 export class Reading implements FairTurn {
   messages = 0;
@@ -29,8 +52,8 @@ export class Reading implements FairTurn {
   /** Only where an option limits how fast the peer may send. */
   rates: Rates | undefined;
 
-  readonly #session: Session;
-  readonly #host: Host;
+  readonly #session: ReadingOwner;
+  readonly #host: Shared;
   readonly #transport: Transport;
   /** Lent by the server while bytes are under way, so that an idle connection holds none. */
   #lent: FrameDecoder | undefined;
@@ -48,7 +71,7 @@ export class Reading implements FairTurn {
   /** Nothing is delivered any more, not even what waits. */
   #isOver = false;
 
-  constructor(session: Session, host: Host, transport: Transport) {
+  constructor(session: ReadingOwner, host: Shared, transport: Transport) {
     this.#session = session;
     this.#host = host;
     this.#transport = transport;

@@ -1,25 +1,38 @@
 /**
  * Sending of one connection: whether a message may go, who waits for the queue to drain, and what the outbox tells.
  */
-import { fault } from '../io/faults.ts';
+import { type Fault, fault } from '../io/faults.ts';
 import { PING, PONG } from '../io/frames/frame-encoder.ts';
 import type { Transport } from '../io/transports/transport.ts';
 import { Outbox, type OutboxOwner } from '../io/writing/outbox.ts';
-import type { Host } from './host.ts';
-import type { Session } from './session.ts';
+import type { CloseReport, ConnectionState } from '../machines/connection-ports.ts';
+import type { Shared } from './host.ts';
+import type { Recipient } from './recipient.ts';
+
+/** What sending needs of its connection. */
+export interface SendingOwner {
+  readonly recipient: Recipient;
+  readonly state: ConnectionState;
+  readonly report: CloseReport | undefined;
+  readonly deadlines: { writing(waiting: boolean): void };
+  countMemory(): void;
+  /** A limit was passed by what we send. */
+  fail(breach: Fault): void;
+  onError(error: Error): void;
+}
 
 export class Sending implements OutboxOwner {
   readonly outbox: Outbox;
   /** Settles when the last message begun by `sendFragments` is out. */
   fragmentsTurn: Promise<void> | undefined;
 
-  readonly #session: Session;
-  readonly #host: Host;
+  readonly #session: SendingOwner;
+  readonly #host: Shared;
   #isSealed = false;
   #drainWaiters: (() => void)[] | undefined;
   #closedWaiters: Set<() => void> | undefined;
 
-  constructor(session: Session, host: Host, transport: Transport) {
+  constructor(session: SendingOwner, host: Shared, transport: Transport) {
     this.#session = session;
     this.#host = host;
     this.outbox = new Outbox(transport, host.settings, host.turn, this);

@@ -51,17 +51,17 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
   countedBytes = 0;
   readonly bornTick: number;
 
-  readonly #host: Host;
+  readonly #host: Host<Session>;
   readonly #transport: Transport;
   #actor: ConnectionActor | undefined;
-  #handshaking: Handshaking | undefined;
+  #handshaking: Handshaking<Session> | undefined;
   #heartbeat: Heartbeat | undefined;
   #lateEnd: LateEnd | undefined;
   /** Made when somebody asks for its signal. */
   #abort: AbortController | undefined;
   #saidGoodbye = false;
 
-  constructor(host: Host, transport: Transport, id: number) {
+  constructor(host: Host<Session>, transport: Transport, id: number) {
     this.id = id;
     this.#host = host;
     this.#transport = transport;

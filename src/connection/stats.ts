@@ -2,7 +2,6 @@
  * What one connection has done: `connection.stats()`.
  */
 import { TICK_MS, type Ticker } from '../io/time/ticker.ts';
-import type { Session } from './session.ts';
 
 export interface ConnectionStats {
   readonly messagesIn: number;
@@ -19,7 +18,22 @@ export interface ConnectionStats {
   readonly rtt: number | undefined;
 }
 
-export function statsOf({ reading, sending, bornTick, rtt }: Session, ticker: Ticker): ConnectionStats {
+/** What is counted of a connection. */
+export interface Counted {
+  readonly reading: { readonly messages: number; readonly bytes: number };
+  readonly sending: {
+    readonly outbox: {
+      readonly messages: number;
+      readonly dropped: number;
+      readonly bytes: number;
+      readonly bufferedAmount: number;
+    };
+  };
+  readonly bornTick: number;
+  readonly rtt: number | undefined;
+}
+
+export function statsOf({ reading, sending, bornTick, rtt }: Counted, ticker: Ticker): ConnectionStats {
   const { outbox } = sending;
   return {
     messagesIn: reading.messages,

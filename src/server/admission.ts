@@ -12,7 +12,7 @@ import type { ServerRecipient } from './recipient.ts';
 import type { ServerSettings } from './settings.ts';
 
 /** What admission asks of its server, and what each connection will. */
-export interface AdmissionHost extends Host {
+export interface AdmissionHost extends Host<Session> {
   /** Whether connections are taken from the port, be it to refuse them. */
   readonly accepts: boolean;
   /** Whether a stop is under way: nobody is let in any more. */

@@ -26,7 +26,7 @@ import { Stopping, type StoppingHost, type StopReport, type StopRequest } from '
 
 const STOPPED_EARLY = 'the server was stopped before it listened';
 
-export class Core implements ServerPort, Host, AdmissionHost, ListeningHost, StoppingHost {
+export class Core implements ServerPort, Host<Session>, AdmissionHost, ListeningHost, StoppingHost {
   readonly settings: ServerSettings;
   readonly recipient: ServerRecipient;
   readonly ticker: Ticker;
