@@ -1,12 +1,14 @@
-// The law of imports: `api -> machines -> types of io`, `api -> io`, never the other way; and the outer world (sockets,
-// timers, time, chance) only in src/io/transports, src/io/time/clock.ts and src/io/time/ticker.ts.
+// The law of imports: `api -> server -> connection -> machines -> io`, each layer may use those to its right and never one
+// to its left. The machines take values only of `io/faults.ts`, and types of the rest of `io`. The outer world (sockets,
+// timers, time, chance) is only in src/io/transports and src/io/time/clock.ts, and what of Node leads to it only in the
+// files that are named here.
 
 import { posix } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { filesUnder, importsOf, readSource, withoutComments } from './source.ts';
 
 type Law = {
-  /** Layers whose values may be used, and layers of which only the types may be. */
+  /** Layers, or single files, whose values may be used; and layers of which only the types may be. */
   values: string[];
   types: string[];
   packages: string[];
@@ -15,44 +17,73 @@ type Law = {
 
 const laws: Record<string, Law> = {
   'io/transports': { values: ['io', 'io/transports'], types: [], packages: [], node: ['*'] },
-  io: {
-    values: ['io'],
+  io: { values: ['io'], types: ['io/transports'], packages: [], node: ['node:buffer'] },
+  machines: {
+    values: ['machines', 'io/faults.ts'],
+    types: ['io', 'io/transports'],
+    packages: ['xstate'],
+    node: [],
+  },
+  connection: {
+    values: ['connection', 'machines', 'io'],
     types: ['io/transports'],
     packages: [],
-    node: ['node:buffer', 'node:crypto', 'node:worker_threads'],
+    node: ['node:buffer'],
   },
-  machines: { values: ['machines'], types: ['io', 'io/transports'], packages: ['xstate'], node: [] },
-  api: {
-    values: ['api', 'machines', 'io', 'io/transports'],
+  server: {
+    values: ['server', 'connection', 'machines', 'io', 'io/transports'],
     types: [],
+    packages: ['xstate'],
+    node: [],
+  },
+  api: {
+    values: ['api', 'server', 'connection', 'machines', 'io'],
+    types: ['io/transports'],
     packages: ['xstate', 'rxjs'],
-    node: ['node:buffer', 'node:diagnostics_channel', 'node:async_hooks', 'node:events', 'node:util'],
+    node: ['node:buffer', 'node:util'],
   },
   inspect: {
-    values: ['inspect', 'api', 'machines', 'io'],
+    values: ['inspect', 'api', 'server', 'connection', 'machines', 'io'],
     types: ['io/transports'],
     packages: ['xstate'],
-    node: ['node:buffer', 'node:crypto'],
+    node: ['node:buffer'],
   },
   testing: {
-    values: ['testing', 'api', 'io', 'io/transports'],
+    values: ['testing', 'api', 'server', 'connection', 'machines', 'io', 'io/transports'],
     types: [],
     packages: [],
     node: ['node:buffer'],
   },
   // The front door passes on what is public, from every layer.
-  '': { values: ['api', 'machines', 'io', 'io/transports'], types: [], packages: [], node: [] },
+  '': {
+    values: ['api', 'server', 'connection', 'machines', 'io', 'io/transports'],
+    types: [],
+    packages: [],
+    node: [],
+  },
 };
 
-/** `node:net` is for sockets, but it also reads addresses: one file may have these names of it, and no other. */
-const ADDRESSES = 'io/http/addresses.ts';
-const ADDRESS_NAMES = ['isIP', 'BlockList', 'SocketAddress'];
+/** Modules of Node of which one file needs some names: that file may import these names, and no other file any. */
+const named: Record<string, Record<string, string[]>> = {
+  'io/http/addresses.ts': { 'node:net': ['BlockList', 'isIP', 'SocketAddress'] },
+  'io/http/verdict.ts': { 'node:crypto': ['hash'] },
+  'io/frames/masking.ts': { 'node:crypto': ['randomBytes'] },
+  'io/frames/message-memory.ts': { 'node:worker_threads': ['markAsUntransferable'] },
+  'api/inspection/channels.ts': { 'node:diagnostics_channel': ['Channel', 'channel'] },
+  'inspect/access.ts': { 'node:crypto': ['timingSafeEqual'] },
+};
 
-function readsAddresses(file: string, text: string): boolean {
-  const imports = Array.from(withoutComments(text).matchAll(/import\s*\{([^}]*)\}\s*from 'node:net'/g));
-  const names = imports.flatMap(([, list = '']) => list.split(',').map((name) => name.trim()));
-  const uses = importsOf(text).filter(({ specifier }) => specifier === 'node:net').length;
-  return file === ADDRESSES && uses === imports.length && names.every((name) => ADDRESS_NAMES.includes(name));
+/** Whether a file has only such names of this module, each time that it imports it. */
+function hasNamesAlone(file: string, text: string, specifier: string): boolean {
+  const allowed = named[file]?.[specifier];
+  if (allowed === undefined) return false;
+  const lists = Array.from(withoutComments(text).matchAll(/import\s*\{([^}]*)\}\s*from '([^']+)'/g)).filter(
+    ([, , from]) => from === specifier,
+  );
+  const names = lists.flatMap(([, list = '']) => list.split(',').map((name) => name.trim()));
+  const uses = importsOf(text).filter((each) => each.specifier === specifier).length;
+  const isAllowed = (name: string) => name === '' || allowed.includes(name.replace(/^type\s+/, ''));
+  return uses === lists.length && names.every(isAllowed);
 }
 
 const layerOf = (file: string) => {
@@ -69,12 +100,14 @@ function unlawfulImports(file: string, text: string): string[] {
   const law = laws[layer] as Law;
   const breaks = ({ specifier, typeOnly }: { specifier: string; typeOnly: boolean }) => {
     if (specifier.startsWith('.')) {
-      const target = layerOf(posix.join(posix.dirname(file), specifier));
-      return !law.values.includes(target) && !(typeOnly && law.types.includes(target));
+      const target = posix.join(posix.dirname(file), specifier);
+      const isAllowed = (places: string[]) => places.includes(layerOf(target)) || places.includes(target);
+      return !isAllowed(law.values) && !(typeOnly && isAllowed(law.types));
     }
-    if (specifier === 'node:net' && readsAddresses(file, text)) return false;
-    if (specifier.startsWith('node:'))
-      return !typeOnly && !law.node.includes('*') && !law.node.includes(specifier);
+    if (specifier.startsWith('node:')) {
+      const isWhole = law.node.includes('*') || law.node.includes(specifier);
+      return !typeOnly && !isWhole && !hasNamesAlone(file, text, specifier);
+    }
     return !law.packages.includes(specifier.split('/')[0] as string);
   };
   return importsOf(text)
@@ -83,9 +116,9 @@ function unlawfulImports(file: string, text: string): string[] {
 }
 
 const outerWorld =
-  /\b(?:set(?:Timeout|Interval|Immediate)\(|new Date\b|Date\.|Date\(|performance\.|process\.hrtime|Math\.random\b)/g;
+  /\b(?:set(?:Timeout|Interval|Immediate)\b|new Date\b|Date\.|Date\(|performance\.|process\.hrtime|Math\.random\b|crypto\.\w+\(|AbortSignal\.timeout\b|fetch\()/g;
 /** The page is text for a browser. */
-const outerPlaces = [/^io\/transports\//, /^io\/clock\.ts$/, /^io\/ticker\.ts$/, /^inspect\/page\.ts$/];
+const outerPlaces = [/^io\/transports\//, /^io\/time\/clock\.ts$/, /^inspect\/page\.ts$/];
 
 function outerWorldIn(file: string, text: string): string[] {
   if (outerPlaces.some((place) => place.test(file))) return [];
@@ -99,52 +132,100 @@ describe('the layers', () => {
     expect(sources.flatMap((file) => unlawfulImports(file, readSource(file)))).toEqual([]);
   });
 
-  test('sockets, timers, time and chance stay in src/io/transports, clock and ticker', () => {
+  test('every source file but index.ts belongs to a layer, and the files that are named exist', () => {
+    expect(sources.filter((file) => layerOf(file) === '')).toEqual(['index.ts']);
+    expect(Object.keys(named).filter((file) => !sources.includes(file))).toEqual([]);
+  });
+
+  test('sockets, timers, time and chance stay in src/io/transports and the clock', () => {
     expect(sources.flatMap((file) => outerWorldIn(file, readSource(file)))).toEqual([]);
   });
 
   test.each([
-    ['io/frame-decoder.ts', "import { connectionMachine } from '../machines/connection-machine.ts';"],
-    ['io/frame-decoder.ts', "import type { Server } from '../api/server.ts';"],
-    ['io/frame-decoder.ts', "import { createServer } from 'node:net';"],
-    ['io/frame-decoder.ts', "import { isIP } from 'node:net';"],
+    // Never to the left.
+    [
+      'io/frames/frame-decoder.ts',
+      "import { connectionMachine } from '../../machines/connection-machine.ts';",
+    ],
+    ['io/frames/frame-decoder.ts', "import type { Server } from '../../api/server/server.ts';"],
+    ['io/frames/frame-decoder.ts', "import type { Session } from '../../connection/session.ts';"],
+    ['machines/connection-machine.ts', "import type { Session } from '../connection/session.ts';"],
+    ['machines/connection-machine.ts', "import {\n  a,\n  b,\n} from '../api/connection/connection.ts';"],
+    ['connection/session.ts', "import type { Core } from '../server/core.ts';"],
+    ['connection/session.ts', "import type { Connection } from '../api/connection/connection.ts';"],
+    ['connection/session.ts', "type A = import('../api/connection/connection.ts').Connection;"],
+    ['server/core.ts', "import { Delivery } from '../api/connection/delivery.ts';"],
+    ['server/core.ts', "import { createInspector } from '../inspect/index.ts';"],
+    ['api/server/server.ts', "import { createInspector } from '../../inspect/index.ts';"],
+    ['api/server/server.ts', "import type { TestClient } from '../../testing/client.ts';"],
+    ['inspect/live.ts', "import { TestClient } from '../testing/client.ts';"],
+    ['index.ts', "export { createInspector } from './inspect/index.ts';"],
+    // To the right, but only types.
+    ['io/writing/outbox.ts', "import { listen } from '../transports/tcp.ts';"],
+    ['machines/connection-machine.ts', "import { decode } from '../io/frames/frame-decoder.ts';"],
+    ['machines/connection-machine.ts', "import { type Frame } from '../io/frames/frame-decoder.ts';"],
+    ['machines/connection-machine.ts', "export * from '../io/frames/utf8.ts';"],
+    ['connection/session.ts', "import { TcpListener } from '../io/transports/tcp.ts';"],
+    ['api/server/server.ts', "import { TcpListener } from '../../io/transports/tcp.ts';"],
+    // Packages.
+    ['io/frames/frame-decoder.ts', "import { Subject } from 'rxjs';"],
+    ['machines/connection-machine.ts', "import { Subject } from 'rxjs';"],
+    ['connection/session.ts', "import { Subject } from 'rxjs';"],
+    ['connection/session.ts', "import { createActor } from 'xstate';"],
+    ['server/core.ts', "import type { Observable } from 'rxjs';"],
+    ['api/server/server.ts', "import 'ws';"],
+    ['index.ts', "export { Subject } from 'rxjs';"],
+    // Node.
+    ['io/frames/frame-decoder.ts', "import { createServer } from 'node:net';"],
+    ['io/frames/frame-decoder.ts', "import { isIP } from 'node:net';"],
+    ['io/frames/frame-decoder.ts', "import { randomBytes } from 'node:crypto';"],
     ['io/http/addresses.ts', "import { isIP, connect } from 'node:net';"],
     ['io/http/addresses.ts', "import net from 'node:net';"],
     ['io/http/addresses.ts', "const net = await import('node:net');"],
-    ['io/frame-decoder.ts', "import { Subject } from 'rxjs';"],
-    ['io/outbox.ts', "import { listen } from './transports/tcp.ts';"],
-    ['machines/connection-machine.ts', "import { decode } from '../io/frame-decoder.ts';"],
-    ['machines/connection-machine.ts', "import { type Frame } from '../io/frame-decoder.ts';"],
-    ['machines/connection-machine.ts', "import {\n  a,\n  b,\n} from '../api/connection.ts';"],
-    ['machines/connection-machine.ts', "import { Subject } from 'rxjs';"],
+    ['io/http/verdict.ts', "import { randomBytes } from 'node:crypto';"],
     ['machines/connection-machine.ts', "import { randomInt } from 'node:crypto';"],
-    ['machines/connection-machine.ts', "export * from '../io/utf8.ts';"],
-    ['api/server.ts', "import { createServer } from 'node:net';"],
-    ['api/server.ts', "import { setTimeout as sleep } from 'node:timers/promises';"],
-    ['api/server.ts', "const net = await import('node:net');"],
-    ['api/server.ts', "import 'ws';"],
-    ['index.ts', "export { Subject } from 'rxjs';"],
+    ['connection/session.ts', "import { channel } from 'node:diagnostics_channel';"],
+    ['server/core.ts', "import { createServer } from 'node:net';"],
+    ['api/server/server.ts', "import { setTimeout as sleep } from 'node:timers/promises';"],
+    ['api/server/server.ts', "import { channel } from 'node:diagnostics_channel';"],
+    ['api/server/server.ts', "const net = await import('node:net');"],
   ])('%s may not say %j', (file, text) => {
     expect(unlawfulImports(file, text)).toHaveLength(1);
   });
 
   test.each([
-    ['machines/connection-machine.ts', "import type { Frame } from '../io/frame-decoder.ts';"],
-    ['api/server.ts', "import type { AddressInfo } from 'node:net';"],
-    ['api/server.ts', "import { map } from 'rxjs/operators';"],
     ['io/transports/tcp.ts', "import { createServer } from 'node:net';"],
     ['io/http/addresses.ts', "import { BlockList, isIP } from 'node:net';"],
-    ['index.ts', "export { encodeMessage } from './io/outbox.ts';"],
-    ['io/frame-decoder.ts', "// import { a } from '../api/server.ts';"],
+    ['io/frames/frame-decoder.ts', "// import { a } from '../../api/server/server.ts';"],
+    ['machines/connection-machine.ts', "import type { Frame } from '../io/frames/frame-decoder.ts';"],
+    ['machines/connection-machine.ts', "import { faults } from '../io/faults.ts';"],
+    ['connection/session.ts', "import { Interpreter } from '../machines/interpreter.ts';"],
+    ['connection/session.ts', "import type { Transport } from '../io/transports/transport.ts';"],
+    ['connection/handshaking.ts', "import { readHandshake } from '../io/http/handshake.ts';"],
+    ['server/listening.ts', "import { TcpListener } from '../io/transports/tcp.ts';"],
+    ['server/admission.ts', "import { Session } from '../connection/session.ts';"],
+    ['api/connection/delivery.ts', "import { isThenable } from '../../connection/is-thenable.ts';"],
+    ['api/server/server.ts', "import { Core } from '../../server/core.ts';"],
+    ['api/server/server.ts', "import type { AddressInfo } from 'node:net';"],
+    ['api/server/server.ts', "import { map } from 'rxjs/operators';"],
+    ['testing/server.ts', "import { MemoryListener } from '../io/transports/memory.ts';"],
+    ['index.ts', "export { encodeMessage } from './io/writing/encoded-message.ts';"],
   ])('%s may say %j', (file, text) => {
     expect(unlawfulImports(file, text)).toEqual([]);
   });
 
-  test.each(['setTimeout(f, 1)', 'new Date()', 'Date.now()', 'performance.now()', 'Math.random()'])(
-    'api/server.ts may not use %s',
-    (use) => {
-      expect(outerWorldIn('api/server.ts', `const a = () => ${use};`)).toHaveLength(1);
-      expect(outerWorldIn('io/clock.ts', `const a = () => ${use};`)).toEqual([]);
-    },
-  );
+  test.each([
+    'setTimeout(f, 1)',
+    'globalThis.setImmediate',
+    'new Date()',
+    'Date.now()',
+    'performance.now()',
+    'Math.random()',
+    'crypto.randomUUID()',
+    'AbortSignal.timeout(1)',
+  ])('api/server/server.ts and the ticker may not use %s', (use) => {
+    expect(outerWorldIn('api/server/server.ts', `const a = () => ${use};`)).toHaveLength(1);
+    expect(outerWorldIn('io/time/ticker.ts', `const a = () => ${use};`)).toHaveLength(1);
+    expect(outerWorldIn('io/time/clock.ts', `const a = () => ${use};`)).toEqual([]);
+  });
 });
