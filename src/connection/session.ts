@@ -188,6 +188,7 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
   requestTerminate(): void {
     this.sending.seal();
     this.reading.forget();
+    this.exhausted();
     this.command({ type: 'connection.terminate' });
   }
 
@@ -370,11 +371,16 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
     this.reading.keepRest(false);
     this.sending.release();
     this.countMemory();
-    this.#host.closed(this);
     this.#abort?.abort(report);
-    const waits = this.reading.hasWaiting;
-    if (waits) this.#lateEnd = new LateEnd(this.#host.ticker, () => this.recipient.ended(report, true));
-    else this.recipient.ended(report, false);
+    if (this.reading.hasWaiting)
+      this.#lateEnd = new LateEnd(this.#host.ticker, () => this.#tellEnd(report, true));
+    else this.#tellEnd(report, false);
+  }
+
+  /** Until this, the connection counts as one of the server's, and a stop waits for it. */
+  #tellEnd(report: CloseReport, hasMore: boolean): void {
+    this.#host.closed(this);
+    this.recipient.ended(report, hasMore);
   }
 
   /** Whether the user was told of the end. */
@@ -392,7 +398,7 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
     const late = this.#lateEnd;
     if (late === undefined || this.report === undefined) return;
     this.#lateEnd = undefined;
-    if (late.cancel()) this.recipient.ended(this.report, false);
+    if (late.cancel()) this.#tellEnd(this.report, false);
     else this.recipient.exhausted();
   }
 

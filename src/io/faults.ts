@@ -89,7 +89,7 @@ export const faults = {
     'messageDeadline',
     1008,
     'message took too long',
-    'a fragmented message took too long',
+    'a message took too long, from its first byte to its last',
   ),
   sendLimit: limit(
     'sendLimit',

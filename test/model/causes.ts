@@ -4,6 +4,7 @@
  *
  * What a change of state shows is not written here but follows from the specification: see `real-connection.ts`.
  */
+import { Buffer } from 'node:buffer';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { ConnectionEvent } from '../../src/machines/connection-ports.ts';
 import {
@@ -243,7 +244,11 @@ function commandCause(leaf: Leaf, name: string, wasOpen: boolean): Cause | Impos
     // Before it is open, only a server that stops has it in hand.
     const isAnswered = leaf === 'handshaking.rejecting' || leaf === 'closed';
     if (name === 'connection.close') {
-      const act = ({ server }: RealLife): void => void server.stop({ deadline: HOUR_MS });
+      const act = async (life: RealLife): Promise<void> => {
+        // A peer that has said nothing is closed without an answer, and gets no event of its own.
+        if (!isAnswered && life.tap.session.reading.bytes === 0) await life.send(Buffer.from('G'));
+        void life.server.stop({ deadline: HOUR_MS });
+      };
       return isAnswered ? { act } : { act, answer: 503, before: aborts(leaf).after ?? [] };
     }
     if (name === 'connection.terminate' && isAnswered) {

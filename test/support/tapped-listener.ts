@@ -13,6 +13,7 @@ import { PATIENCE_MS } from './patience.ts';
 export interface SessionView extends TransportListener {
   readonly state: string;
   readonly machine: Interpreter;
+  readonly reading: { readonly bytes: number };
 }
 
 /** The server's end of one connection. */
