@@ -37,7 +37,7 @@ function readArguments() {
   }
 }
 
-/** Asks the system for its browser; where there is none, the address stands above. */
+/** Opens the system's browser; where there is none, the address is printed above. */
 function openBrowser(url) {
   const [command, ...before] = { darwin: ['open'], win32: ['cmd', '/c', 'start', ''] }[process.platform] ?? [
     'xdg-open',

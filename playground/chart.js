@@ -1,4 +1,4 @@
-// The statechart in the page: lights the state a session is in, and the arrow by which it came there.
+// The statechart in the page: highlights the state a session is in, and the arrow by which it came there.
 
 const DWELL = 240; // ms a state stays lit before the next one, so that an eye can follow a handshake of 1 ms
 

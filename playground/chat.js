@@ -1,4 +1,4 @@
-// The chat panel. The server passes messages on as they are; the names are this page's own affair: each message is
+// The chat panel. The server passes messages on as they are; only this page knows names: each message is
 // JSON, { id, name, text } or { id, name, event: 'joined' | 'left' }.
 
 import { clock } from './bytes.js';

@@ -19,7 +19,7 @@ const files = {
   '/session.js': ['session.js', 'text/javascript'],
 };
 
-// The page needs its own files and its own server, and nothing else in the world.
+// The page loads its own files, connects to its own server, and needs nothing else.
 const safety = {
   'Content-Security-Policy':
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +

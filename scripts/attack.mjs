@@ -1,4 +1,4 @@
-// Attacks a server in every way that hostile or broken peers do, and checks that it stands: each breach has its
+// Attacks a server in every way that hostile or broken peers do, and checks that it holds: each breach has its
 // documented answer, a healthy client beside it is served all along, and afterwards everything is as before.
 // Loopback only; prints a table; exits with 1 if anything did not hold.
 //

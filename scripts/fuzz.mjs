@@ -3,7 +3,7 @@
 //   node scripts/fuzz.mjs [--seconds 60] [--run <number>] [--target <part of a name>]
 //
 // A run is a number from which all its inputs are made: the same run, the same inputs. What is fuzzed, and what must
-// hold, stands in test/fuzz/targets.ts.
+// hold, is in test/fuzz/targets.ts.
 
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';

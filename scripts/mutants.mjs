@@ -1,12 +1,12 @@
 // Changes the statecharts' literals one thing at a time and shows that the tests notice: `npm run mutants`.
 //
-// Prints how many mutants there are, how many died, and every survivor with the reason why it may live. Ends with 1
+// Prints how many mutants there are, how many died, and every survivor with the reason why it may survive. Ends with 1
 // when a survivor has no reason, or a reason has no survivor. `--short` tries every eighth and is part of `npm test`.
 
 import { fileURLToPath } from 'node:url';
 import { createViteServer } from 'vitest/node';
 
-/** Why mutants may live: each of these is the same machine in other words. */
+/** Why mutants may survive: each of these behaves the same as the machine. */
 const REASONS = [
   {
     why: 'A refusal that is listed only says so: no state around it answers the event, so unlisted it is refused too.',

@@ -66,7 +66,7 @@ await ask('stop');
 server.disconnect();
 process.exitCode = checks.every(([, holds]) => holds) ? 0 : 1;
 
-/** So many places talk for so long. */
+/** So many clients talk for so long. */
 async function talk(count, ms, from) {
   const places = Array.from({ length: count }, (_, i) => new Place(port, from + i * 7919));
   const running = places.map((place) => place.run());

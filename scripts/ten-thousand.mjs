@@ -1,6 +1,6 @@
 // Ten thousand connections are opened, each echoes once, all are closed; then the same again. Afterwards the server's
 // process must hold no socket, connection or actor of theirs, its heap must be back near where it began, and the second round
-// must have added next to nothing to the first. Prints the figures; exits with 1 if not.
+// must have added almost nothing to the first. Prints the figures; exits with 1 if not.
 //
 //   npm run build && node scripts/ten-thousand.mjs [connections]
 //

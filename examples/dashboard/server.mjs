@@ -1,4 +1,4 @@
-// A live dashboard of this very process: one RxJS interval measures, everybody who watches gets each reading.
+// A live dashboard of this process: one RxJS interval measures, and everybody who watches gets each reading.
 import { readFileSync } from 'node:fs';
 import { createServer, prepare } from 'portal-ws';
 import { map, pairwise, share, startWith, takeUntil, timer } from 'rxjs';
@@ -40,7 +40,7 @@ const readings$ = timer(0, Number(EVERY_MS)).pipe(
 );
 
 server.path('/live', { onMessage() {} }).connections$.subscribe((watcher) => {
-  // With a key, one who reads slowly gets the newest reading in place of those that wait.
+  // With a key, the newest reading replaces one that still waits for a slow reader.
   readings$
     .pipe(takeUntil(watcher.closed$))
     .subscribe((reading) => watcher.send(reading, { key: 'reading' }));

@@ -1,5 +1,5 @@
 // An upload that streams its fragments to disk: memory stays flat however large the file, and a slow disk holds the
-// sender back by TCP, because nothing more is read until a handler's promise has settled.
+// sender back by TCP, because little more is read until a handler's promise has settled (option `readAhead`).
 import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
@@ -15,7 +15,7 @@ const server = createServer({
   port: Number(PORT),
   host: HOST,
   cap: 256 * 1024 ** 2, // of one message; a larger file comes as several
-  sendLimit: 1024 ** 2, // it would follow cap
+  sendLimit: 1024 ** 2, // the default is cap, where that is larger
   maxFragments: 1_000_000,
   messageDeadline: 3_600_000,
   onRequest: ({ path }) => (path === '/' ? page : undefined),

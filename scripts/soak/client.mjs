@@ -1,5 +1,5 @@
-// One place of the soak: a connection that talks for a while, ends in one of the ways that connections end, well or
-// badly, and begins anew. What it does is drawn from its own series of random numbers, so that a run can be repeated.
+// One client of the soak: a connection that talks for a while, ends in one of the ways that connections end, well or
+// badly, and connects again. What it does is drawn from its own series of random numbers, so that a run can be repeated.
 
 import { closeFrame, frame, head, OPCODE, Peer, sleep } from '../attack/peer.mjs';
 
@@ -29,7 +29,7 @@ const ENDS = [
 ];
 
 export class Place {
-  /** All places together. */
+  /** All clients together. */
   static counts = {
     opened: 0,
     slowHeads: 0,

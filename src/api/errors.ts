@@ -187,7 +187,7 @@ export class UnknownServerError extends UserError {
   }
 }
 
-/** A state that cannot be: a defect of Portal. The connection was failed with 1011; the process lives. */
+/** A defect of Portal. The connection was failed with 1011; the process goes on. */
 export class InternalError extends UserError {
   readonly code = 'ERR_INTERNAL';
   override get name(): string {

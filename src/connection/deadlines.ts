@@ -223,7 +223,7 @@ export class Deadlines implements Waiting {
   }
 }
 
-/** The tick that is `ms` milliseconds behind another; NEVER for Infinity. */
+/** The tick `ms` milliseconds after another; NEVER for Infinity. */
 function later(tick: number, ms: number): number {
   return ms === Number.POSITIVE_INFINITY ? NEVER : tick + Ticker.ticks(ms);
 }

@@ -427,7 +427,7 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
     if (row.error !== undefined) this.recipient.faulted(happened, error);
   }
 
-  /** The machine or this port broke: the connection fails with 1011, the process lives. */
+  /** The machine or this port threw: the connection fails with 1011, the process goes on. */
   broke(cause: unknown): void {
     if (this.report !== undefined) return;
     const { code, reason } = faults.broken;
@@ -459,7 +459,7 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
     processBudget.count(this, bytes, this.#host.settings.memoryBudget);
   }
 
-  /** What stands for this port where an inspector writes out the machine's context. */
+  /** What an inspector shows in place of this port. */
   toJSON() {
     const { id, remoteAddress } = this;
     return { id, path: this.accepted?.head.path ?? '', remoteAddress };

@@ -1,6 +1,6 @@
 /**
- * Who may watch. What an inspector shows is no payload, but it is who is connected, and it can close connections: so it
- * listens on loopback alone unless told otherwise, and beyond that it wants a token.
+ * Who may watch. An inspector shows no payloads, but it shows who is connected, and it can close connections. So it
+ * listens on loopback unless an option says otherwise, and then it needs a token.
  */
 import { Buffer } from 'node:buffer';
 import { timingSafeEqual } from 'node:crypto';
@@ -18,7 +18,7 @@ export function isLoopback(host: string): boolean {
   return name === 'localhost' || name === '::1' || /^127(?:\.\d{1,3}){3}$/.test(name);
 }
 
-/** @throws OptionError when the token is too short, or missing where others than this computer can come. */
+/** @throws OptionError when the token is too short, or missing although other computers can connect. */
 export function checkAccess(host: string, token: string | undefined): void {
   const allowed = `a string of ${MIN_TOKEN_CHARACTERS} characters or more`;
   if (token === undefined) {
@@ -31,7 +31,7 @@ export function checkAccess(host: string, token: string | undefined): void {
   }
 }
 
-/** The refusal for this request; undefined lets it in. */
+/** The HTTP answer that refuses this request; undefined when it is allowed. */
 export function refuse(request: PlainRequest, token: string | undefined): HttpResponse | undefined {
   if (token !== undefined) {
     if (same(tokenOf(request), token)) return undefined;
@@ -39,13 +39,13 @@ export function refuse(request: PlainRequest, token: string | undefined): HttpRe
       'WWW-Authenticate': 'Bearer',
     });
   }
-  // A page elsewhere can point its own name at 127.0.0.1; the browser then says that name in Host.
+  // A foreign page can point its own host name to 127.0.0.1 (DNS rebinding); the browser then sends that name in Host.
   const host = (request.headers.host ?? '').replace(/:\d+$/, '');
   if (isLoopback(host)) return undefined;
   return textResponse(403, `This inspector serves localhost only, not ${host.slice(0, 200)}.`);
 }
 
-/** Whether a page of the inspector itself asks, or a program that is no browser: others may not close connections. */
+/** True for a page of the inspector itself, and for programs that are no browsers. Only these may close connections. */
 export function isOwnPage({ headers }: PlainRequest): boolean {
   const { origin, host } = headers;
   if (origin === undefined) return true;
@@ -56,7 +56,7 @@ function tokenOf({ query, headers }: PlainRequest): string {
   return query.get('token') ?? /^Bearer (.*)$/i.exec(headers.authorization ?? '')?.[1] ?? '';
 }
 
-/** Compares without telling by its time how much was right. */
+/** Compares in constant time, so that the time does not tell how much was right. */
 function same(given: string, token: string): boolean {
   const a = Buffer.from(given);
   const b = Buffer.from(token);

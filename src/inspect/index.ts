@@ -1,15 +1,15 @@
 /**
  * `portal-ws/inspect`: watch a server's machines run.
  *
- * An inspector is a second Portal server beside the one it watches. On a port of its own it stays what it is when the
- * other drains and stops; its own connections are not among those it shows; and that it listens on loopback is a fact
- * of its socket, which no proxy in front of the watched server can undo.
+ * An inspector is a second Portal server beside the one that it watches, on a port of its own. So it goes on when the other
+ * one drains and stops; its own connections are not among those that it shows; and no proxy in front of the watched server
+ * can make it reachable, since its socket listens on loopback.
  *
  *   http://127.0.0.1:5006/          the live page; it needs no internet
  *   ws://127.0.0.1:5006/inspect     the relay, for `createWebSocketReceiver` and `createWebSocketInspector`
  *
- * While an inspector runs, every frame of the watched server is an event of its own, which is slow: it is for looking,
- * not for load.
+ * While an inspector runs, every frame of the watched server is an event of its own. That is slow: use it to look at a
+ * server, not under load.
  */
 import type { Connection } from '../api/connection/connection.ts';
 import { OptionError } from '../api/errors.ts';
@@ -35,9 +35,9 @@ export interface InspectOptions {
   readonly host?: string | undefined;
   /** The relay's path. Default `/inspect`. */
   readonly path?: string | undefined;
-  /** What a watcher must show, as `?token=` or `Authorization: Bearer`; 16 characters or more. */
+  /** What a watcher must send, as `?token=` or `Authorization: Bearer`; 16 characters or more. */
   readonly token?: string | undefined;
-  /** How many events, and how many actors without one, a latecomer gets; 0 to 100,000. Default 200. */
+  /** How many past events, and how many actors without one, a new watcher gets; 0 to 100,000. Default 200. */
   readonly replay?: number | undefined;
   /** Pages of other origins that may use the relay, as the server's option of that name. Default: loopback pages. */
   readonly origins?: '*' | readonly string[] | undefined;
@@ -53,7 +53,7 @@ export interface Inspector {
   readonly relayUrl: string;
   /** The server that serves them. */
   readonly server: Server;
-  /** Stops to watch and to listen; the watched server reads as fast as before. */
+  /** Stops watching and stops listening; the watched server is as fast as before. */
   stop(): Promise<void>;
 }
 
@@ -80,7 +80,7 @@ export async function inspect(server: Server, options: InspectOptions = {}): Pro
     host,
     origins,
     clock,
-    // A watcher that does not keep up misses events; those of an actor with a large context may come long.
+    // A watcher that does not keep up misses events. Events of an actor with a large context may be long.
     overflow: 'drop',
     sendLimit: 16 * MIB,
     onRequest: (request) => refuse(request, token) ?? answer(request),
@@ -120,7 +120,7 @@ export async function inspect(server: Server, options: InspectOptions = {}): Pro
   };
 }
 
-/** The page's own files are inside it; it asks for nothing but its feed. */
+/** The page contains its script and style; it requests nothing but its feed. */
 function answer({ path }: PlainRequest): HttpResponse | undefined {
   if (path !== '/') return textResponse(404, 'There is nothing here. The live page is at /.');
   return {

@@ -1,9 +1,9 @@
 /**
  * What the live page is fed with: a sample of the server several times a second, never each event.
  *
- * A page says which rows it shows and which connection it has chosen; it gets the counts of all, those rows, and the
- * chosen one's events since the last sample. So its cost does not grow with the traffic, and by the count of
- * connections only as far as they are looked through, for which the pace slows down.
+ * A page says which rows it shows and which connection is chosen. It gets the counts of all connections, those rows, and
+ * the chosen connection's events since the last sample. So the cost does not grow with the traffic. It grows with the number
+ * of connections, because a sample looks through all of them; therefore samples become rarer when they take long.
  */
 import type { AnyActorRef, AnyMachineSnapshot, InspectionEvent } from 'xstate';
 import type { Connection } from '../api/connection/connection.ts';
@@ -17,14 +17,14 @@ import { pathOf, snapshotOf } from './wire.ts';
 
 /** Milliseconds between two samples. */
 export const SAMPLE_MS = 200;
-/** Samples may take up to this part of the time. */
+/** The greatest share of the time that samples may take. */
 const SHARE = 0.05;
 /** Events that are remembered, of all connections together. */
 const REMEMBERED = 4096;
 /** Events of the chosen one that a sample carries at most; the newest. */
 const EVENTS_A_SAMPLE = 200;
 const MAX_ROWS = 200;
-/** Bytes that wait for a page that does not read: until it does, it gets no sample. */
+/** While more bytes than this wait for a page that does not read, it gets no sample. */
 const MAX_WAITING_BYTES = 256 * 1024;
 /** The id under which the server's own machine is chosen. */
 const SERVER_ID = 0;
@@ -76,7 +76,7 @@ export class Live {
     const actor = inspected.actorRef as AnyActorRef;
     if (!isOwnActor(actor)) return;
     if (inspected.type === '@xstate.actor') {
-      // The actor may have lived before: its first event here finds it in its present state.
+      // The actor may have existed before: the first event that is seen here finds it in its present state.
       const present = snapshotOf(actor);
       if (present !== undefined) this.#values.set(actor, pathOf(present.value));
     }
@@ -131,7 +131,7 @@ export class Live {
     this.#stop = undefined;
   }
 
-  /** What a page asks for; what cannot be done is answered with `problem`. */
+  /** Does what a page asks for; if that cannot be done, the answer is `problem`. */
   receive(page: Connection, text: Message): void {
     const viewer = this.#viewers.get(page);
     if (viewer === undefined) return;

@@ -1,10 +1,10 @@
 /**
- * The relay: whoever connects hears all that is inspected, in the wire format of `@statelyai/inspect`, and first what
- * was before they came.
+ * The relay: each watcher that connects gets all inspection events, in the wire format of `@statelyai/inspect`, and first
+ * what happened before it came.
  *
- * A latecomer gets every actor in the state it had before the oldest event that is kept, then the kept events: so what
- * it sees adds up. Kept are the last `replay` events, and the newest actors up to as many. Inspectors of other processes
- * may send their own events on the same path; they are passed on, and kept, as they are.
+ * A new watcher gets every actor in the state that it had before the oldest kept event, then the kept events, so that all
+ * it sees is consistent. The last `replay` events are kept, and as many of the newest actors. Inspectors of other processes
+ * may send their own events on the same path; these are passed on and kept unchanged.
  */
 import type { AnyActorRef, InspectionEvent } from 'xstate';
 import type { Connection } from '../api/connection/connection.ts';
@@ -24,7 +24,7 @@ interface Known {
   base: ActorMessage;
   /** Kept events about it. */
   kept: number;
-  /** It has ended: it is forgotten with its last kept event. */
+  /** It has ended: it is forgotten together with its last kept event. */
   ended: boolean;
 }
 
@@ -33,7 +33,7 @@ export class Relay {
   readonly #epochMs: () => number;
   readonly #watchers = new Set<Connection>();
   readonly #known = new Map<string, Known>();
-  /** Of the known ones, those of inspectors elsewhere: their ids may be the same as ours, and their end may never come. */
+  /** Actors that other processes' inspectors told of: their ids may equal ours, and their end may never be told. */
   readonly #foreign = new Set<string>();
   readonly #kept: { readonly key: string; readonly message: WireMessage }[] = [];
 
@@ -42,17 +42,17 @@ export class Relay {
     this.#epochMs = epochMs;
   }
 
-  /** How much is held for latecomers. */
+  /** How much is kept for new watchers. */
   get size(): { events: number; actors: number } {
     return { events: this.#kept.length, actors: this.#known.size };
   }
 
-  /** Somebody has come: tells them what was. */
+  /** A watcher has come: sends it what happened before. */
   join(watcher: Connection): void {
     this.#watchers.add(watcher);
     const actors = [...this.#known.values()];
     const spare = actors.length - this.#replay;
-    // The first is the server itself; of the others the oldest without a kept event are left out.
+    // The first is the server itself. Of the others, the oldest that have no kept event are left out.
     actors.forEach(({ base, kept }, index) => {
       if (index === 0 || index >= spare || kept > 0) watcher.send(JSON.stringify(base));
     });
@@ -63,12 +63,12 @@ export class Relay {
     this.#watchers.delete(watcher);
   }
 
-  /** What the adapter tells. */
+  /** Takes an inspection event of this process. */
   hear(event: InspectionEvent): void {
     if (event.type !== '@xstate.actor' && event.type !== '@xstate.event' && event.type !== '@xstate.snapshot')
       return;
     const actor = event.actorRef as AnyActorRef;
-    // XState announces an actor before it has a snapshot: then its first event does it.
+    // XState announces an actor before it has a snapshot: then it is announced at its first event.
     if (snapshotOf(actor) === undefined) return;
     const at = this.#epochMs();
     if (!this.#known.has(actor.sessionId)) this.#tell(actorMessage(actor, event.rootId, at));
@@ -77,7 +77,7 @@ export class Relay {
     if (event.type === '@xstate.snapshot') this.#tell(snapshotMessage(event, at));
   }
 
-  /** What an inspector elsewhere tells; false when it is no inspection event. */
+  /** Takes an inspection event of another process; false when it is none. */
   receive(sender: Connection, text: Message): boolean {
     const message = readMessage(text);
     if (message === undefined) return false;
@@ -92,7 +92,7 @@ export class Relay {
     for (const watcher of this.#watchers) if (watcher !== sender) watcher.send(text);
   }
 
-  /** A connection is told of again when its path is known: its name contains it. */
+  /** A connection is announced again when its path is known, since its name contains the path. */
   #rename(actor: AnyActorRef, rootId: string, at: number): void {
     const known = this.#known.get(actor.sessionId);
     if (known === undefined) return;
@@ -126,7 +126,7 @@ export class Relay {
     this.#known.delete(oldest);
   }
 
-  /** The oldest kept event goes: what it did is part of its actor now. */
+  /** Drops the oldest kept event: its result becomes the kept state of its actor. */
   #forgetOldest(): void {
     const oldest = this.#kept.shift();
     if (oldest === undefined) return;

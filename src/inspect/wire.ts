@@ -141,7 +141,7 @@ function definitionOf(actor: AnyActorRef): string | undefined {
   return definition;
 }
 
-/** A snapshot as JSON; in that of a server or a connection, what the port says of itself stands in the port's place. */
+/** A snapshot as JSON; in that of a server or a connection, the port is replaced by its `toJSON`. */
 function plain(actor: AnyActorRef, snapshot: unknown): WireSnapshot {
   if (!isOwnActor(actor)) {
     const { status, value, context, output, error } = snapshot as AnyMachineSnapshot;
@@ -169,7 +169,7 @@ function plain(actor: AnyActorRef, snapshot: unknown): WireSnapshot {
 
 function plainEvent(actor: AnyActorRef, event: AnyEventObject): AnyEventObject {
   const { type } = event;
-  // A connection hears of the end of the user's actors below it, with their output.
+  // A connection gets an event when an actor of the user's below it has ended, with that actor's output.
   if (isOwnActor(actor) && !type.startsWith('xstate.')) return event;
   return { type, ...(asJson(event) as object) };
 }

@@ -1,9 +1,9 @@
 /**
  * XState's own actor of a connection, for those who watch.
  *
- * Most connections are watched by nobody, and an actor costs more than a kilobyte and 10 µs: so they live in an
+ * Most connections are watched by nobody, and an actor costs more than a kilobyte and 10 µs. So they run in an
  * `Interpreter` until somebody asks for `connection.actor`, or inspects. Then an actor goes on from there, below the
- * server's actor, with the same port; it stays for the rest of the connection's life.
+ * server's actor, with the same port; it stays until the connection ends.
  *
  * The actor takes its steps from the same table as the interpreter. Its logic is the machine with another `transition`:
  * that runs the step's actions at once, as XState does, and returns the next snapshot, or the same one where nothing

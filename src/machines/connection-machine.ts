@@ -1,7 +1,7 @@
 /**
  * The life of one connection, as a statechart.
  *
- * A connection is born **handshaking**: the request head is read, perhaps an `authorize` is awaited, and the answer is
+ * A connection begins by **handshaking**: the request head is read, perhaps an `authorize` is awaited, and the answer is
  * 101 or an HTTP error. From then on it is **open**, between messages, or **fragmenting**, inside a message that comes
  * in more than one frame (RFC 6455 5.4). It ends by **closing**, in one of three ways:
  *

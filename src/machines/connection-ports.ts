@@ -18,7 +18,7 @@ export type FrameName = 'continuation' | 'text' | 'binary' | 'close' | 'ping' | 
 export interface CloseReport {
   /** The close code (RFC 6455 7.1.5): 1005 when a Close carried none, 1006 when the connection was lost without one. */
   readonly code: number;
-  /** The reason in the Close frame, or this server's own word where there was none. */
+  /** The reason in the Close frame, or a text of this server where there was no Close. */
   readonly reason: string;
   /** True when Close frames went both ways (RFC 6455 7.1.4). */
   readonly wasClean: boolean;
@@ -125,9 +125,9 @@ export interface ConnectionPort {
   announce(state: ConnectionState, event: ConnectionEvent['type']): void;
   /** Closes the socket if it is still open, releases everything, and reports the end, once. */
   finish(report: CloseReport): void;
-  /** An action threw, which none should: the connection fails with 1011, the process lives. */
+  /** An action threw, which none should: the connection fails with 1011, the process goes on. */
   broke(cause: unknown): void;
 
-  /** What stands for this port where a snapshot is written as JSON. */
+  /** What a snapshot shows in place of this port, where it is written as JSON. */
   toJSON(): ConnectionFacts;
 }

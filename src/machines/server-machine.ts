@@ -78,7 +78,7 @@ export const serverMachine = machineSetup.createMachine({
   initial: 'stopped',
   states: {
     stopped: {
-      description: 'No port is open and no connection lives.',
+      description: 'No port is open, and there is no connection.',
       on: {
         'server.start': { target: 'starting' },
         'server.stop': { actions: 'settleStop' },

@@ -35,7 +35,7 @@ export interface Remaining {
 export interface ServerPort {
   /** Opens the port; answers `listener.ready` or `listener.failed`. */
   listen(): void;
-  /** Stops accepting and closes the port; answers `listener.closed`. Connections live on. */
+  /** Stops accepting and closes the port; answers `listener.closed`. Connections stay open. */
   closeListener(): void;
   /**
    * Asks every connection to close (RFC 6455 7.1.2), those that never sent a byte aside: they are destroyed. Arms the
@@ -50,15 +50,15 @@ export interface ServerPort {
   connectionEnded(): void;
   /** A connection's machine broke on an impossible state; the same answer. */
   connectionBroke(error: unknown): void;
-  /** The start that was asked for has come to its end: the server listens. */
+  /** Resolves the promise of the start: the server listens. */
   settleStart(): void;
-  /** It came to nothing, also one that waits for the end of a stop. Without an error: because of a stop. */
+  /** Rejects the promise of the start, also of one that waits for the end of a stop. Without an error: a stop is the reason. */
   rejectStart(error: Error | undefined): void;
-  /** A start was asked for during a stop: it begins after that. */
+  /** A start was asked for during a stop: it begins after the stop. */
   startAfterStop(): void;
-  /** The stop has come to its end; answers `server.start` when a start waits for that. */
+  /** Resolves the promise of the stop; answers `server.start` when a start waits for that. */
   settleStop(): void;
   announce(state: ServerState, error?: Error): void;
-  /** What stands for this port where a snapshot is written as JSON. */
+  /** What a snapshot shows in place of this port, where it is written as JSON. */
   toJSON(): object;
 }

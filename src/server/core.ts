@@ -228,7 +228,7 @@ export class Core implements ServerPort, Host<Session>, AdmissionHost, Listening
     return this.#counters.stats(this.state, this.sessions);
   }
 
-  /** What stands for this port where an inspector writes out the machine's context. */
+  /** What an inspector shows in place of this port. */
   toJSON() {
     return { state: this.state, connections: this.sessions.size };
   }

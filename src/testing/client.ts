@@ -1,5 +1,5 @@
 /**
- * The other side of a connection, for tests: a well-behaved client in memory, until it is told to misbehave.
+ * The other side of a connection, for tests: a client in memory. It behaves well unless a test makes it misbehave.
  *
  * It answers Pings and Closes as a browser does. Each of its promises resolves with what was awaited, or rejects with an
  * error that says what happened instead.
@@ -15,14 +15,14 @@ import { ClientPeer, type PeerFrame } from './peer.ts';
 
 export type TestMessage = string | Uint8Array;
 
-/** How a client calls. */
+/** How a client connects. */
 export interface ConnectOptions {
-  /** More headers, or others in place of the usual ones; null leaves one out. */
+  /** More headers, or other values for the usual ones; null leaves one out. */
   readonly headers?: Readonly<Record<string, string | null>> | undefined;
   readonly origin?: string | undefined;
   /** Subprotocols to offer, best first. */
   readonly subprotocols?: readonly string[] | undefined;
-  /** Where the call comes from. Default `127.0.0.1`. */
+  /** The client's address. Default `127.0.0.1`. */
   readonly remoteAddress?: string | undefined;
   /** Answers pings. Default true. */
   readonly pongs?: boolean | undefined;
@@ -36,11 +36,11 @@ export interface ConnectOptions {
 export interface ClientClose {
   readonly code: number;
   readonly reason: string;
-  /** The server said Close. */
+  /** The server sent a Close. */
   readonly wasClean: boolean;
 }
 
-/** The server's answer to the handshake was no 101. */
+/** The server answered the handshake with something else than 101. */
 export class HandshakeRefused extends Error {
   override readonly name = 'HandshakeRefused';
   readonly status: number;
@@ -106,7 +106,7 @@ export class TestClient implements AsyncIterable<TestMessage> {
     return this.#peer.response?.headers ?? {};
   }
 
-  /** The subprotocol agreed on, or an empty string. */
+  /** The subprotocol that the server chose, or an empty string. */
   get subprotocol(): string {
     return this.headers['sec-websocket-protocol'] ?? '';
   }
@@ -163,7 +163,7 @@ export class TestClient implements AsyncIterable<TestMessage> {
     return this.closed;
   }
 
-  // ------------------------------------------------------------------ one that does not
+  // ------------------------------------------------------------------ a client that misbehaves
 
   /** Sends one frame, right or wrong. */
   sendFrame(frame: ClientFrame): void {
@@ -181,17 +181,17 @@ export class TestClient implements AsyncIterable<TestMessage> {
     this.#peer.send(bytes.slice());
   }
 
-  /** Reads no more, and so answers nothing: what the server sends piles up on its side. */
+  /** Stops reading, and so answers nothing: what the server sends waits at the server. */
   stall(): void {
     this.#transport.pause();
   }
 
-  /** Reads on. */
+  /** Reads again. */
   resume(): void {
     this.#transport.resume();
   }
 
-  /** Ends its side without a Close (TCP: FIN), and is gone. */
+  /** Ends the connection without a Close (TCP: FIN). */
   drop(): void {
     this.#transport.destroy();
     this.#ended(this.#peer.close);

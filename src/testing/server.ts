@@ -1,5 +1,5 @@
 /**
- * A server for tests: no port, and time that stands still until it is told to go on.
+ * A server for tests: no port, and a clock that only moves when a test advances it.
  */
 import type { ServerOptions } from '../api/options/options.ts';
 import { createServer } from '../api/server/registry.ts';

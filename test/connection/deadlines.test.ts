@@ -1,4 +1,4 @@
-/** The deadlines of a connection: each on both sides of its moment, by a clock that stands still. */
+/** The deadlines of a connection: each on both sides of its moment, by a clock that the test advances. */
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { readOptions } from '../../src/api/options/options.ts';

@@ -1,6 +1,6 @@
 // The first five minutes of a new user: the package as it is packed, installed into an empty folder; the README's first
 // block; a browser that talks to it; and the ten likeliest mistakes, each of which says what happened, why, and what
-// to do, in the words of docs/how-to/when-something-goes-wrong.md.
+// to do, as told in docs/how-to/when-something-goes-wrong.md.
 
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,7 +12,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Browser, executable, launchBrowser, skipped } from '../clients/chromium.ts';
 import { root } from '../package/source.ts';
-import { blocksOf, compile, endAll, heard, programsOf, run, serve } from './pages.ts';
+import { blocksOf, compile, endAll, heard, programsOf, refused, run, serve } from './pages.ts';
 
 const mistakes = 'docs/how-to/when-something-goes-wrong.md';
 const said = blocksOf(mistakes)
@@ -90,7 +90,7 @@ describe(`a browser${skipped}`, { skip: executable === undefined }, () => {
     );
   }
 
-  test('path forgotten', async () => {
+  test('no such path', async () => {
     const program = await onMessage('');
     expect(await talk(program, '/ecko')).toEqual({ code: 1006, reason: '' });
     await toldOf(program, 1);
@@ -167,8 +167,14 @@ test('two servers of one name: the process ends and says so', async () => {
   expect(program.said.err).toContain(said[8]);
 });
 
-test('the page has a text for each of the ten, and its program passes the type checker and hears of a fault', async () => {
-  expect(said).toHaveLength(10);
+test('authorize returned something else: the peer gets 500, the server says what', async () => {
+  const program = await start(`server.path('/', { authorize: () => ({ ok: false }) });`);
+  expect(await refused(program.url)).toMatchObject({ status: 500 });
+  await toldOf(program, 10);
+});
+
+test('the page has a text for each of the eleven, and its program passes the type checker and hears of a fault', async () => {
+  expect(said).toHaveLength(11);
   const { complaints, programs } = await compile(mistakes);
   expect(complaints).toBe('');
   const program = await serve(programs.get(mistakes)?.[0]);

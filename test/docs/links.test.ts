@@ -5,8 +5,9 @@ import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { filesUnder, root } from '../package/source.ts';
 
-const pages = ['README.md', 'examples/README.md', ...filesUnder('docs').map((file) => `docs/${file}`)].filter(
-  (file) => file.endsWith('.md'),
+const OTHERS = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'examples/README.md', 'bench/README.md'];
+const pages = [...OTHERS, ...filesUnder('docs').map((file) => `docs/${file}`)].filter((file) =>
+  file.endsWith('.md'),
 );
 
 const withoutCode = (text: string) => text.replace(/^```[\s\S]*?^```$/gm, '').replace(/`[^`\n]*`/g, '');

@@ -405,7 +405,7 @@ describe('in the midst of an event the actor waits for that to be done', () => {
     expect(await word(client)).toBe('close 1001');
     await client.sendBytes(closeFrame(1001));
     client.fin();
-    // The clock stands still: the deadline does not help.
+    // The clock does not move: no deadline ends this.
     expect(await stopping).toEqual({ connections: 1, terminated: 0, refused: 0, handlers: 0 });
   });
 

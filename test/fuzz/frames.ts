@@ -1,6 +1,6 @@
 /**
  * Frames made from a grammar: mostly what a client may send, in an order in which it may send it, with a fault here
- * and there, so that the laws behind the first one are reached.
+ * and there, so that rules that are checked after the first one are reached.
  */
 import { Buffer } from 'node:buffer';
 import { bytes, closePayload, type FrameFields, frame, OPCODE } from '../support/raw-client.ts';

@@ -84,7 +84,7 @@ const HEADERS: [name: string, values: string[]][] = [
   ['X-Long', ['x'.repeat(300), '\t x \t', '\x80\xff', 'a\0b', '\x7f']],
 ];
 
-/** The bytes that a fuzzed head parser gets: grammar, accidents to it, or noise; perhaps with frames behind. */
+/** The bytes that a fuzzed head parser gets: grammar, accidents to it, or noise; perhaps followed by frames. */
 export function headBytes(chance: Chance): Uint8Array {
   if (chance.oneIn(15)) return chance.bytes(chance.below(300));
   const head = Buffer.from(headOf(chance), 'latin1');

@@ -12,7 +12,7 @@ afterEach(async () => {
   for (const inspector of inspectors.splice(0)) await inspector.stop();
 });
 
-/** An inspector on a free port; it is stopped behind the test. */
+/** An inspector on a free port; it is stopped after the test. */
 export async function watch(server: Parameters<typeof inspect>[0], options: InspectOptions = {}) {
   const inspector = await inspect(server, { port: 0, ...options });
   inspectors.push(inspector);

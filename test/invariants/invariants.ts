@@ -24,7 +24,7 @@ export function check(said: Said, world: World): void {
 
 function checkAlways(said: Said, world: World): void {
   const { delivered, handled, states, wire, written, sent } = world;
-  // Every rule for a server's frames: one Close at most, and nothing behind it.
+  // Every rule for a server's frames: one Close at most, and nothing after it.
   expect([written.fault, wire.fault]).toEqual([undefined, undefined]);
   // Only what was said completely and validly, in order, and once.
   expect(delivered).toEqual(said.messages.slice(0, delivered.length));

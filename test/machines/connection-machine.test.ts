@@ -99,7 +99,7 @@ describe('whatever the events', () => {
   });
 });
 
-/** The events, as long as the actor lives: XState's development build warns of those sent to an ended one. */
+/** The events, until the actor has ended: XState's development build warns of those sent to an ended one. */
 function* withoutLate(
   actor: ReturnType<typeof connection>['actor'],
   events: readonly ConnectionEvent[],

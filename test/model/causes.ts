@@ -30,7 +30,7 @@ export interface Cause {
   /** What the user sees before the state changes, and after. */
   readonly before?: readonly string[];
   readonly after?: readonly string[];
-  /** Events that the cause brings behind this one. */
+  /** Events that the cause brings after this one. */
   readonly brings?: readonly ConnectionEvent[];
 }
 
@@ -102,7 +102,7 @@ function socketCause(leaf: Leaf, name: string): Cause | Impossible {
     // Where our side has ended already, the peer's FIN is the end of the socket as well.
     return { act, ...(isEnded(leaf) ? { brings: [{ type: 'socket.closed' }] } : {}), ...aborts(leaf) };
   }
-  // Both sides have ended; before that, only a fault of this process closes a socket without a word.
+  // Both sides have ended; before that, only a fault of this process closes a socket without a FIN or an error.
   const act = async (life: RealLife): Promise<void> => {
     if (isEnded(leaf)) life.client.fin();
     else life.tap.lose();
@@ -205,7 +205,7 @@ function callbackCause(leaf: Leaf, name: string, wasOpen: boolean): Cause | Impo
     const isFatal = decision === 'close' && !isLocal(leaf);
     const isAnswered = decision === 'retry' && leaf === 'open';
     const wire = isFatal ? ['close 1011 "internal error"'] : isAnswered ? ['text "boom"'] : [];
-    // Behind a handler's command comes the word to read on, here into a connection that has failed.
+    // After a handler's command comes `read.continue`, here to a connection that has failed.
     const brings: ConnectionEvent[] = isFatal ? [{ type: 'read.continue' }] : [];
     return { act, before, wire, after: decision === 'retry' ? [call] : [], brings };
   }

@@ -1,5 +1,5 @@
 // What a handler commands is done when it has returned and before the next frame of the same chunk; and a frame that
-// changes the state is handled before the frame behind it is looked at, whatever else tells the reading to go on.
+// changes the state is handled before the next frame is decoded, whatever else makes the reading go on.
 
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Connection, createServer, type Message, type Server } from '../../src/index.ts';

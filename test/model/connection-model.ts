@@ -16,7 +16,7 @@ import { leafOf } from './triples.ts';
 
 export type Snapshot = SnapshotFrom<ConnectionMachine>;
 
-/** Where a snapshot stands, in words. */
+/** The state of a snapshot, as text. */
 function wordsOfSnapshot(snapshot: Snapshot): string {
   return `${leafOf(snapshot)}, ${wordsOfReport(snapshot.context.report)}`;
 }

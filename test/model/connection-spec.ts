@@ -256,7 +256,7 @@ export const connectionSpec: { readonly [Name in Leaf]: Readonly<Record<string, 
   closed: {},
 };
 
-/** Where the specification stands in one path. */
+/** The state of the specification along one path. */
 export class ConnectionOracle {
   leaf: Leaf = 'handshaking.reading';
   /** What is known of the end so far. */

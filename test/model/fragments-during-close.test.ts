@@ -81,7 +81,7 @@ class Scene {
     await tap?.until('what was sent', () => tap.receivedBytes === this.#sentBytes);
   }
 
-  /** The end of the scene: the report, with no frame behind our Close and the end of TCP as told. */
+  /** The end of the scene: the report, with no frame after our Close, and the end of TCP as given. */
   async end(): Promise<CloseReport> {
     const report = await this.closed;
     await this.client.ended();

@@ -216,7 +216,7 @@ function actionLists(
       const list = own.toSpliced(index - 1, 2, action, own[index - 1] as Action);
       changed.push({ what: `${name} one earlier`, list });
     }
-    // The next in the list of all actions stands for the others.
+    // The next in the list of all actions represents the others.
     const other = others[(others.indexOf(name) + 1) % others.length] as string;
     changed.push({ what: `${other} for ${name}`, list: own.toSpliced(index, 1, other) });
     if (typeof action !== 'string' && action.params !== undefined) {

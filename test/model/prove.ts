@@ -112,7 +112,7 @@ export function proveAlong<Event extends EventObject>(
   return problems;
 }
 
-/** For each state of a specification the shortest way there, once with each event behind it. */
+/** For each state of a specification the shortest path to it, once followed by each event. */
 export function waysThrough<Event>(
   first: string,
   samples: readonly { readonly name: string; readonly event: Event }[],

@@ -1,6 +1,6 @@
 /**
  * One connection of a real server over a real socket, as a path of the model needs it: a raw client on one side, the
- * user's handlers and subscribers on the other, each writing down what it sees, and a clock that stands still.
+ * user's handlers and subscribers on the other, each writing down what it sees, and a clock that moves only when it is advanced.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { type Connection, createServer, PortalError, type Server } from '../../src/index.ts';
@@ -142,7 +142,7 @@ export class RealLife {
     return seen;
   }
 
-  /** Reads the answer to the request head, and nothing behind it. */
+  /** Reads the answer to the request head, and nothing after it. */
   async expectAnswer(status: number): Promise<void> {
     const answer = status === 101 ? await this.client.handshake() : await this.client.response();
     if (answer.status !== status) throw new Error(`answered ${answer.status}, specified is ${status}`);

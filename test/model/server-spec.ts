@@ -144,7 +144,7 @@ export const serverSpec: { readonly [Name in ServerLeaf]: Readonly<Record<string
   },
 };
 
-/** Where the specification stands in one path. */
+/** The state of the specification along one path. */
 export class ServerOracle {
   state: ServerLeaf = 'stopped';
   error = '';

@@ -20,7 +20,7 @@ describe('starts and stops', () => {
     await expect(second).rejects.toThrow('stopped before it listened');
     await Promise.all([...stops, third]);
     expect(server.state).toBe('listening');
-    // A closed port's handle goes in the turn behind.
+    // The handle of a closed port is gone one turn later.
     await turn();
     expect(process.getActiveResourcesInfo().filter((name) => name === 'TCPServerWrap')).toHaveLength(1);
     const [again, last] = [server.stop().then(() => server.start()), server.stop()];

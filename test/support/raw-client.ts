@@ -193,7 +193,7 @@ export class RawClient {
     return client;
   }
 
-  /** Drops every connection that a test left open, without a word. For `afterEach`. */
+  /** Drops every connection that a test left open, without a Close. For `afterEach`. */
   static destroyAll(): void {
     for (const client of RawClient.#open) client.destroy();
   }

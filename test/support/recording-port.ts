@@ -14,7 +14,7 @@ import type {
 } from '../../src/machines/connection-ports.ts';
 import type { ServerPort, ServerState } from '../../src/machines/server-ports.ts';
 
-/** What stands in place of a report before the end of a connection begins. */
+/** What is recorded in place of a report before the end of a connection begins. */
 export const NO_REPORT = 'none yet';
 
 /** A report in the words of the specification: `1006 "" lost, server`. */

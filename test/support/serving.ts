@@ -1,6 +1,6 @@
 /**
  * A server for one test, on an ephemeral port of the loopback address, and clients that have shaken hands with it.
- * Whatever a test leaves running is stopped behind it.
+ * Whatever a test leaves running is stopped after it.
  */
 import { once } from 'node:events';
 import { firstValueFrom, type Observable } from 'rxjs';
@@ -18,7 +18,7 @@ import { ManualClock } from '../../src/io/time/manual-clock.ts';
 import { PATIENCE_MS } from './patience.ts';
 import { type ConnectOptions, OPCODE, RawClient } from './raw-client.ts';
 
-/** A server under test. Time stands still for it until `clock.advance`. */
+/** A server under test. Its time moves only by `clock.advance`. */
 export interface Served {
   readonly server: Server;
   readonly port: number;

@@ -56,12 +56,12 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
     return this.#session.accepted?.head.path ?? '';
   }
 
-  /** What stands for `:name` in the path's pattern, percent-decoded. */
+  /** The values of `:name` in the path's pattern, percent-decoded: `/`, line breaks and NUL can be in them. */
   get params(): P {
     return (this.#user.params ?? NO_PARAMS) as P;
   }
 
-  /** What stands behind `?` in the address; a new object each time. */
+  /** The query of the request's address, after `?`; a new object each time. */
   get query(): URLSearchParams {
     return new URLSearchParams(this.#session.accepted?.head.query ?? '');
   }
@@ -137,7 +137,7 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
    * to encode. The bytes are copied: they are yours again when it returns. With `key`, it takes the place of a waiting
    * message of the same key.
    *
-   * `sent`: on its way. `queued`: behind what the peer has not read. `dropped`: `sendLimit` was reached. `closed`: the
+   * `sent`: on its way. `queued`: it waits until the peer has read what was sent before. `dropped`: `sendLimit` was reached. `closed`: the
    * connection takes no more messages. Never throws for a closed connection.
    * @throws TypeError for anything but a string, a Uint8Array or a prepared message; what the codec throws.
    */
@@ -155,7 +155,7 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
 
   /**
    * Sends one message in fragments, as its pieces come (RFC 6455 5.4): all strings, or all bytes. Control frames pass
-   * between them, other messages wait behind. Waits for the peer to read before it takes the next piece.
+   * between them; other messages wait until its end. Waits for the peer to read before it takes the next piece.
    *
    * Resolves as `send` returns. When the pieces fail, the message cannot be finished: the connection is closed with
    * 1011 and the promise rejects.
@@ -183,8 +183,7 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
 
   /**
    * Begins the closing handshake (RFC 6455 7.1.2); messages that wait go first, later ones are refused. What the peer
-   * sent before it saw our Close is still delivered. Closing twice changes nothing. Don't await `closed$` in a handler
-   * behind it: the handler's own promise holds reading back, the peer's Close too, until `closeDeadline`.
+   * sent before it saw our Close is still delivered. Closing twice changes nothing.
    * @throws RangeError for a code that may not be sent, or a reason over 123 bytes of UTF-8.
    */
   close(code: CloseKeyword | number = 1000, reason = ''): void {
@@ -198,12 +197,12 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
     this.#session.requestTerminate();
   }
 
-  /** Stops reading; the peer is held back by TCP. Messages of the chunk in hand wait. */
+  /** Stops reading; the peer is held back by TCP. Messages that were read already wait. */
   pause(): void {
     this.#session.requestPause();
   }
 
-  /** Reads on after `pause`. */
+  /** Reads again after `pause`. */
   resume(): void {
     this.#session.requestResume();
   }
@@ -248,7 +247,7 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
     return this.#user.own.get('state').observable;
   }
 
-  /** How it ended: one report, also for those who come late; then completes. */
+  /** How it ended: one report, also to late subscribers; then completes. */
   get closed$(): Observable<CloseReport> {
     return this.#user.own.get('closed').observable;
   }

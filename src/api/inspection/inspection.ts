@@ -114,7 +114,7 @@ function* actorsOf({ actor, sessions }: Core): Iterable<InspectionEvent> {
   for (const session of sessions) yield { type: '@xstate.actor', actorRef: session.actor, rootId };
 }
 
-/** Hears the actor system from now on; returns what ends that. */
+/** Observes the actor system from now on; the returned function ends that. */
 function listen({ actor }: Core, hear: (event: InspectionEvent) => void): () => void {
   const subscription = actor.system.inspect(hear);
   return () => subscription.unsubscribe();
@@ -139,7 +139,7 @@ function withoutPayload(inspected: InspectionEvent): InspectionEvent {
   return inspected;
 }
 
-/** An event of the server's or a connection's machine without what a peer or a user said in it. */
+/** An event of the server's or a connection's machine, without the payloads and reasons of peers and users. */
 export function discreetEvent(event: AnyEventObject): AnyEventObject {
   const { type } = event;
   switch (type) {
@@ -176,7 +176,7 @@ export function discreetSnapshot(snapshot: AnyMachineSnapshot): AnyMachineSnapsh
   } as AnyMachineSnapshot;
 }
 
-/** The reason of a clean close is the peer's own; those of the other ends are this server's words. */
+/** The reason of a clean close comes from the peer; any other reason is a text of this server. */
 export function discreetReport(report: CloseReport): CloseReport {
   return report.wasClean ? { ...report, reason: '' } : report;
 }

@@ -2,8 +2,8 @@
  * Typed messages: what the messages of a path mean.
  *
  * A codec is any Standard Schema (zod, valibot, ArkType and others are one as they are), which then describes JSON in
- * text messages, or a pair of functions of your own. What it makes of a message is what handlers and streams get; what
- * it throws, or rejects with, says that the message does not fit.
+ * text messages, or a pair of functions of your own. Handlers and streams get what it returns for a message. If it throws or
+ * rejects, the message does not fit.
  */
 import { isThenable } from '../../connection/is-thenable.ts';
 import type { Message } from '../../connection/recipient.ts';
@@ -13,9 +13,9 @@ import type { SchemaIssue, SchemaResult, StandardSchema } from './schema.ts';
 
 /** A codec of your own. */
 export interface Codec<In = unknown, Out = In> {
-  /** A message's value. Throws when it does not fit; a promise holds reading back until it settles, in order. */
+  /** The value of a message. Throws when the message does not fit. If it returns a promise, the next message waits for it. */
   decode(message: Message): In | PromiseLike<In>;
-  /** The message that says a value; its throw is that of `connection.send`. */
+  /** The message for a value. What it throws, `connection.send` throws. */
   encode(value: Out): Message;
 }
 
@@ -43,7 +43,7 @@ type OutgoingOf<C> =
 
 /** How the messages of a path are typed, beside its handlers. */
 export interface Typing<One extends AnyCodec = AnyCodec, Many extends AnyCodec = AnyCodec> {
-  /** What its messages mean; with `codecs`, for a connection that agreed on none of them. */
+  /** The codec of its messages; with `codecs`, for connections on which none of those subprotocols was chosen. */
   readonly codec?: One | undefined;
   /** Codecs by subprotocol, best first; without `codec`, a peer that offers none of them is refused with 400. */
   readonly codecs?: Readonly<Record<string, Many>> | undefined;
@@ -135,7 +135,7 @@ export function toCodec(option: string, codec: AnyCodec): Codec {
 export class Codecs {
   readonly #one: Codec | undefined;
   readonly #many = new Map<string, Codec>();
-  /** A message that does not fit is put to `onError` for its decision. */
+  /** `onError` decides about a message that does not fit. */
   readonly asks: boolean;
 
   /** @throws OptionError for what is no codec, and for a subprotocol without one. */
@@ -167,12 +167,12 @@ export class Codecs {
     return [...this.#many.keys()];
   }
 
-  /** What messages mean under a subprotocol, or without one (`''`). */
+  /** The codec for a subprotocol, or without one (`''`). */
   for(subprotocol: string): Codec | undefined {
     return this.#many.get(subprotocol) ?? this.#one;
   }
 
-  /** Whether nobody could read what comes under this subprotocol. */
+  /** Whether there is no codec for messages of this subprotocol. */
   refuses(subprotocol: string): boolean {
     return this.#many.size > 0 && this.for(subprotocol) === undefined;
   }

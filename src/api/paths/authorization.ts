@@ -1,5 +1,5 @@
 /**
- * What a user's `authorize` says, read strictly: nobody comes in by a mistake.
+ * What a user's `authorize` returns, read strictly: nobody is let in by a mistake.
  */
 import type { Answer, Opening } from '../../connection/recipient.ts';
 import { fault } from '../../io/faults.ts';
@@ -16,7 +16,7 @@ const ALLOWED =
 const ACCEPTANCE_KEYS = ['data', 'subprotocol', 'headers'];
 const RESPONSE_KEYS = ['status', 'headers', 'body'];
 
-/** A verdict, once it was found to be one. */
+/** What `authorize` returned, after the check. */
 export type ReadVerdict =
   | { readonly kind: 'accepted'; readonly data: unknown; readonly answer: Answer }
   | { readonly kind: 'refused'; readonly answer: Answer };

@@ -1,5 +1,5 @@
 /**
- * What a user writes for a path: handlers, and the decision whom to let in. Only types.
+ * What a user writes for a path: handlers, and `authorize`. Only types.
  */
 
 import type { Fragment, Message } from '../../connection/recipient.ts';
@@ -38,12 +38,12 @@ export interface Acceptance<Data> {
   readonly headers?: HeadersInput | undefined;
 }
 
-/** What `authorize` says: let in (also `true`), 403 (`false`), or any HTTP response. Nothing said lets nobody in. */
+/** What `authorize` returns: `true` or an `Acceptance` to let in, `false` for 403, or any HTTP response. All else is a 500. */
 export type Verdict<Data> = Acceptance<Data> | HttpResponse | boolean;
 
 /**
- * The handlers of a path; the server's own serve those that a path leaves out. A handler that returns a promise holds
- * back its own connection until that settles; one that throws or rejects is put to `onError`.
+ * The handlers of a path; where a path leaves one out, that of the server is used. While the promise of a handler is
+ * pending, the next message of its connection waits. If a handler throws or rejects, `onError` decides.
  */
 export interface Handlers<Data = unknown, P extends Params = Params, In = Message, Out = In> {
   /** Once for each connection, before its first message is read. */
@@ -52,7 +52,7 @@ export interface Handlers<Data = unknown, P extends Params = Params, In = Messag
   onMessage?: ((connection: Connection<Data, P, In, Out>, message: In) => unknown) | undefined;
   /** Each data frame as it arrives. A path with this alone never assembles a message. */
   onFragment?: ((connection: Connection<Data, P, In, Out>, fragment: Fragment) => unknown) | undefined;
-  /** Once for each connection that was open, and last. */
+  /** Once for each connection that was open, as the last of its handlers; messages that wait may delay it for one second. */
   onClose?: ((connection: Connection<Data, P, In, Out>, report: CloseReport) => unknown) | undefined;
   /**
    * What went wrong. After a handler's own failure the answer decides: `'close'` (1011, also when nothing is

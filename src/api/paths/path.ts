@@ -49,7 +49,7 @@ export class Streams<Data = unknown, P extends Params = Params> {
       failed(error, (value as { connection?: Connection } | undefined)?.connection);
     this.messages = new Stream(withConnection);
     this.lifecycle = new Stream(withConnection);
-    // A subscriber to errors that throws would be told of itself: its error is told to nobody twice.
+    // What a subscriber to errors$ throws cannot go to errors$ again: it is a warning.
     this.errors = new Stream(warn);
   }
 }
@@ -58,7 +58,7 @@ export class Streams<Data = unknown, P extends Params = Params> {
 export class Path<Data = unknown, P extends Params = Params, In = Message, Out = In> {
   /** As it was given, such as `/prices/:symbol`. */
   readonly pattern: string;
-  /** What serves this path: its own handlers, and the server's for those it leaves out. @internal */
+  /** The handlers that are called: its own, and the server's for those that it leaves out. @internal */
   handlers: Handlers;
   /** @internal */
   readonly streams: Streams;

@@ -1,6 +1,6 @@
 /**
- * Which path of a server a request is for. Segments are tried exact first, then a parameter, then `*`; the time is
- * linear in the length of the request's path for patterns without a shared parameter prefix.
+ * Which path of a server a request is for. For each segment, an exact match is tried first, then a parameter, then `*`. The
+ * time is linear in the length of the request's path, unless patterns share a prefix with parameters.
  */
 import { OptionError } from '../errors.ts';
 
@@ -25,9 +25,9 @@ type ParamNames<Pattern extends string> = Pattern extends `${infer Head}/${infer
 interface Node<T> {
   readonly exact: Map<string, Node<T>>;
   parameter: Node<T> | undefined;
-  /** What ends here, with the names of its parameters in order. */
+  /** The route of a pattern that ends here, with the names of its parameters in order. */
   leaf: { route: T; names: readonly string[] } | undefined;
-  /** A `*` that takes one segment or more. */
+  /** The route of a `*` here, which matches one segment or more. */
   rest: { route: T; names: readonly string[] } | undefined;
 }
 
@@ -46,7 +46,7 @@ export class Router<T> {
 
   /**
    * Adds a pattern: `/echo`, `/prices/:symbol`, `/files/*`, or `*` for every path.
-   * @throws OptionError when the pattern is malformed, or takes exactly the paths of another one.
+   * @throws OptionError when the pattern is malformed, or matches exactly the paths of another one.
    */
   add(pattern: string, route: T): void {
     const segments = checkPattern(pattern);
@@ -75,7 +75,7 @@ export class Router<T> {
     node.leaf = { route, names };
   }
 
-  /** The route for a request's path, percent-encoded as sent; undefined when none takes it. */
+  /** The route for a request's path, percent-encoded as sent; undefined when none matches. */
   match(path: string): Match<T> | undefined {
     const segments = path.split('/', MAX_SEGMENTS + 2).slice(1);
     if (segments.length > MAX_SEGMENTS) return undefined;

@@ -1,5 +1,5 @@
 /**
- * Time and chance, as everything above takes them. `systemClock` is the only place that asks the machine.
+ * Time and random numbers, for all of this library. Only `systemClock` gets them from the operating system.
  */
 export interface Clock {
   /** Milliseconds since some fixed moment, never going back. */
@@ -35,10 +35,10 @@ export const systemClock: Clock = {
   },
 };
 
-/** Taken at load: a test that puts fake timers in their place still has its turns, and its guard against a hang. */
+/** Taken when the module loads, so that fake timers of a test do not replace them. */
 const { setImmediate: soon, setTimeout: after, clearTimeout: forget } = globalThis;
 
-/** Resolves when all that is ready now has been done, and what that made ready at once. */
+/** Resolves in the next turn of the event loop, after everything that is ready now. */
 export const eventLoopTurn = (): Promise<void> => new Promise((resolve) => soon(resolve));
 
 /** Calls once after `ms` milliseconds of real time, unless the returned function is called first. Keeps the process alive. */

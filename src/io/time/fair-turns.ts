@@ -1,9 +1,9 @@
 /**
  * Work that is left over from a turn of the event loop, shared fairly.
  *
- * Who has more to do than one turn allows waits here. Each one that waits does a bounded piece in its turn and, if there
- * is still more, waits again behind the others. All pieces of one turn take at most some milliseconds together; then the
- * event loop reads sockets again, so that those who have little to do are not kept waiting.
+ * A connection that has more to do than one turn allows waits here. Each does a bounded piece when its turn comes and, if
+ * there is still more, waits again after the others. All pieces of one turn take at most some milliseconds together; then
+ * the event loop reads sockets again, so that connections with little to do are not kept waiting.
  */
 
 /** One that waits for its turn. */

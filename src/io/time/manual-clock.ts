@@ -1,8 +1,8 @@
 /**
- * A clock that stands still until it is told to go on: time and chance for tests, yours of this library included.
+ * A clock that only moves when it is advanced: time and random numbers for tests, those of users included.
  *
  * `advance` calls the beats in the order of their moments, and `now()` is that moment while a beat runs. Nothing
- * here asks the machine for the time, so a run can be repeated to the last beat.
+ * here asks the machine for the time, so a run can be repeated exactly.
  */
 import type { Clock } from './clock.ts';
 

@@ -1,13 +1,13 @@
 /**
  * All deadlines of a server from one timer.
  *
- * Time is counted in ticks. What waits for a moment lies in the bucket of its tick; each tick opens one bucket, so a
- * tick costs what falls due and not what is open, and 100,000 idle connections cost no timer. A bucket of the wheel
- * may also hold entries of later turns: they are put back. Deadlines are therefore late by up to one tick, never early.
+ * This is a timer wheel. Time is counted in ticks, and an entry waits in the bucket of its tick. Each tick empties one
+ * bucket, so its cost depends on what falls due and not on how many connections are open. A bucket may also hold entries
+ * for a later turn of the wheel: they are put back. Deadlines are late by up to one tick, and never early.
  */
 import type { Clock } from './clock.ts';
 
-/** Milliseconds a tick. Every deadline is coarse by this much. */
+/** Milliseconds of a tick: the precision of every deadline. */
 export const TICK_MS = 50;
 /** A turn of the wheel: 1024 × 50 ms, 51 s. */
 const BUCKETS = 1024;
@@ -20,7 +20,7 @@ export interface Waiting {
 }
 
 export class Ticker {
-  /** The present tick. Traffic notes it, so that silence can be told without a timer. */
+  /** The present tick. Traffic stores it, so that silence is noticed without a timer. */
   tick = 0;
   /** Milliseconds by which the last tick came late: our own event loop stalled. */
   stalledMs = 0;
@@ -41,8 +41,8 @@ export class Ticker {
   }
 
   /**
-   * The tick that the clock says. While our event loop stands still it runs ahead of `tick`, which catches up bucket
-   * by bucket: a deadline that is set from here is never early.
+   * The tick by the clock. After a stall of the event loop it is ahead of `tick`, which catches up bucket by bucket. A
+   * deadline that is counted from here is never early.
    */
   get present(): number {
     if (this.#stop === undefined) return this.tick;
@@ -65,7 +65,7 @@ export class Ticker {
     this.#stop = undefined;
   }
 
-  /** Puts `entry` to wait for `tick`; an entry waits for one moment, the last one set. */
+  /** Makes `entry` wait for `tick`, in place of the tick that it waited for before. */
   wait(entry: Waiting, tick: number): void {
     if (entry.dueTick === tick) return;
     this.forget(entry);
@@ -79,7 +79,7 @@ export class Ticker {
     this.#waiting++;
   }
 
-  /** `entry` waits no more. */
+  /** Makes `entry` wait no longer. */
   forget(entry: Waiting): void {
     if (entry.dueTick < 0) return;
     this.#buckets[entry.dueTick % BUCKETS]?.delete(entry);

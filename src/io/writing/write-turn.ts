@@ -1,10 +1,10 @@
 /**
  * Replies made in one turn leave in one write.
  *
- * While a chunk is processed, frames are laid one behind the other in a shared slab, and the connections that have
- * some are remembered. When the turn ends each is flushed: one block, one write. Outside of a turn the first frame
- * opens one that ends when the running callback has returned. A slab is used again as soon as the kernel has taken
- * everything at once; where a write has to wait, its bytes stay and later frames go behind them.
+ * While a chunk is processed, frames are written one after the other into a shared slab, and the outboxes that have some
+ * are remembered. When the turn ends, each is flushed: one block, one write. Outside of a turn, the first frame begins
+ * one, which ends when the running callback has returned. When the kernel has taken everything, the slab is filled again
+ * from its start; where a write has to wait, its bytes stay, and later frames go after them.
  */
 import { Buffer } from 'node:buffer';
 
@@ -55,7 +55,7 @@ export class WriteTurn {
     });
   }
 
-  /** Makes room for `bytes`, at most SLAB_BYTES, behind what lies in the slab; returns where. */
+  /** Makes room for `bytes`, at most SLAB_BYTES, after what is in the slab; returns where. */
   reserve(bytes: number): number {
     if (this.used + bytes > SLAB_BYTES) {
       this.slab = Buffer.allocUnsafeSlow(SLAB_BYTES);

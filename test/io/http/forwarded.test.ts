@@ -52,7 +52,7 @@ describe('X-Forwarded-For', () => {
     ['[2001:db8::9]', '2001:db8::9'],
     ['::ffff:203.0.113.9', '203.0.113.9'],
     ['::FFFF:cb00:7109', '203.0.113.9'],
-    // The last one that no named proxy wrote is the client; what stands before it, the client wrote itself.
+    // The last one that no named proxy wrote is the client; the client itself wrote what comes before it.
     ['1.1.1.1, 203.0.113.9', '203.0.113.9'],
     ['1.1.1.1, 203.0.113.9, 10.0.0.7, 10.1.1.1', '203.0.113.9'],
     ['1.1.1.1, 203.0.113.9, ::ffff:10.0.0.7', '203.0.113.9'],
