@@ -58,8 +58,26 @@ describe('for await', () => {
       },
     });
     const client = await RawClient.connect(port, { sendHead: false });
+    await client.sendBytes(bytes(requestHead(), textFrame('1'), textFrame('2')));
+    expect(await words(client, 2)).toEqual(['text echo 1', 'text echo 2']);
+    await client.sendBytes(closeFrame(1000));
+    expect(await words(client, 1)).toEqual(['close 1000']);
+  });
+
+  test('what came before a Close that was seen meanwhile still comes, and then the loop ends', async () => {
+    const seen: string[] = [];
+    const { port } = await serve({
+      async onOpen(connection) {
+        await turn();
+        for await (const message of connection) seen.push(`${message} ${connection.send('late')}`);
+        seen.push('end');
+      },
+    });
+    const client = await RawClient.connect(port, { sendHead: false });
     await client.sendBytes(bytes(requestHead(), textFrame('1'), textFrame('2'), closeFrame(1000)));
-    expect(await words(client, 3)).toEqual(['text echo 1', 'text echo 2', 'close 1000']);
+    expect(await words(client, 1)).toEqual(['close 1000']);
+    await until(() => seen.length === 3);
+    expect(seen).toEqual(['1 closed', '2 closed', 'end']);
   });
 
   test('inside an async subscriber of connections$', async () => {
