@@ -76,6 +76,7 @@ describe('for await', () => {
     const client = await RawClient.connect(port, { sendHead: false });
     await client.sendBytes(bytes(requestHead(), textFrame('1'), textFrame('2'), closeFrame(1000)));
     expect(await words(client, 1)).toEqual(['close 1000']);
+    client.fin();
     await until(() => seen.length === 3);
     expect(seen).toEqual(['1 closed', '2 closed', 'end']);
   });
