@@ -7,7 +7,6 @@
 import { Buffer } from 'node:buffer';
 import { ABNORMAL, type ClosePayload, encodeClosePayload } from '../io/frames/close-payload.ts';
 import { BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT } from '../io/frames/frame-encoder.ts';
-import { guard } from '../io/time/clock.ts';
 import type { MemoryTransport } from '../io/transports/memory.ts';
 import { type ClientFrame, encodeClientFrame } from './frames.ts';
 import { requestHead } from './handshake.ts';

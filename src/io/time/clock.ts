@@ -1,5 +1,5 @@
 /**
- * Time and chance, as everything above takes them. `systemClock` is the only place that asks the machine.
+ * Time and random numbers, as a server takes them: the system's own, or those of the option `clock`.
  */
 export interface Clock {
   /** Milliseconds since some fixed moment, never going back. */
