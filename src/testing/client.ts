@@ -54,6 +54,11 @@ export class HandshakeRefused extends Error {
   }
 }
 
+/**
+ * A client in a test.
+ *
+ * Many members: a test makes it do whatever a client can do, right or wrong.
+ */
 export class TestClient implements AsyncIterable<TestMessage> {
   /** Each message so far, taken or not. */
   readonly received: TestMessage[] = [];
