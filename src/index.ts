@@ -21,7 +21,7 @@ export {
 export type { InspectionObserver } from './api/inspection/inspection.ts';
 export { type AnyCodec, type Codec, json, type Typing } from './api/messages/codec.ts';
 export type { SchemaIssue, StandardSchema } from './api/messages/schema.ts';
-export type { ServerOptions } from './api/options/options.ts';
+export type { PlainHandlers, ServerOptions, TypedHandlers } from './api/options/options.ts';
 export type { StopOptions } from './api/options/stop-options.ts';
 export type {
   Acceptance,
@@ -38,12 +38,15 @@ export type { Fragment, Message } from './connection/recipient.ts';
 export type { Limits } from './connection/settings.ts';
 export type { ConnectionStats } from './connection/stats.ts';
 export type { CloseKeyword } from './io/frames/close-payload.ts';
+export type { TrustProxy } from './io/http/forwarded.ts';
+export type { HeadersInput } from './io/http/header-fields.ts';
 export type { HttpResponse } from './io/http/http-response.ts';
+export type { OriginFunction, OriginsOption } from './io/http/origin-rules.ts';
 export type { Clock } from './io/time/clock.ts';
-export type { Listener, Transport, TransportListener } from './io/transports/transport.ts';
+export type { Listener, Transport, TransportListener, TransportName } from './io/transports/transport.ts';
 export { type EncodedMessage, encodeMessage as prepare } from './io/writing/encoded-message.ts';
 export type { Overflow, SendResult } from './io/writing/outbox.ts';
-export { connectionMachine } from './machines/connection-machine.ts';
+export { type ConnectionActor, connectionMachine } from './machines/connection-machine.ts';
 export type {
   CloseReport,
   ConnectionEvent,
@@ -51,7 +54,7 @@ export type {
   Decision,
   FrameName,
 } from './machines/connection-ports.ts';
-export { serverMachine } from './machines/server-machine.ts';
-export type { ServerEvent, ServerState } from './machines/server-ports.ts';
+export { type ServerActor, serverMachine } from './machines/server-machine.ts';
+export type { Remaining, ServerEvent, ServerState } from './machines/server-ports.ts';
 export type { ServerStats } from './server/counters.ts';
 export type { StopReport } from './server/stopping.ts';

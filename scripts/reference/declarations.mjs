@@ -73,7 +73,11 @@ export function openProject() {
 
 /** A declaration up to its body, on one line. */
 function signatureOf(node) {
-  const end = node.body ? node.body.pos : node.initializer && node.type ? node.type.end : node.end;
+  const { initializer } = node;
+  // Of a field that is a function, too, only what stands before the body.
+  const body =
+    node.body ?? (initializer?.equalsGreaterThanToken ? initializer.equalsGreaterThanToken : undefined);
+  const end = body ? body.pos : initializer && node.type ? node.type.end : node.end;
   return node
     .getSourceFile()
     .text.slice(node.getStart(), end)

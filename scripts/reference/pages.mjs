@@ -16,13 +16,15 @@ const subjects = [
   {
     file: 'options.md',
     title: 'Options and limits',
-    names: 'ServerOptions',
+    names:
+      'ServerOptions PlainHandlers TypedHandlers OriginsOption OriginFunction TrustProxy Overflow Listener Clock',
     intro: (project, symbols) => limitTable(project, symbols.get('Limits')),
   },
   {
     file: 'handlers.md',
     title: 'Handlers',
-    names: 'Handlers Message Fragment HandshakeRequest PlainRequest Acceptance Verdict HttpResponse Decision',
+    names:
+      'Handlers Message Fragment HandshakeRequest PlainRequest Acceptance Verdict HttpResponse HeadersInput Decision',
   },
   {
     file: 'connection.md',
@@ -46,7 +48,8 @@ const subjects = [
   {
     file: 'machines.md',
     title: 'The machines and their events',
-    names: 'connectionMachine ConnectionEvent FrameName serverMachine ServerEvent InspectionObserver',
+    names:
+      'connectionMachine ConnectionActor ConnectionEvent FrameName serverMachine ServerActor ServerEvent Remaining InspectionObserver',
   },
 ];
 
@@ -90,7 +93,7 @@ function mainPages(project) {
   // The limits are the table of options.md. Every name that no subject has is on a page of its own kind.
   const placed = new Set(['Limits', ...pages.flatMap(({ names }) => names)]);
   const others = [...symbols.keys()].filter((name) => !placed.has(name)).sort();
-  pages.push({ file: 'types.md', title: 'Everything else that is exported', names: others });
+  pages.push({ file: 'types.md', title: 'Other types', names: others });
   return pages.map(made);
 }
 

@@ -1,6 +1,6 @@
 // What the code decides, as tables: limits, close codes, HTTP answers, diagnostics channels. All of it is asked of the
 // built package, so that no value is written down twice.
-import { connectionChannels, serverChannels } from '../../dist/api/inspection/inspection.js';
+import { connectionChannels, serverChannels } from '../../dist/api/inspection/channels.js';
 import { readOptions } from '../../dist/api/options/options.js';
 import { faults } from '../../dist/io/faults.js';
 import { closeKeywords, isWireCloseCode } from '../../dist/io/frames/close-payload.js';

@@ -29,6 +29,11 @@ export interface Timed {
   readonly held: boolean;
 }
 
+/**
+ * The deadlines of one connection.
+ *
+ * Many members: each deadline has its tick, and something that sets it.
+ */
 export class Deadlines implements Waiting {
   dueTick = -1;
   /** The tick of the peer's last byte. */

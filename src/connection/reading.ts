@@ -46,6 +46,11 @@ export interface ReadingOwner {
   exhausted(): void;
 }
 
+/**
+ * What is read of one connection.
+ *
+ * Many members: the machine, the transport, handlers and iterators all hold reading back or let it go on.
+ */
 export class Reading implements FairTurn {
   messages = 0;
   bytes = 0;

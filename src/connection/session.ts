@@ -1,9 +1,8 @@
 /**
  * One connection at work: the port of its statechart, and the listener of its transport.
  *
- * It has more than thirty members, since the machine's port alone has twenty-two. What they do is done by its parts:
- * `Handshaking` up to the answer, `Reading` from chunks to messages, `Sending` from messages to the transport, `Deadlines`,
- * and the `Recipient`, which is the user's side.
+ * What it does is done by its parts: `Handshaking` up to the answer, `Reading` from chunks to messages, `Sending` from
+ * messages to the transport, `Deadlines`, and the `Recipient`, which is the user's side.
  */
 import { type Fault, type FaultName, type FaultRow, fault, faults } from '../io/faults.ts';
 import { encodeClosePayload, isWireCloseCode, NO_STATUS } from '../io/frames/close-payload.ts';
@@ -34,6 +33,11 @@ import { type ConnectionStats, statsOf } from './stats.ts';
 
 const NOTHING = new Uint8Array(0);
 
+/**
+ * One connection at work.
+ *
+ * Many members: the machine's port alone has more than twenty. What they do is in the parts.
+ */
 export class Session implements ConnectionPort, TransportListener, Timed, Holder {
   readonly id: number;
   /** What runs the statechart, or hands events on to its actor. */

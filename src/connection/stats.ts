@@ -1,8 +1,9 @@
 /**
- * What one connection has done: `connection.stats()`.
+ * The counters of one connection.
  */
 import { TICK_MS, type Ticker } from '../io/time/ticker.ts';
 
+/** What one connection has done: `connection.stats()`. */
 export interface ConnectionStats {
   readonly messagesIn: number;
   readonly messagesOut: number;

@@ -23,7 +23,6 @@ export type FaultErrorName =
   | 'LimitError'
   | 'HandshakeError'
   | 'ConnectionLostError'
-  | 'NoMessageHandlerError'
   | 'InternalError';
 
 export interface FaultRow {
@@ -116,7 +115,6 @@ export const faults = {
 
   // -------------------------------------------------------------- the user's callbacks, and defects
   callbackFailed: { code: 1011, reason: 'internal error', by: 'user' },
-  noMessageHandler: { code: 1011, reason: 'internal error', by: 'user', error: 'NoMessageHandlerError' },
   invalidMessage: { code: 1007, reason: 'message does not fit', by: 'peer', error: 'InvalidMessageError' },
   broken: { code: 1011, reason: 'internal error', by: 'user', error: 'InternalError' },
 

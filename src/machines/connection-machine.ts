@@ -317,4 +317,5 @@ export const connectionMachine = machineSetup.createMachine({
 persistWithoutPort(connectionMachine);
 
 export type ConnectionMachine = typeof connectionMachine;
+/** The running statechart of one connection: an actor of XState. */
 export type ConnectionActor = Actor<ConnectionMachine>;

@@ -173,4 +173,5 @@ export const serverMachine = machineSetup.createMachine({
 persistWithoutPort(serverMachine);
 
 export type ServerMachine = typeof serverMachine;
+/** The running statechart of a server: an actor of XState. */
 export type ServerActor = Actor<ServerMachine>;

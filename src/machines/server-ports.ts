@@ -5,6 +5,7 @@
 /** The states of a server. */
 export type ServerState = 'stopped' | 'starting' | 'listening' | 'draining' | 'failed';
 
+/** What the server machine hears. */
 export type ServerEvent =
   | { readonly type: 'server.start' }
   | { readonly type: 'server.stop'; readonly code: number; readonly reason: string }

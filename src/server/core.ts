@@ -26,6 +26,11 @@ import { Stopping, type StoppingHost, type StopReport, type StopRequest } from '
 
 const STOPPED_EARLY = 'the server was stopped before it listened';
 
+/**
+ * One server at work.
+ *
+ * Many members: it is the machine's port and the host of the connections; nearly all of them are one line.
+ */
 export class Core implements ServerPort, Host<Session>, AdmissionHost, ListeningHost, StoppingHost {
   readonly settings: ServerSettings;
   readonly recipient: ServerRecipient;

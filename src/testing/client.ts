@@ -7,7 +7,6 @@
 import { Buffer } from 'node:buffer';
 import { ABNORMAL, type ClosePayload, encodeClosePayload } from '../io/frames/close-payload.ts';
 import { BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT } from '../io/frames/frame-encoder.ts';
-import { guard } from '../io/time/clock.ts';
 import type { MemoryTransport } from '../io/transports/memory.ts';
 import { type ClientFrame, encodeClientFrame } from './frames.ts';
 import { requestHead } from './handshake.ts';
@@ -55,6 +54,11 @@ export class HandshakeRefused extends Error {
   }
 }
 
+/**
+ * A client in a test.
+ *
+ * Many members: a test makes it do whatever a client can do, right or wrong.
+ */
 export class TestClient implements AsyncIterable<TestMessage> {
   /** Each message so far, taken or not. */
   readonly received: TestMessage[] = [];

@@ -201,6 +201,9 @@ function stateChanges(config: StateConfig, path: readonly string[], actions: str
   return changes;
 }
 
+/** What no action of the machines says: another state to announce, another fault to tell. */
+const OTHER: Record<string, string> = { state: 'handshaking', fault: 'denied' };
+
 /** Every list that differs in one action from the one there is. */
 function actionLists(
   actions: Action | Action[] | undefined,
@@ -220,10 +223,10 @@ function actionLists(
     const other = others[(others.indexOf(name) + 1) % others.length] as string;
     changed.push({ what: `${other} for ${name}`, list: own.toSpliced(index, 1, other) });
     if (typeof action !== 'string' && action.params !== undefined) {
-      const params = { state: 'handshaking' };
+      const [key = ''] = Object.keys(action.params);
       changed.push({
-        what: `${name} of another state`,
-        list: own.toSpliced(index, 1, { type: name, params }),
+        what: `${name} of another ${key}`,
+        list: own.toSpliced(index, 1, { type: name, params: { [key]: OTHER[key] } }),
       });
     }
   });

@@ -29,6 +29,11 @@ export interface ConnectionUser {
   failed(error: unknown): void;
 }
 
+/**
+ * A connection, as its user has it.
+ *
+ * Many members: they are all that a user asks of a connection and tells it; each is a line.
+ */
 export class Connection<Data = unknown, P extends Params = Params, In = Message, Out = In>
   implements AsyncIterable<In>
 {

@@ -1,8 +1,7 @@
 /**
  * The user's side of one connection: its handlers are called, its streams fed, its failures told.
  *
- * It implements what a connection tells its user (`Recipient`), so it has more than thirty members. No callback of the
- * user's can throw through here: a throw or a rejection goes to `onError` and `errors$`, and the decision becomes
+ * It implements what a connection tells its user (`Recipient`). No callback of the user's can throw through here: a throw or a rejection goes to `onError` and `errors$`, and the decision becomes
  * `callback.failed` for the statechart. A handler that returns a promise holds back the next message until it settles.
  */
 import { isThenable } from '../../connection/is-thenable.ts';
@@ -49,6 +48,7 @@ export interface DeliveryHost {
   epochMs(): number;
 }
 
+/** Many members: a connection tells it and asks it twenty things (`Recipient`). */
 export class Delivery implements Recipient, Scene, ConnectionUser {
   readonly connection: Connection;
   path: Path | undefined;

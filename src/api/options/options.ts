@@ -20,9 +20,10 @@ import type { Params } from '../paths/router.ts';
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** A path among the options: with a codec its messages are `unknown` here, and typed where `server.path` makes it. */
-type PlainHandlers = Handlers & { readonly codec?: undefined; readonly codecs?: undefined };
-type TypedHandlers = Handlers<unknown, Params, unknown> &
+/** A path without a codec among the options. */
+export type PlainHandlers = Handlers & { readonly codec?: undefined; readonly codecs?: undefined };
+/** A path with a codec among the options. Its messages are `unknown` here; `server.path` types them. */
+export type TypedHandlers = Handlers<unknown, Params, unknown> &
   Typing &
   ({ readonly codec: AnyCodec } | { readonly codecs: Readonly<Record<string, AnyCodec>> });
 

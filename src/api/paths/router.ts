@@ -4,6 +4,7 @@
  */
 import { OptionError } from '../errors.ts';
 
+/** What stands for `:name` in the pattern of a path, by name. */
 export type Params = Readonly<Record<string, string>>;
 export interface Match<T> {
   readonly route: T;

@@ -40,6 +40,11 @@ const scratch = new Block(Buffer.allocUnsafeSlow(SCRATCH_BYTES));
 const EMPTY = new Uint8Array(0);
 const NO_BLOCK = new Block(EMPTY);
 
+/**
+ * Decodes the frames of one direction of a connection.
+ *
+ * Many members: what was decoded is left in fields and not in an object, so that no frame allocates one.
+ */
 export class FrameDecoder extends HeaderReader {
   /** After MESSAGE: the text or the bytes. */
   message: string | Uint8Array = EMPTY;

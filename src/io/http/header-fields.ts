@@ -6,15 +6,13 @@
  */
 import { isFieldValue, isToken } from './grammar.ts';
 
-type Values = string | readonly string[];
-
 /**
  * Headers of an answer: an object whose values are strings, or lists of strings for headers that come several times (such
  * as Set-Cookie); or a `Headers` object; or a `Map`. Values are latin1.
  */
 export type HeadersInput =
-  | Readonly<Record<string, Values>>
-  | ReadonlyMap<string, Values>
+  | Readonly<Record<string, string | readonly string[]>>
+  | ReadonlyMap<string, string | readonly string[]>
   /** `Headers` of the Fetch standard. */
   | { getSetCookie(): string[]; [Symbol.iterator](): Iterator<[string, string]> };
 

@@ -3,10 +3,10 @@
  */
 import { isWebSocketScheme, type OriginParts, parseOrigin, serialised } from './origin-parts.ts';
 
-/** Decides by itself; without waiting for anything. */
+/** Says whether pages of this origin may connect: true or false, at once. */
 export type OriginFunction<Request> = (origin: string, request: Request) => boolean;
 
-/** The option `origins`. */
+/** The option `origins`: which pages may connect. `'*'` is all of them. */
 export type OriginsOption<Request> = '*' | RegExp | OriginFunction<Request> | readonly (string | RegExp)[];
 
 /** The option, made ready by `compileOrigins`. */

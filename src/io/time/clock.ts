@@ -1,5 +1,5 @@
 /**
- * Time and random numbers, for all of this library. Only `systemClock` gets them from the operating system.
+ * Time and random numbers, as a server takes them: the system's own, or those of the option `clock`.
  */
 export interface Clock {
   /** Milliseconds since some fixed moment, never going back. */

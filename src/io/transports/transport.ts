@@ -5,6 +5,7 @@
 /** What carries a connection. */
 export type TransportName = 'tcp' | 'memory';
 
+/** The byte stream of one connection. */
 export interface Transport {
   readonly name: TransportName;
   /** The peer's address as text, as the system gives it. Empty when there is none. */
