@@ -181,10 +181,10 @@ const whileRunning = {
   'timeout.silence': { actions: 'sendHeartbeat' },
   'timeout.message': {
     target: 'closing.failing',
-    actions: [reportFault('messageDeadline'), 'noteLateMessage', 'failConnection'],
+    actions: ['noteLateMessage', reportFault('messageDeadline'), 'failConnection'],
   },
-  'timeout.pong': { target: 'closed', actions: [reportFault('pongDeadline'), 'noteSilence'] },
-  'timeout.write': { target: 'closed', actions: [reportFault('writeDeadline'), 'noteStuckWrite'] },
+  'timeout.pong': { target: 'closed', actions: ['noteSilence', reportFault('pongDeadline')] },
+  'timeout.write': { target: 'closed', actions: ['noteStuckWrite', reportFault('writeDeadline')] },
   'socket.end': { target: 'closed' },
   'socket.error': { target: 'closed', actions: 'reportLoss' },
   'socket.closed': { target: 'closed' },
@@ -286,7 +286,7 @@ export const connectionMachine = machineSetup.createMachine({
             'connection.resume': { actions: ['resumeReading', 'readOn'] },
             'timeout.close': {
               target: '#connection.closed',
-              actions: [reportFault('closeDeadline'), 'noteLateClose'],
+              actions: ['noteLateClose', reportFault('closeDeadline')],
             },
             'socket.end': { target: '#connection.closed' },
           },

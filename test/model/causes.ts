@@ -243,7 +243,11 @@ function commandCause(leaf: Leaf, name: string, wasOpen: boolean): Cause | Impos
     // Before it is open, only a server that stops has it in hand.
     const isAnswered = leaf === 'handshaking.rejecting' || leaf === 'closed';
     if (name === 'connection.close') {
-      const act = ({ server }: RealLife): void => void server.stop({ deadline: HOUR_MS });
+      const act = async (life: RealLife): Promise<void> => {
+        // A peer that never sent a byte is not answered.
+        if (leaf === 'handshaking.reading') await life.send('G');
+        void life.server.stop({ deadline: HOUR_MS });
+      };
       return isAnswered ? { act } : { act, answer: 503, before: aborts(leaf).after ?? [] };
     }
     if (name === 'connection.terminate' && isAnswered) {
