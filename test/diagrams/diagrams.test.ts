@@ -162,7 +162,7 @@ describe('SCXML, run by an interpreter that no one here wrote', () => {
       });
       const eventOf = (of: string) => ({
         name: of,
-        decision: 'close',
+        decision: 'close' as const,
         leaving: 1,
         handlers: 1,
         connections: 1,

@@ -110,7 +110,6 @@ describe('an actor that takes its steps from the table', () => {
     expect(port.takeCalls().map((call) => call.split(' ')[0])).toEqual([
       'sendClose',
       'announce',
-      'deliver',
       'readOn',
       'announce',
       'finish',

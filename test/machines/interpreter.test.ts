@@ -47,8 +47,7 @@ describe('one event at a time', () => {
       'pauseReading',
       'sendClose 1000 ""',
       'announce closing by connection.close',
-      'deliver connection.close',
-      'readOn by connection.close',
+      'readOn',
     ]);
     expect(interpreter.value).toEqual({ closing: { local: 'idle' } });
   });
@@ -141,11 +140,7 @@ describe('an actor that takes over', () => {
       expect(events).toEqual(['connection.pause', 'connection.resume']);
     };
     interpreter.send(accepted);
-    expect(port.takeCalls()).toEqual([
-      'announce open by handshake.accepted',
-      'deliver handshake.accepted',
-      'readOn by handshake.accepted',
-    ]);
+    expect(port.takeCalls()).toEqual(['announce open by handshake.accepted', 'deliverOpening', 'readOn']);
     expect(events).toEqual(['connection.pause', 'connection.resume', 'start']);
   });
 
