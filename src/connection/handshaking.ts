@@ -1,6 +1,9 @@
 /**
  * From the first byte to the answer: the request head, its path, its origin, and whom the user lets in.
  *
+ * A named proxy may send a header of the PROXY protocol first, which says who the client is. A client that is itself a
+ * named proxy may in turn say by Forwarded whom it speaks for.
+ *
  * The order of the questions is the order of the answers that a peer may get: 400 and 431 for the head, 405, 426 and 400
  * for the handshake (RFC 6455 4.2.1), 503 where there is no room, 404 for the path, 403 for the origin, and then what the
  * user says.
@@ -11,6 +14,7 @@ import { readHandshake, type Upgrade } from '../io/http/handshake.ts';
 import { RequestHeadParser } from '../io/http/head-parser.ts';
 import { encodeHttpResponse, type HttpResponse, refusal } from '../io/http/http-response.ts';
 import { checkOrigin } from '../io/http/origin.ts';
+import { ProxyHeaderParser } from '../io/http/proxy-protocol.ts';
 import type { RequestHead } from '../io/http/request-head.ts';
 import { type AcceptVerdict, acceptHandshake, encodeVerdict } from '../io/http/verdict.ts';
 import type { Host } from './host.ts';
@@ -18,6 +22,7 @@ import { isThenable } from './is-thenable.ts';
 import type { Answer, Recipient, Refused } from './recipient.ts';
 import type { Session } from './session.ts';
 
+const NO_BYTES = new Uint8Array(0);
 /** How much of a request an error repeats, in characters. */
 const SHOWN_LENGTH = 200;
 
@@ -41,13 +46,17 @@ export class Handshaking {
   readonly #recipient: () => Recipient;
   readonly #host: Host;
   readonly #parser: RequestHeadParser;
+  /** Reads the header of the PROXY protocol; only where the socket is that of a named proxy, and until it is read. */
+  #proxyHeader: ProxyHeaderParser | undefined;
+  /** A header of the PROXY protocol came that names no client. */
+  #isWithoutSource = false;
   /** Made when there is somebody to tell. */
   #abort: AbortController | undefined;
   /** The request was HEAD: its answer has no body. */
   #omitBody = false;
   /** Bytes that came while the user decides. */
   #earlyBytes = 0;
-  #verdict: AcceptVerdict | undefined;
+  #opened: Opened | undefined;
   #isOver = false;
 
   constructor(session: Session, host: Host) {
@@ -55,11 +64,35 @@ export class Handshaking {
     this.#recipient = () => session.recipient;
     this.#host = host;
     this.#parser = new RequestHeadParser(host.settings);
+    const isProxy = host.settings.trustProxy?.includes(session.remoteAddress) === true;
+    this.#proxyHeader = isProxy ? new ProxyHeaderParser() : undefined;
   }
 
   // ------------------------------------------------------------------ bytes
 
   readHead(chunk: Uint8Array, shared: boolean): void {
+    const bytes = this.#proxyHeader === undefined ? chunk : this.#readProxyHeader(this.#proxyHeader, chunk);
+    if (bytes.length > 0) this.#readRequest(bytes, shared);
+  }
+
+  /** Returns the bytes after the header of the PROXY protocol, or all of them where there is no such header. */
+  #readProxyHeader(parser: ProxyHeaderParser, chunk: Uint8Array): Uint8Array {
+    const result = parser.push(chunk);
+    if (result.kind === 'need-more') return NO_BYTES;
+    this.#proxyHeader = undefined;
+    if (result.kind === 'not-proxy') return result.bytes;
+    if (result.kind === 'fault') {
+      this.#session.asked = 'something';
+      this.settle(refused(result.fault));
+      return NO_BYTES;
+    }
+    this.#isWithoutSource = result.source === undefined;
+    if (result.source !== undefined) this.#session.remoteAddress = result.source.address;
+    return result.rest;
+  }
+
+  #readRequest(chunk: Uint8Array, shared: boolean): void {
+    this.#session.asked = 'something';
     const result = this.#parser.push(chunk);
     if (result.kind === 'need-more') return;
     if (result.kind === 'fault') {
@@ -71,7 +104,7 @@ export class Handshaking {
     const outcome = this.#judge(result.head);
     if (rest.length > 0) this.#session.reading.decoder.push(shared ? rest.slice() : rest);
     if (isThenable(outcome)) this.#await(outcome);
-    else this.settle(outcome);
+    else this.settle(this.#stillOpen(outcome));
   }
 
   /** Reading goes on for a while, so that a peer that hangs up is noticed. */
@@ -88,9 +121,15 @@ export class Handshaking {
     outcome.then((settled) => {
       // A verdict that comes after a 408, a 503 or the peer's end is void.
       if (this.#isOver) return;
-      const full = settled.kind === 'accepted' ? this.#host.full(this.#session) : undefined;
-      this.#session.reading.goOn(() => this.settle(full === undefined ? settled : refused(full)));
+      const outcome = this.#stillOpen(settled);
+      this.#session.reading.goOn(() => this.settle(outcome));
     });
+  }
+
+  /** While the user decided, the room may have gone, or the user has stopped the server. */
+  #stillOpen(outcome: Outcome): Outcome {
+    const full = outcome.kind === 'accepted' ? this.#host.full(this.#session) : undefined;
+    return full === undefined ? outcome : refused(full);
   }
 
   // ------------------------------------------------------------------ the verdict
@@ -99,9 +138,7 @@ export class Handshaking {
   settle(outcome: Outcome): void {
     const session = this.#session;
     if (outcome.kind === 'accepted') {
-      const { head, subprotocol, verdict } = outcome;
-      this.#verdict = verdict;
-      session.accepted = { head, subprotocol };
+      this.#opened = outcome;
       session.tell({ type: 'handshake.accepted' });
       return;
     }
@@ -111,9 +148,11 @@ export class Handshaking {
 
   #judge(head: RequestHead): Outcome | Promise<Outcome> {
     const session = this.#session;
-    const client = readClient(session.remoteAddress, head, this.#host.settings.trustProxy);
+    // A proxy that speaks the PROXY protocol passes HTTP on unread: without a source, nobody vouches for the headers.
+    const proxies = this.#isWithoutSource ? undefined : this.#host.settings.trustProxy;
+    const client = readClient(session.remoteAddress, head, proxies);
     if ('fault' in client) return refused(client.fault);
-    if (client.address !== session.remoteAddress) this.#host.moveTo(session, client.address);
+    session.remoteAddress = client.address;
     const handshake = readHandshake(head);
     if (handshake.kind === 'fault') return refused(handshake.fault);
     if (handshake.kind === 'request') return this.#answerRequest(head);
@@ -131,6 +170,7 @@ export class Handshaking {
       if (response === undefined) return refused(fault('noUpgrade'));
       // Encoded once here, so that a malformed response is this callback's failure and not the connection's.
       encodeHttpResponse(response);
+      this.#session.asked = 'page';
       return { kind: 'refused', response };
     };
     return guarded(() => this.#recipient().answerRequest(head, this.#session.remoteAddress), toOutcome);
@@ -161,9 +201,13 @@ export class Handshaking {
 
   // ------------------------------------------------------------------ the answer
 
-  accept(): void {
+  /** Sends the 101; returns what was agreed on. */
+  accept(): Accepted | undefined {
     this.#abort = undefined;
-    if (this.#verdict !== undefined) this.#session.sending.outbox.raw(encodeVerdict(this.#verdict));
+    if (this.#opened === undefined) return undefined;
+    const { head, subprotocol, verdict } = this.#opened;
+    this.#session.sending.outbox.raw(encodeVerdict(verdict));
+    return { head, subprotocol };
   }
 
   refuse(response: HttpResponse): void {

@@ -11,6 +11,7 @@ import { readClosePayload } from '../io/frames/close-payload.ts';
 import { Decoded, type FrameDecoder } from '../io/frames/frame-decoder.ts';
 import type { FairTurn } from '../io/time/fair-turns.ts';
 import type { Transport } from '../io/transports/transport.ts';
+import { reports } from '../machines/connection-machine.ts';
 import type { ConnectionEvent, FrameName } from '../machines/connection-ports.ts';
 import { Holding } from './holding.ts';
 import type { Host } from './host.ts';
@@ -72,6 +73,11 @@ export class Reading implements FairTurn {
   /** Whether messages still reach the user. */
   get delivers(): boolean {
     return !this.#isOver;
+  }
+
+  /** A `for await` loop takes the messages: a pending handler holds none back. */
+  get isIterated(): boolean {
+    return (this.#holding?.iterators ?? 0) > 0;
   }
 
   /** Messages wait for the user, or for the codec to say what they are. */
@@ -271,8 +277,10 @@ export class Reading implements FairTurn {
       this.#failed(payload.fault);
       return;
     }
-    this.#session.saidGoodbye();
-    this.#session.tell({ type: 'close.received', ...payload });
+    const event = { type: 'close.received', ...payload } as const;
+    const { state } = this.#session;
+    this.#session.tell(event);
+    this.#session.ends(state === 'closing' ? reports.noteTheirAnswer(event) : reports.noteTheirClose(event));
   }
 
   /** The peer broke a rule or a limit. */

@@ -1,13 +1,15 @@
 /**
  * One connection at work: the port of its statechart, and the listener of its transport.
  *
- * It has more than thirty members, since the machine's port alone has twenty-two. What they do is done by its parts:
- * `Handshaking` up to the answer, `Reading` from chunks to messages, `Sending` from messages to the transport, `Deadlines`,
- * and the `Recipient`, which is the user's side.
+ * What it does is done by its parts: `Handshaking` up to the answer, `Reading` from chunks to messages, `Sending` from
+ * messages to the transport, `Deadlines`, and the `Recipient`, which is the user's side.
+ *
+ * Many members: the port of the statechart alone has twenty-two.
  */
 import { type Fault, type FaultName, type FaultRow, fault, faults } from '../io/faults.ts';
 import { encodeClosePayload, isWireCloseCode, NO_STATUS } from '../io/frames/close-payload.ts';
 import { PING, PONG } from '../io/frames/frame-encoder.ts';
+import { canonicalAddress } from '../io/http/addresses.ts';
 import { type HttpResponse, refusal } from '../io/http/http-response.ts';
 import type { Transport, TransportListener } from '../io/transports/transport.ts';
 import { takeOver } from '../machines/connection-actor.ts';
@@ -33,17 +35,25 @@ import { Sending } from './sending.ts';
 import { type ConnectionStats, statsOf } from './stats.ts';
 
 const NOTHING = new Uint8Array(0);
+/** The number of the next connection, of whichever server. */
+let nextId = 1;
+
+/**
+ * What the peer has asked for so far: nothing, since no byte of a request has come; something; or a page, a plain request
+ * that the user has answered.
+ */
+export type Asked = 'nothing' | 'something' | 'page';
 
 export class Session implements ConnectionPort, TransportListener, Timed, Holder {
-  readonly id: number;
   /** What runs the statechart, or hands events on to its actor. */
   readonly machine: Interpreter;
   readonly recipient: Recipient;
   readonly reading: Reading;
   readonly sending: Sending;
   readonly deadlines: Deadlines;
-  /** Of the socket; of the client behind a named proxy once the head is read. */
+  /** Of the socket, in canonical form; of the client behind a named proxy once that is known. */
   remoteAddress: string;
+  asked: Asked = 'nothing';
   state: ConnectionState = 'handshaking';
   /** What the handshake agreed on. */
   accepted: Accepted | undefined;
@@ -59,14 +69,15 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
   #lateEnd: LateEnd | undefined;
   /** Made when somebody asks for its signal. */
   #abort: AbortController | undefined;
-  #saidGoodbye = false;
+  /** How it will end, known before it has ended: the peer said goodbye, or we failed the connection. */
+  #fate: CloseReport | undefined;
+  #id = 0;
 
-  constructor(host: Host, transport: Transport, id: number) {
-    this.id = id;
+  constructor(host: Host, transport: Transport) {
     this.#host = host;
     this.#transport = transport;
     this.bornTick = host.ticker.tick;
-    this.remoteAddress = transport.remoteAddress;
+    this.remoteAddress = canonicalAddress(transport.remoteAddress) ?? transport.remoteAddress;
     this.sending = new Sending(this, host, transport);
     this.#handshaking = new Handshaking(this, host);
     this.reading = new Reading(this, host, transport);
@@ -79,6 +90,15 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
   /** Bytes may come from here on. */
   attach(): void {
     this.#transport.attach(this);
+  }
+
+  /**
+   * A number that no other connection of this process has. It is given when the connection opens, or when somebody looks
+   * before: plain requests use up no numbers.
+   */
+  get id(): number {
+    if (this.#id === 0) this.#id = nextId++;
+    return this.#id;
   }
 
   /** XState's actor of this connection; made at the first call, and from then on it runs the statechart. */
@@ -96,13 +116,23 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
     return this.#heartbeat?.rtt;
   }
 
-  /** Aborts when the connection has ended, or the peer has said that it will. The reason is the report, where there is one. */
+  /**
+   * Aborts when the connection has ended, or as soon as its end is certain: the peer said goodbye, or the connection
+   * failed. The reason is the report.
+   */
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
       this.#abort = new AbortController();
-      if (this.report !== undefined || this.#saidGoodbye) this.#abort.abort(this.report);
+      const report = this.report ?? this.#fate;
+      if (report !== undefined) this.#abort.abort(report);
     }
     return this.#abort.signal;
+  }
+
+  /** Whether an error is what the signal makes of what waits for it: its reason, or an AbortError. */
+  isAbort(error: unknown): boolean {
+    if (this.#abort?.signal.aborted !== true) return false;
+    return error === this.#abort.signal.reason || (error instanceof Error && error.name === 'AbortError');
   }
 
   /** Frames are still read and delivered: the connection has neither failed nor ended. */
@@ -130,7 +160,6 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
   }
 
   onEnd(): void {
-    this.saidGoodbye();
     this.tell({ type: 'socket.end' });
   }
 
@@ -230,15 +259,21 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
 
   acceptHandshake(): void {
     this.reading.rates = Rates.of(this.#host.settings, this.#host.ticker);
-    this.#handshaking?.accept();
+    this.accepted = this.#handshaking?.accept();
+    void this.id; // its number is given now
     this.#endHandshake();
     this.#host.opened(this);
   }
 
+  /**
+   * A peer that has asked for nothing gets no answer: a browser that holds a connection in reserve would take that for the
+   * answer to its next request (RFC 9112 9.2).
+   */
   refuseHandshake(response: HttpResponse): void {
-    this.#handshaking?.refuse(response);
+    if (this.asked !== 'nothing') this.#handshaking?.refuse(response);
     this.#endHandshake();
     this.endSocket();
+    if (this.asked === 'nothing') this.#destroyTransport();
     this.deadlines.enterClosing();
   }
 
@@ -335,6 +370,7 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
   }
 
   failConnection(code: number, reason: string): void {
+    this.ends({ code, reason, wasClean: false, initiator: 'server' });
     this.sending.outbox.close(encodeClosePayload(code, reason), true);
     this.endSocket();
   }
@@ -346,10 +382,10 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
     this.reading.discardInput();
   }
 
-  /** The peer has said that it goes: work for it may stop. */
-  saidGoodbye(): void {
-    this.#saidGoodbye = true;
-    this.#abort?.abort();
+  /** It is certain how the connection will end: work for the peer may stop. */
+  ends(report: CloseReport): void {
+    this.#fate ??= report;
+    this.#abort?.abort(this.#fate);
   }
 
   announce(state: ConnectionState, event: ConnectionEvent['type']): void {
@@ -406,8 +442,11 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
 
   // ------------------------------------------------------------------ faults
 
+  /** The user is not told of a peer that has asked for nothing. */
   reportFault(name: FaultName): void {
-    this.fault(fault(name));
+    const { limit }: FaultRow = faults[name];
+    if (this.asked !== 'nothing') this.fault(fault(name));
+    else if (limit !== undefined) this.#host.breached(limit);
   }
 
   reportLoss(error: Error): void {

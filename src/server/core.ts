@@ -193,10 +193,6 @@ export class Core implements ServerPort, Host, AdmissionHost, ListeningHost, Sto
     this.#admission.handshaken(session);
   }
 
-  moveTo(session: Session, remoteAddress: string): void {
-    this.#admission.moveTo(session, remoteAddress);
-  }
-
   opened(session: Session): void {
     this.#admission.opened(session);
   }
@@ -214,6 +210,10 @@ export class Core implements ServerPort, Host, AdmissionHost, ListeningHost, Sto
     this.#counters.breached(limit);
   }
 
+  get handlerWarning(): number {
+    return this.settings.handlerWarning;
+  }
+
   handlerBegan(): number {
     return this.#stopping.handlerBegan();
   }
@@ -225,7 +225,7 @@ export class Core implements ServerPort, Host, AdmissionHost, ListeningHost, Sto
   // ------------------------------------------------------------------ being seen
 
   stats(): ServerStats {
-    return this.#counters.stats(this.state, this.sessions);
+    return this.#counters.stats(this.state, this.sessions, this.#listening.acceptErrors.counts);
   }
 
   /** What stands for this port where an inspector writes out the machine's context. */
