@@ -273,7 +273,6 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
     if (this.asked !== 'nothing') this.#handshaking?.refuse(response);
     this.#endHandshake();
     this.endSocket();
-    if (this.asked === 'nothing') this.#destroyTransport();
     this.deadlines.enterClosing();
   }
 

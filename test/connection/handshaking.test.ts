@@ -338,18 +338,21 @@ describe('handshakeDeadline', () => {
     expect((await client.response()).status).toBe(408);
   });
 
-  test('a connection that never says anything is dropped', async () => {
-    const { port, clock, server } = await serve({}, { handshakeDeadline: 1000, closeDeadline: 1000 });
+  test('a connection that never says anything is closed without an answer, and nobody is told', async () => {
+    const { port, clock, server, errors } = await serve({}, { handshakeDeadline: 1000, closeDeadline: 1000 });
     const ended = record(server.lifecycle$);
     const client = await RawClient.connect(port, { sendHead: false });
     await new Promise((resolve) => setImmediate(resolve));
     await (await RawClient.connect(port)).handshake();
     ended.values.length = 0;
     clock.advance(1100);
-    expect((await client.response()).status).toBe(408);
+    expect(await client.ended()).toBe('fin');
+    await expect(client.response()).rejects.toThrow('ended (fin)');
     clock.advance(1100);
     await until(() => ended.values.length > 0);
     expect(ended.values).toMatchObject([{ from: 'handshaking', to: 'closed', event: 'timeout.close' }]);
+    expect(errors).toEqual([]);
+    expect(server.stats()).toMatchObject({ refused: 0, limits: { handshakeDeadline: 1 } });
   });
 });
 

@@ -109,8 +109,15 @@ describe('maxHandshakes', () => {
     const { port, server, call } = await serve({ authorize: () => decision.promise }, { maxHandshakes: 1 });
     const waiting = await RawClient.connect(port);
     await until(() => server.stats().bytesIn > 0);
-    const refused = await RawClient.connect(port, { sendHead: false });
-    expect((await refused.response()).status).toBe(503);
+    const whole = await RawClient.connect(port);
+    expect((await whole.response()).status).toBe(503);
+    expect((await (await slow(port)).response()).status).toBe(503);
+    // One that has asked for nothing would take an answer for that to its next request.
+    const silent = await RawClient.connect(port, { sendHead: false });
+    expect(await silent.ended()).toBe('fin');
+    await expect(silent.response()).rejects.toThrow('ended (fin)');
+    await until(() => server.stats().connections.handshaking === 1);
+    expect(server.stats()).toMatchObject({ refused: 2, limits: { maxHandshakes: 3 } });
     decision.open(true);
     expect((await waiting.response()).status).toBe(101);
     await call();
@@ -124,8 +131,9 @@ describe('maxHandshakes', () => {
       (await slow(port))[end]();
       await none();
     }
+    const before = server.stats().bytesIn;
     const late = await slow(port);
-    await until(() => server.stats().connections.handshaking === 1);
+    await until(() => server.stats().bytesIn > before);
     clock.advance(1200);
     expect((await late.response()).status).toBe(408);
     const wrong = await RawClient.connect(port, { path: '/nowhere' });

@@ -33,8 +33,7 @@ const SHOWN_LENGTH = 200;
 
 /**
  * Checks the options of a stop and fills in the defaults.
- * @throws OptionError for what is no object, has a name that is no option, or has a wrong value; RangeError for a code or a
- * reason that `connection.close` refuses, too.
+ * @throws OptionError for what is no object or has a name that is no option; RangeError or TypeError for a wrong value.
  */
 export function readStopOptions(options: StopOptions, closeDeadline: number): StopRequest {
   const names = NAMES.join(', ');
@@ -50,18 +49,17 @@ export function readStopOptions(options: StopOptions, closeDeadline: number): St
   }
   const { code = GOING_AWAY, reason = '', deadline = closeDeadline, batch = BATCH } = options;
   const number = toCloseCode(code);
-  if (typeof reason !== 'string') throw wrong('reason', reason, 'a string of at most 123 bytes of UTF-8');
+  if (typeof reason !== 'string') {
+    throw new TypeError(`reason is ${shown(reason)}; allowed is a string of at most 123 bytes of UTF-8`);
+  }
   encodeClosePayload(number, reason);
   if (typeof deadline !== 'number' || !(deadline >= 0)) {
-    throw wrong('deadline', deadline, '0 or more milliseconds');
+    throw new RangeError(`deadline is ${shown(deadline)}; allowed are 0 or more milliseconds`);
   }
-  if (typeof batch !== 'number' || !(batch >= 1)) throw wrong('batch', batch, '1 or more connections');
+  if (typeof batch !== 'number' || !(batch >= 1)) {
+    throw new RangeError(`batch is ${shown(batch)}; allowed are 1 or more connections`);
+  }
   return { code: number, reason, deadline, batch };
-}
-
-function wrong(name: string, value: unknown, allowed: string): OptionError {
-  const verb = name === 'reason' ? 'is' : 'are';
-  return new OptionError(name, value, allowed, `${name} is ${shown(value)}; allowed ${verb} ${allowed}`);
 }
 
 function shown(value: unknown): string {

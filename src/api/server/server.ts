@@ -84,8 +84,7 @@ export class Server {
    * under way up to `deadline`, and destroys what is left. The port is closed when the last of them has gone.
    * A second call while it stops is the same promise; a server that is stopped resolves at once. Until it has settled,
    * it keeps the process alive.
-   * @throws OptionError for a wrong option; RangeError for a code or a reason that `close` refuses. Nothing is stopped
-   * then.
+   * @throws OptionError for an option that there is not, RangeError or TypeError for a wrong value; nothing is stopped.
    */
   stop(options: StopOptions = {}): Promise<StopReport> {
     const request = readStopOptions(options, this.#core.settings.closeDeadline);
