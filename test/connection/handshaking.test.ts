@@ -324,6 +324,30 @@ describe('authorize', () => {
   });
 });
 
+describe('authorize that stops the server', () => {
+  test.each([
+    ['decides at once', true],
+    ['decides later', Promise.resolve(true)],
+  ])('and %s: 503, and neither onOpen nor onClose', async (_, verdict) => {
+    const told: string[] = [];
+    const { port, server, errors } = await serve({
+      authorize() {
+        void server.stop();
+        return verdict;
+      },
+      onOpen: () => void told.push('open'),
+      onClose: () => void told.push('close'),
+    });
+    const client = await RawClient.connect(port);
+    expect((await client.response()).status).toBe(503);
+    client.fin();
+    await until(() => server.state === 'stopped');
+    expect(told).toEqual([]);
+    for (const { error } of errors) expect(error).toMatchObject({ code: 'ERR_HANDSHAKE', status: 503 });
+    expect(server.stats()).toMatchObject({ opened: 0, closed: 0 });
+  });
+});
+
 describe('handshakeDeadline', () => {
   test('a head that never ends is answered with 408, and not before', async () => {
     const { port, clock } = await serve({}, { handshakeDeadline: 1000 });
