@@ -172,7 +172,7 @@ export class NameTakenError extends UserError {
   constructor(name: string) {
     super(
       `a server named ${JSON.stringify(name)} exists already; getServer(${JSON.stringify(name)}) returns it, ` +
-        `and another one needs another name, or await stopServer(${JSON.stringify(name)}) first`,
+        'and another one needs another name',
     );
   }
 }
