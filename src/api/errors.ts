@@ -106,6 +106,11 @@ export class HandshakeError extends PeerError {
     return 'HandshakeError';
   }
   readonly status: number;
+  /**
+   * Why, as a stable name: `noPath`, `origin`, `tls`, `maxConnections` ...; undefined where a callback of yours chose the
+   * answer.
+   */
+  readonly reason: string | undefined;
   /** The option whose limit was passed, if it was one. */
   readonly limit: string | undefined;
   /** What to do if it was a mistake of this program's, such as a path that was forgotten. */
@@ -158,7 +163,7 @@ export class NoMessageHandlerError extends UserError {
   }
 }
 
-/** `newServer` was given a name that another server bears. */
+/** `newServer` was given the name of another server that has not been stopped. */
 export class NameTakenError extends UserError {
   readonly code = 'ERR_NAME_TAKEN';
   override get name(): string {
@@ -233,7 +238,10 @@ function newError(
   if (row.error === 'ProtocolError') return new ProtocolError(fault.code, told);
   if (row.error === 'ConnectionLostError') return new ConnectionLostError(told, { cause });
   if (row.error === 'HandshakeError') {
-    return Object.assign(new HandshakeError(fault.code, told, advice), { limit: row.limit });
+    return Object.assign(new HandshakeError(fault.code, told, advice), {
+      reason: fault.name,
+      limit: row.limit,
+    });
   }
   return new InternalError(cause ?? told);
 }

@@ -14,7 +14,9 @@ type Timeout = Extract<ConnectionEvent, { type: `timeout.${string}` }>;
 /** A tick that nothing waits for. Small whole numbers cost no memory, where Infinity costs a heap number a field. */
 const NEVER = -1;
 /** Our own event loop stood still for this long: what the peer sent lies unread, so nobody is blamed yet. */
-const STALL_MS = 1000;
+const STALL_MS = 100;
+/** What falls due in a stall gets as much time more, but not more than this. */
+const LONGEST_GRACE_MS = 1000;
 /** The heartbeat's silence is spread by this much either way, so that pings do not come in waves. */
 const JITTER = 0.2;
 /** The greatest age is spread by this much either way, so that those who came together do not go together. */
@@ -55,6 +57,8 @@ export class Deadlines implements Waiting {
   #pingTick = NEVER;
   #writeTick = NEVER;
   #ageTick = NEVER;
+  /** Time that short stalls have added since a deadline was set. A loop that is never in time must not suspend them all. */
+  #graceMs = 0;
 
   constructor(ticker: Ticker, settings: ConnectionSettings, timed: Timed) {
     this.#ticker = ticker;
@@ -102,6 +106,7 @@ export class Deadlines implements Waiting {
     if (!this.#isOpen) return;
     if (this.#messageTick !== NEVER && this.#messageNumber === messages) return;
     this.#messageNumber = messages;
+    this.#graceMs = 0;
     this.#messageTick = later(this.#ticker.present, this.#settings.messageDeadline);
     this.#schedule();
   }
@@ -124,6 +129,7 @@ export class Deadlines implements Waiting {
 
   /** A heartbeat's Ping went out. */
   pinged(): void {
+    this.#graceMs = 0;
     this.#pingTick = this.#ticker.tick;
   }
 
@@ -134,7 +140,8 @@ export class Deadlines implements Waiting {
   }
 
   onDue(tick: number): void {
-    if (this.#ticker.stalledMs >= STALL_MS) this.#forgiveStall(tick);
+    const { stalledMs } = this.#ticker;
+    if (stalledMs >= STALL_MS) this.#forgiveStall(tick, stalledMs);
     if (isDue(this.#stateTick, tick)) {
       this.#stateTick = NEVER;
       this.#timed.onTimeout({ type: this.#stateTimeout });
@@ -155,13 +162,21 @@ export class Deadlines implements Waiting {
     this.#schedule();
   }
 
-  /** What fell due while we stood still gets a moment more, in which we read what came. */
-  #forgiveStall(tick: number): void {
-    const grace = later(this.#ticker.present, STALL_MS);
-    if (isDue(this.#stateTick, tick)) this.#stateTick = grace;
-    if (isDue(this.#messageTick, tick)) this.#messageTick = grace;
-    if (isDue(this.#writeTick, tick)) this.#writeTick = grace;
-    if (this.#pingTick !== NEVER) this.#pingTick = this.#ticker.present;
+  /** What fell due while we stood still gets as long a time more, in which we read what came. */
+  #forgiveStall(tick: number, stalledMs: number): void {
+    const isShort = stalledMs < LONGEST_GRACE_MS;
+    if (isShort && this.#graceMs >= LONGEST_GRACE_MS) return;
+    const { present } = this.#ticker;
+    const grace = later(present, Math.min(stalledMs, LONGEST_GRACE_MS));
+    const isLate = (due: number) => isDue(due, tick);
+    const isPongLate = this.#pingTick !== NEVER && isLate(this.#pongTick);
+    const late = [this.#stateTick, this.#messageTick, this.#writeTick];
+    if (isShort && (isPongLate || late.some(isLate))) this.#graceMs += stalledMs;
+    if (isLate(this.#stateTick)) this.#stateTick = grace;
+    if (isLate(this.#messageTick)) this.#messageTick = grace;
+    if (isLate(this.#writeTick)) this.#writeTick = grace;
+    // The time for a Pong begins anew.
+    if (isPongLate || (!isShort && this.#pingTick !== NEVER)) this.#pingTick = present;
   }
 
   /** The connection has opened. */
@@ -203,6 +218,7 @@ export class Deadlines implements Waiting {
   }
 
   #arm(timeout: Timeout['type'], ms: number): void {
+    this.#graceMs = 0;
     this.#stateTimeout = timeout;
     this.#stateTick = later(this.#ticker.present, ms);
     this.#schedule();

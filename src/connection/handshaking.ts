@@ -1,6 +1,9 @@
 /**
  * From the first byte to the answer: the request head, its path, its origin, and whom the user lets in.
  *
+ * A named proxy may send a header of the PROXY protocol first, which says who the client is. A client that is itself a
+ * named proxy may in turn say by Forwarded whom it speaks for.
+ *
  * The order of the questions is the order of the answers that a peer may get: 400 and 431 for the head, 405, 426 and 400
  * for the handshake (RFC 6455 4.2.1), 503 where there is no room, 404 for the path, 403 for the origin, and then what the
  * user says.
@@ -12,6 +15,7 @@ import { readHandshake, type Upgrade } from '../io/http/handshake.ts';
 import { RequestHeadParser } from '../io/http/head-parser.ts';
 import { encodeHttpResponse, type HttpResponse, refusal } from '../io/http/http-response.ts';
 import { checkOrigin } from '../io/http/origin.ts';
+import { ProxyHeaderParser } from '../io/http/proxy-protocol.ts';
 import type { RequestHead } from '../io/http/request-head.ts';
 import { type AcceptVerdict, acceptHandshake, encodeVerdict } from '../io/http/verdict.ts';
 import type { ConnectionEvent } from '../machines/connection-ports.ts';
@@ -19,6 +23,7 @@ import type { Host } from './host.ts';
 import { isThenable } from './is-thenable.ts';
 import type { Answer, Recipient, Refused } from './recipient.ts';
 
+const NO_BYTES = new Uint8Array(0);
 /** How much of a request an error repeats, in characters. */
 const SHOWN_LENGTH = 200;
 
@@ -37,10 +42,18 @@ interface Opened extends Accepted {
 
 type Outcome = Opened | Refused;
 
+/**
+ * What the peer has asked for so far: nothing, since no byte of a request has come; something; or a page, a plain request
+ * that the user has answered.
+ */
+export type Asked = 'nothing' | 'something' | 'page';
+
 /** What the handshake needs of its connection. */
 export interface HandshakingOwner {
   readonly recipient: Recipient;
-  readonly remoteAddress: string;
+  remoteAddress: string;
+  /** What the peer has asked for so far. */
+  asked: Asked;
   readonly reading: { readonly decoder: FrameDecoder; pauseTransport(): void; goOn(tell: () => void): void };
   readonly sending: { readonly outbox: { raw(bytes: Uint8Array): void } };
   /** What the handshake agreed on; set when it is accepted. */
@@ -53,13 +66,17 @@ export class Handshaking<Session extends HandshakingOwner> {
   readonly #recipient: () => Recipient;
   readonly #host: Host<Session>;
   readonly #parser: RequestHeadParser;
+  /** Reads the header of the PROXY protocol; only where the socket is that of a named proxy, and until it is read. */
+  #proxyHeader: ProxyHeaderParser | undefined;
+  /** A header of the PROXY protocol came that names no client. */
+  #isWithoutSource = false;
   /** Made when there is somebody to tell. */
   #abort: AbortController | undefined;
   /** The request was HEAD: its answer has no body. */
   #omitBody = false;
   /** Bytes that came while the user decides. */
   #earlyBytes = 0;
-  #verdict: AcceptVerdict | undefined;
+  #opened: Opened | undefined;
   #isOver = false;
 
   constructor(session: Session, host: Host<Session>) {
@@ -67,11 +84,35 @@ export class Handshaking<Session extends HandshakingOwner> {
     this.#recipient = () => session.recipient;
     this.#host = host;
     this.#parser = new RequestHeadParser(host.settings);
+    const isProxy = host.settings.trustProxy?.includes(session.remoteAddress) === true;
+    this.#proxyHeader = isProxy ? new ProxyHeaderParser() : undefined;
   }
 
   // ------------------------------------------------------------------ bytes
 
   readHead(chunk: Uint8Array, shared: boolean): void {
+    const bytes = this.#proxyHeader === undefined ? chunk : this.#readProxyHeader(this.#proxyHeader, chunk);
+    if (bytes.length > 0) this.#readRequest(bytes, shared);
+  }
+
+  /** Returns the bytes after the header of the PROXY protocol, or all of them where there is no such header. */
+  #readProxyHeader(parser: ProxyHeaderParser, chunk: Uint8Array): Uint8Array {
+    const result = parser.push(chunk);
+    if (result.kind === 'need-more') return NO_BYTES;
+    this.#proxyHeader = undefined;
+    if (result.kind === 'not-proxy') return result.bytes;
+    if (result.kind === 'fault') {
+      this.#session.asked = 'something';
+      this.settle(refused(result.fault));
+      return NO_BYTES;
+    }
+    this.#isWithoutSource = result.source === undefined;
+    if (result.source !== undefined) this.#session.remoteAddress = result.source.address;
+    return result.rest;
+  }
+
+  #readRequest(chunk: Uint8Array, shared: boolean): void {
+    this.#session.asked = 'something';
     const result = this.#parser.push(chunk);
     if (result.kind === 'need-more') return;
     if (result.kind === 'fault') {
@@ -83,7 +124,7 @@ export class Handshaking<Session extends HandshakingOwner> {
     const outcome = this.#judge(result.head);
     if (rest.length > 0) this.#session.reading.decoder.push(shared ? rest.slice() : rest);
     if (isThenable(outcome)) this.#await(outcome);
-    else this.settle(outcome);
+    else this.settle(this.#stillOpen(outcome));
   }
 
   /** Reading goes on for a while, so that a peer that hangs up is noticed. */
@@ -100,9 +141,15 @@ export class Handshaking<Session extends HandshakingOwner> {
     outcome.then((settled) => {
       // A verdict that comes after a 408, a 503 or the peer's end is void.
       if (this.#isOver) return;
-      const full = settled.kind === 'accepted' ? this.#host.full(this.#session) : undefined;
-      this.#session.reading.goOn(() => this.settle(full === undefined ? settled : refused(full)));
+      const outcome = this.#stillOpen(settled);
+      this.#session.reading.goOn(() => this.settle(outcome));
     });
+  }
+
+  /** While the user decided, the room may have gone, or the user has stopped the server. */
+  #stillOpen(outcome: Outcome): Outcome {
+    const full = outcome.kind === 'accepted' ? this.#host.full(this.#session) : undefined;
+    return full === undefined ? outcome : refused(full);
   }
 
   // ------------------------------------------------------------------ the verdict
@@ -111,9 +158,7 @@ export class Handshaking<Session extends HandshakingOwner> {
   settle(outcome: Outcome): void {
     const session = this.#session;
     if (outcome.kind === 'accepted') {
-      const { head, subprotocol, verdict } = outcome;
-      this.#verdict = verdict;
-      session.accepted = { head, subprotocol };
+      this.#opened = outcome;
       session.tell({ type: 'handshake.accepted' });
       return;
     }
@@ -123,9 +168,11 @@ export class Handshaking<Session extends HandshakingOwner> {
 
   #judge(head: RequestHead): Outcome | Promise<Outcome> {
     const session = this.#session;
-    const client = readClient(session.remoteAddress, head, this.#host.settings.trustProxy);
+    // A proxy that speaks the PROXY protocol passes HTTP on unread: without a source, nobody vouches for the headers.
+    const proxies = this.#isWithoutSource ? undefined : this.#host.settings.trustProxy;
+    const client = readClient(session.remoteAddress, head, proxies);
     if ('fault' in client) return refused(client.fault);
-    if (client.address !== session.remoteAddress) this.#host.moveTo(session, client.address);
+    session.remoteAddress = client.address;
     const handshake = readHandshake(head);
     if (handshake.kind === 'fault') return refused(handshake.fault);
     if (handshake.kind === 'request') return this.#answerRequest(head);
@@ -143,6 +190,7 @@ export class Handshaking<Session extends HandshakingOwner> {
       if (response === undefined) return refused(fault('noUpgrade'));
       // Encoded once here, so that a malformed response is this callback's failure and not the connection's.
       encodeHttpResponse(response);
+      this.#session.asked = 'page';
       return { kind: 'refused', response };
     };
     return guarded(() => this.#recipient().answerRequest(head, this.#session.remoteAddress), toOutcome);
@@ -173,9 +221,13 @@ export class Handshaking<Session extends HandshakingOwner> {
 
   // ------------------------------------------------------------------ the answer
 
-  accept(): void {
+  /** Sends the 101; returns what was agreed on. */
+  accept(): Accepted | undefined {
     this.#abort = undefined;
-    if (this.#verdict !== undefined) this.#session.sending.outbox.raw(encodeVerdict(this.#verdict));
+    if (this.#opened === undefined) return undefined;
+    const { head, subprotocol, verdict } = this.#opened;
+    this.#session.sending.outbox.raw(encodeVerdict(verdict));
+    return { head, subprotocol };
   }
 
   refuse(response: HttpResponse): void {

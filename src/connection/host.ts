@@ -31,14 +31,12 @@ export interface Host<Session> extends Shared {
 
   /** Makes the user's side of a connection. */
   recipientOf(session: Session): Recipient;
-  /** The fault that says that there is no room for this one; undefined where there is. */
+  /** The fault that says that there is no room for this opening handshake; undefined where there is. */
   full(session: Session): Fault | undefined;
   /** The head of this one is read; `authorize` decides. */
   deciding(session: Session): void;
   /** The handshake was answered, or is over. */
   handshaken(session: Session): void;
-  /** The client of this one is at another address than its socket. */
-  moveTo(session: Session, remoteAddress: string): void;
   opened(session: Session): void;
   closed(session: Session): void;
   moved(from: ConnectionState, to: ConnectionState): void;

@@ -51,9 +51,10 @@ export class RateLimit {
     if (stalledMs > 0) this.#grant(stalledMs / TICK_MS);
   }
 
-  /** What the last pause brought and was not used is lost with the next. */
+  /** Of what several pauses brought and was not used, only the largest stays: it does not add up without end. */
   #grant(ticks: number): void {
-    this.#level = Math.min(this.#level, this.#capacity) + ticks * this.#perSecond;
+    const extra = Math.max(0, this.#level - this.#capacity);
+    this.#level = Math.min(this.#level, this.#capacity) + Math.max(extra, ticks * this.#perSecond);
   }
 }
 

@@ -11,7 +11,8 @@ import { readClosePayload } from '../io/frames/close-payload.ts';
 import { Decoded, type FrameDecoder } from '../io/frames/frame-decoder.ts';
 import type { FairTurn } from '../io/time/fair-turns.ts';
 import type { Transport } from '../io/transports/transport.ts';
-import type { ConnectionEvent, ConnectionState, FrameName } from '../machines/connection-ports.ts';
+import { reports } from '../machines/connection-machine.ts';
+import type { CloseReport, ConnectionEvent, ConnectionState, FrameName } from '../machines/connection-ports.ts';
 import { Holding } from './holding.ts';
 import type { Shared } from './host.ts';
 import type { Rates } from './rate-limit.ts';
@@ -39,7 +40,8 @@ export interface ReadingOwner {
   fault(happened: Fault): void;
   answerPing(payload: Uint8Array): void;
   takePong(payload: Uint8Array): void;
-  saidGoodbye(): void;
+  /** The end is known, and how: the peer has said goodbye. */
+  ends(report: CloseReport): void;
   readingStopped(): void;
   readingResumed(): void;
   /** Nothing that came before the end waits any more. */
@@ -100,6 +102,11 @@ export class Reading implements FairTurn {
   /** Whether messages still reach the user. */
   get delivers(): boolean {
     return !this.#isOver;
+  }
+
+  /** A `for await` loop takes the messages: a pending handler holds none back. */
+  get isIterated(): boolean {
+    return (this.#holding?.iterators ?? 0) > 0;
   }
 
   /** Messages wait for the user, or for the codec to say what they are. */
@@ -299,8 +306,10 @@ export class Reading implements FairTurn {
       this.#failed(payload.fault);
       return;
     }
-    this.#session.saidGoodbye();
-    this.#session.tell({ type: 'close.received', ...payload });
+    const event = { type: 'close.received', ...payload } as const;
+    const { state } = this.#session;
+    this.#session.tell(event);
+    this.#session.ends(state === 'closing' ? reports.noteTheirAnswer(event) : reports.noteTheirClose(event));
   }
 
   /** The peer broke a rule or a limit. */

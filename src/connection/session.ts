@@ -7,6 +7,7 @@
 import { type Fault, type FaultName, type FaultRow, fault, faults } from '../io/faults.ts';
 import { encodeClosePayload, isWireCloseCode, NO_STATUS } from '../io/frames/close-payload.ts';
 import { PING, PONG } from '../io/frames/frame-encoder.ts';
+import { canonicalAddress } from '../io/http/addresses.ts';
 import { type HttpResponse, refusal } from '../io/http/http-response.ts';
 import type { Transport, TransportListener } from '../io/transports/transport.ts';
 import { takeOver } from '../machines/connection-actor.ts';
@@ -20,7 +21,7 @@ import type {
 } from '../machines/connection-ports.ts';
 import { Interpreter } from '../machines/interpreter.ts';
 import { Deadlines, type Timed } from './deadlines.ts';
-import { type Accepted, Handshaking, refused } from './handshaking.ts';
+import { type Accepted, type Asked, Handshaking, refused } from './handshaking.ts';
 import { Heartbeat } from './heartbeat.ts';
 import type { Host } from './host.ts';
 import { LateEnd } from './late-end.ts';
@@ -32,6 +33,8 @@ import { Sending } from './sending.ts';
 import { type ConnectionStats, statsOf } from './stats.ts';
 
 const NOTHING = new Uint8Array(0);
+/** The number of the next connection, of whichever server. */
+let nextId = 1;
 
 /**
  * One connection at work.
@@ -39,15 +42,15 @@ const NOTHING = new Uint8Array(0);
  * Many members: the machine's port alone has more than twenty. What they do is in the parts.
  */
 export class Session implements ConnectionPort, TransportListener, Timed, Holder {
-  readonly id: number;
   /** What runs the statechart, or hands events on to its actor. */
   readonly machine: Interpreter;
   readonly recipient: Recipient;
   readonly reading: Reading;
   readonly sending: Sending;
   readonly deadlines: Deadlines;
-  /** Of the socket; of the client behind a named proxy once the head is read. */
+  /** Of the socket, in canonical form; of the client behind a named proxy once that is known. */
   remoteAddress: string;
+  asked: Asked = 'nothing';
   state: ConnectionState = 'handshaking';
   /** What the handshake agreed on. */
   accepted: Accepted | undefined;
@@ -63,14 +66,15 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
   #lateEnd: LateEnd | undefined;
   /** Made when somebody asks for its signal. */
   #abort: AbortController | undefined;
-  #saidGoodbye = false;
+  /** How it will end, known before it has ended: the peer said goodbye, or we failed the connection. */
+  #fate: CloseReport | undefined;
+  #id = 0;
 
-  constructor(host: Host<Session>, transport: Transport, id: number) {
-    this.id = id;
+  constructor(host: Host<Session>, transport: Transport) {
     this.#host = host;
     this.#transport = transport;
     this.bornTick = host.ticker.tick;
-    this.remoteAddress = transport.remoteAddress;
+    this.remoteAddress = canonicalAddress(transport.remoteAddress) ?? transport.remoteAddress;
     this.sending = new Sending(this, host, transport);
     this.#handshaking = new Handshaking(this, host);
     this.reading = new Reading(this, host, transport);
@@ -83,6 +87,15 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
   /** Bytes may come from here on. */
   attach(): void {
     this.#transport.attach(this);
+  }
+
+  /**
+   * A number that no other connection of this process has. It is given when the connection opens, or when somebody looks
+   * before: plain requests use up no numbers.
+   */
+  get id(): number {
+    if (this.#id === 0) this.#id = nextId++;
+    return this.#id;
   }
 
   /** XState's actor of this connection; made at the first call, and from then on it runs the statechart. */
@@ -100,13 +113,23 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
     return this.#heartbeat?.rtt;
   }
 
-  /** Aborts when the connection has ended, or the peer has said that it will. The reason is the report, where there is one. */
+  /**
+   * Aborts when the connection has ended, or as soon as its end is certain: the peer said goodbye, or the connection
+   * failed. The reason is the report.
+   */
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
       this.#abort = new AbortController();
-      if (this.report !== undefined || this.#saidGoodbye) this.#abort.abort(this.report);
+      const report = this.report ?? this.#fate;
+      if (report !== undefined) this.#abort.abort(report);
     }
     return this.#abort.signal;
+  }
+
+  /** Whether an error is what the signal makes of what waits for it: its reason, or an AbortError. */
+  isAbort(error: unknown): boolean {
+    if (this.#abort?.signal.aborted !== true) return false;
+    return error === this.#abort.signal.reason || (error instanceof Error && error.name === 'AbortError');
   }
 
   /** Frames are still read and delivered: the connection has neither failed nor ended. */
@@ -134,7 +157,6 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
   }
 
   onEnd(): void {
-    this.saidGoodbye();
     this.tell({ type: 'socket.end' });
   }
 
@@ -235,13 +257,18 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
 
   acceptHandshake(): void {
     this.reading.rates = Rates.of(this.#host.settings, this.#host.ticker);
-    this.#handshaking?.accept();
+    this.accepted = this.#handshaking?.accept();
+    void this.id; // its number is given now
     this.#endHandshake();
     this.#host.opened(this);
   }
 
+  /**
+   * A peer that has asked for nothing gets no answer: a browser that holds a connection in reserve would take that for the
+   * answer to its next request (RFC 9112 9.2).
+   */
   refuseHandshake(response: HttpResponse): void {
-    this.#handshaking?.refuse(response);
+    if (this.asked !== 'nothing') this.#handshaking?.refuse(response);
     this.#endHandshake();
     this.endSocket();
     this.deadlines.enterClosing();
@@ -340,6 +367,7 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
   }
 
   failConnection(code: number, reason: string): void {
+    this.ends({ code, reason, wasClean: false, initiator: 'server' });
     this.sending.outbox.close(encodeClosePayload(code, reason), true);
     this.endSocket();
   }
@@ -351,10 +379,10 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
     this.reading.discardInput();
   }
 
-  /** The peer has said that it goes: work for it may stop. */
-  saidGoodbye(): void {
-    this.#saidGoodbye = true;
-    this.#abort?.abort();
+  /** It is certain how the connection will end: work for the peer may stop. */
+  ends(report: CloseReport): void {
+    this.#fate ??= report;
+    this.#abort?.abort(this.#fate);
   }
 
   announce(state: ConnectionState, event: ConnectionEvent['type']): void {
@@ -416,8 +444,11 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
 
   // ------------------------------------------------------------------ faults
 
+  /** The user is not told of a peer that has asked for nothing. */
   reportFault(name: FaultName): void {
-    this.fault(fault(name));
+    const { limit }: FaultRow = faults[name];
+    if (this.asked !== 'nothing') this.fault(fault(name));
+    else if (limit !== undefined) this.#host.breached(limit);
   }
 
   reportLoss(error: Error): void {

@@ -40,10 +40,20 @@ export interface Limits {
    * there on nothing is read, and TCP holds the peer back. Default 64 KiB.
    */
   readonly readAhead: number;
+  /**
+   * Time after which a handler whose promise is still pending is told, as a warning of the process that names the path,
+   * once for each path; Infinity never. Default 30 s.
+   */
+  readonly handlerWarning: number;
   /** Connections at a time; over it 503. Default 65,536. */
   readonly maxConnections: number;
-  /** Connections at a time from one address, see `trustProxy`; over it 503. Default Infinity. */
+  /**
+   * Connections at a time from one address, see `trustProxy`; over it 503. IPv6 addresses count by their network, see
+   * `ipv6Prefix`. Default Infinity.
+   */
   readonly maxConnectionsPerAddress: number;
+  /** Bits of an IPv6 address by which `maxConnectionsPerAddress` counts: 128 counts each address by itself. Default 64. */
+  readonly ipv6Prefix: number;
   /**
    * Handshakes under way at a time, `authorize` included; over it 503 to the one that has been sending its head for
    * the longest time. Default 8,192.

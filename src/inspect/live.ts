@@ -7,7 +7,7 @@
  */
 import type { AnyActorRef, AnyMachineSnapshot, InspectionEvent } from 'xstate';
 import type { Connection } from '../api/connection/connection.ts';
-import { isOwnActor } from '../api/inspection/inspection.ts';
+import { discreetReport, isOwnActor } from '../api/inspection/inspection.ts';
 import type { Message } from '../connection/recipient.ts';
 import type { Session } from '../connection/session.ts';
 import { encodeClosePayload, toCloseCode } from '../io/frames/close-payload.ts';
@@ -244,7 +244,7 @@ export class Live {
       path: session.accepted?.head.path ?? '',
       remoteAddress: session.remoteAddress,
       stats: session.stats(),
-      report: session.report ?? null,
+      report: session.report === undefined ? null : discreetReport(session.report),
       entries,
       skipped,
     };

@@ -6,9 +6,11 @@
 import type { Host } from '../connection/host.ts';
 import { Session } from '../connection/session.ts';
 import { type Fault, fault } from '../io/faults.ts';
+import { addressKey } from '../io/http/addresses.ts';
 import type { Transport } from '../io/transports/transport.ts';
 import type { Counters } from './counters.ts';
 import type { ServerRecipient } from './recipient.ts';
+import { refuseAll } from './refusing.ts';
 import type { ServerSettings } from './settings.ts';
 
 /** What admission asks of its server, and what each connection will. */
@@ -23,7 +25,6 @@ export interface AdmissionHost extends Host<Session> {
 
 /** Connections over `maxConnections` that may wait for their 503 at a time; more are dropped unanswered. */
 const REFUSALS_AT_A_TIME = 1024;
-let nextConnectionId = 1;
 
 export class AdmissionControl {
   /** Every connection that was accepted and has not ended. */
@@ -37,17 +38,16 @@ export class AdmissionControl {
   /** Handshakes whose head is being read, the oldest first, and those that `authorize` decides about. */
   readonly #heads = new Set<Session>();
   readonly #deciding = new Set<Session>();
+  /** Those that have to make room, for the moment until they are refused. */
+  readonly #crowdedOut = new WeakSet<Session>();
+  /** Opening handshakes and connections of each address or network, and where each is counted. */
   readonly #byAddress = new Map<string, number>();
+  readonly #countedAt = new Map<Session, string>();
 
   constructor(host: AdmissionHost, counters: Counters) {
     this.#host = host;
     this.#counters = counters;
     this.#settings = host.settings;
-  }
-
-  /** The id of the next connection, of whichever server: those that are there have smaller ones. */
-  get nextId(): number {
-    return nextConnectionId;
   }
 
   /** Makes a connection of a transport, or destroys it where even a refusal would be too much. */
@@ -62,7 +62,7 @@ export class AdmissionControl {
     // A transport of the user's own may throw where none should.
     let session: Session | undefined;
     try {
-      session = new Session(this.#host, transport, nextConnectionId++);
+      session = new Session(this.#host, transport);
       this.#add(session);
       session.attach();
     } catch (error) {
@@ -76,7 +76,6 @@ export class AdmissionControl {
     this.#counters.states.handshaking++;
     this.sessions.add(session);
     this.#heads.add(session);
-    if (this.#countsAddresses) this.#countAddress(session.remoteAddress, 1);
   }
 
   /**
@@ -87,25 +86,50 @@ export class AdmissionControl {
     this.#counters.breached('maxHandshakes');
     const [oldest] = this.#heads;
     if (oldest === undefined) return;
-    const { maxHandshakes } = this.#settings;
-    oldest.refuse(fault('maxHandshakes', { count: maxHandshakes }));
+    this.#heads.delete(oldest);
+    this.#crowdedOut.add(oldest);
+    refuseAll([oldest], (session) => session.refuse(this.#tooManyHandshakes()));
     const answered = this.#counters.states.handshaking - this.#heads.size - this.#deciding.size;
     if (answered > REFUSALS_AT_A_TIME) oldest.requestTerminate();
   }
 
-  /** The refusal of a handshake for which there is no room. */
+  #tooManyHandshakes(): Fault {
+    return fault('maxHandshakes', { count: this.#settings.maxHandshakes });
+  }
+
+  /** The refusal of an opening handshake for which there is no room. One that has room is counted at its address. */
   full(session: Session): Fault | undefined {
-    const { maxConnections, maxConnectionsPerAddress } = this.#settings;
+    const { maxConnections } = this.#settings;
     if (this.#host.isStopping) return fault('stopping');
+    if (this.#crowdedOut.has(session)) return this.#tooManyHandshakes();
     if (this.open.size >= maxConnections) {
       this.#counters.breached('maxConnections');
       return fault('maxConnections', { count: maxConnections });
     }
-    if ((this.#byAddress.get(session.remoteAddress) ?? 0) > maxConnectionsPerAddress) {
+    return this.#fullAtAddress(session);
+  }
+
+  #fullAtAddress(session: Session): Fault | undefined {
+    const { maxConnectionsPerAddress: most, ipv6Prefix } = this.#settings;
+    if (most === Number.POSITIVE_INFINITY || this.#countedAt.has(session)) return undefined;
+    const key = addressKey(session.remoteAddress, ipv6Prefix);
+    const count = this.#byAddress.get(key) ?? 0;
+    if (count >= most) {
       this.#counters.breached('maxConnectionsPerAddress');
-      return fault('maxConnectionsPerAddress', { count: maxConnectionsPerAddress });
+      return fault('maxConnectionsPerAddress', { count: most });
     }
+    this.#byAddress.set(key, count + 1);
+    this.#countedAt.set(session, key);
     return undefined;
+  }
+
+  #leaveAddress(session: Session): void {
+    const key = this.#countedAt.get(session);
+    if (key === undefined) return;
+    this.#countedAt.delete(session);
+    const count = (this.#byAddress.get(key) ?? 0) - 1;
+    if (count > 0) this.#byAddress.set(key, count);
+    else this.#byAddress.delete(key);
   }
 
   /** The head of this one is read; `authorize` decides. */
@@ -117,13 +141,7 @@ export class AdmissionControl {
   /** The handshake was answered, or is over. */
   handshaken(session: Session): void {
     if (!this.#heads.delete(session)) this.#deciding.delete(session);
-  }
-
-  /** The client of this one is at another address than its socket. */
-  moveTo(session: Session, remoteAddress: string): void {
-    if (this.#countsAddresses) this.#countAddress(session.remoteAddress, -1);
-    session.remoteAddress = remoteAddress;
-    if (this.#countsAddresses) this.#countAddress(remoteAddress, 1);
+    if (session.accepted === undefined) this.#leaveAddress(session);
   }
 
   /** A connection is open now. */
@@ -136,16 +154,6 @@ export class AdmissionControl {
   left(session: Session): void {
     this.sessions.delete(session);
     this.#counters.ended(session, this.open.delete(session));
-    if (this.#countsAddresses) this.#countAddress(session.remoteAddress, -1);
-  }
-
-  get #countsAddresses(): boolean {
-    return this.#settings.maxConnectionsPerAddress !== Number.POSITIVE_INFINITY;
-  }
-
-  #countAddress(address: string, change: 1 | -1): void {
-    const count = (this.#byAddress.get(address) ?? 0) + change;
-    if (count > 0) this.#byAddress.set(address, count);
-    else this.#byAddress.delete(address);
+    this.#leaveAddress(session);
   }
 }

@@ -198,10 +198,6 @@ export class Core implements ServerPort, Host<Session>, AdmissionHost, Listening
     this.#admission.handshaken(session);
   }
 
-  moveTo(session: Session, remoteAddress: string): void {
-    this.#admission.moveTo(session, remoteAddress);
-  }
-
   opened(session: Session): void {
     this.#admission.opened(session);
   }
@@ -219,6 +215,10 @@ export class Core implements ServerPort, Host<Session>, AdmissionHost, Listening
     this.#counters.breached(limit);
   }
 
+  get handlerWarning(): number {
+    return this.settings.handlerWarning;
+  }
+
   handlerBegan(): number {
     return this.#stopping.handlerBegan();
   }
@@ -230,7 +230,7 @@ export class Core implements ServerPort, Host<Session>, AdmissionHost, Listening
   // ------------------------------------------------------------------ being seen
 
   stats(): ServerStats {
-    return this.#counters.stats(this.state, this.sessions);
+    return this.#counters.stats(this.state, this.sessions, this.#listening.acceptErrors.counts);
   }
 
   /** What an inspector shows in place of this port. */

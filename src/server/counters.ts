@@ -15,8 +15,10 @@ export interface ServerStats {
   readonly opened: number;
   /** Of those, the ones that have ended. */
   readonly closed: number;
-  /** Peers that got an HTTP answer, or left, before they were open. */
+  /** Peers that asked to connect and were refused, or left before they were open. */
   readonly refused: number;
+  /** Plain HTTP requests that `onRequest` answered. */
+  readonly requests: number;
   /** Whole messages received. */
   readonly messagesIn: number;
   /** Messages taken to be sent. */
@@ -31,6 +33,11 @@ export interface ServerStats {
   readonly buffered: number;
   /** How often each limit or deadline was passed, by the name of its option; those that never were are left out. */
   readonly limits: Readonly<Record<string, number>>;
+  /**
+   * Errors of accepting, such as EMFILE, by their code, since the server was made; `errors$` tells of the first of each.
+   * Empty where there was none.
+   */
+  readonly acceptErrors: Readonly<Record<string, number>>;
 }
 
 export class Counters {
@@ -47,6 +54,7 @@ export class Counters {
     opened: 0,
     closed: 0,
     refused: 0,
+    requests: 0,
     messagesIn: 0,
     messagesOut: 0,
     dropped: 0,
@@ -69,10 +77,11 @@ export class Counters {
     this.#totals.opened++;
   }
 
-  /** A connection has ended, from being open or from its handshake. */
-  ended({ reading, sending: { outbox } }: Session, wasOpen: boolean): void {
+  /** A connection has ended, from being open or from its handshake. Who asked for nothing was not refused. */
+  ended({ reading, sending: { outbox }, asked }: Session, wasOpen: boolean): void {
     if (wasOpen) this.#totals.closed++;
-    else this.#totals.refused++;
+    else if (asked === 'page') this.#totals.requests++;
+    else if (asked === 'something') this.#totals.refused++;
     this.#totals.messagesIn += reading.messages;
     this.#totals.messagesOut += outbox.messages;
     this.#totals.dropped += outbox.dropped;
@@ -81,7 +90,11 @@ export class Counters {
   }
 
   /** All of it, with what those that live have done so far. */
-  stats(state: ServerState, sessions: Iterable<Session>): ServerStats {
+  stats(
+    state: ServerState,
+    sessions: Iterable<Session>,
+    acceptErrors: ReadonlyMap<string, number>,
+  ): ServerStats {
     const { handshaking, open, fragmenting, closing } = this.states;
     const stats = { ...this.#totals, buffered: 0 };
     for (const { reading, sending } of sessions) {
@@ -98,6 +111,7 @@ export class Counters {
       connections: { handshaking, open, fragmenting, closing },
       ...stats,
       limits: { ...this.#limits },
+      acceptErrors: Object.fromEntries(acceptErrors),
     };
   }
 }

@@ -3,7 +3,6 @@
  * (`src/machines/server-machine.ts`): here is who leaves, how many are left, and the report.
  */
 import type { Session } from '../connection/session.ts';
-import { eventLoopTurn } from '../io/time/clock.ts';
 import { Ticker, type Waiting } from '../io/time/ticker.ts';
 import type { ServerActor } from '../machines/server-machine.ts';
 import type { ServerState } from '../machines/server-ports.ts';
@@ -11,6 +10,7 @@ import type { AdmissionControl } from './admission.ts';
 import { type Deferred, deferred } from './deferred.ts';
 import type { Listening } from './listening.ts';
 import { Pacing } from './pacing.ts';
+import { refuseAll } from './refusing.ts';
 import type { ServerSettings } from './settings.ts';
 
 /** How a server stops, after the check of what the user gave. */
@@ -28,8 +28,8 @@ export interface StopReport {
   /** Of those, the ones that had to be destroyed at the deadline. */
   readonly terminated: number;
   /**
-   * Handshakes that came to nothing meanwhile: answered with 503, or given up by their peers. Connections that never sent
-   * a byte are none.
+   * Handshakes that came to nothing meanwhile: answered with 503, or given up by their peers. Connections that never asked
+   * for anything, and plain requests that were answered, are none.
    */
   readonly refused: number;
   /** Handlers that were still pending at the deadline, and are waited for no longer. */
@@ -64,9 +64,8 @@ export class Stopping {
   #underWay: UnderWay | undefined;
   #report = { ...NOTHING_STOPPED };
   #pacing: Pacing<Session> | undefined;
-  /** Connections with smaller ids were there when the stop began; so many of them are left. */
-  #firstLate = 0;
-  #leaving = 0;
+  /** Those that were there when the stop began and are not gone yet. */
+  readonly #leaving = new Set<Session>();
   #pendingHandlers = 0;
   /** Grows when the pending handlers are given up: those that began before count no more. */
   #life = 0;
@@ -98,8 +97,7 @@ export class Stopping {
     const { batch = Number.POSITIVE_INFINITY, deadline = settings.closeDeadline } =
       this.#underWay?.request ?? {};
     const sessions = [...this.#admission.sessions];
-    this.#firstLate = this.#admission.nextId;
-    this.#leaving = sessions.length;
+    for (const session of sessions) this.#leaving.add(session);
     this.#report.connections = sessions.length;
     ticker.wait(this.#drain, ticker.tick + Ticker.ticks(deadline));
     const close = (session: Session): boolean => {
@@ -108,7 +106,10 @@ export class Stopping {
       return true;
     };
     const isOpen = ({ state }: Session) => state !== 'handshaking';
-    refuse(sessions.filter((session) => !isOpen(session)));
+    refuseAll(
+      sessions.filter((session) => !isOpen(session)),
+      (session) => session.requestClose(GOING_AWAY, ''),
+    );
     const endTick = ticker.tick + Math.floor(Ticker.ticks(deadline) / 2);
     const pace = { batch, endTick, items: sessions.filter(isOpen) };
     this.#pacing = new Pacing({ ticker, clock: settings.clock }, pace, close);
@@ -118,7 +119,7 @@ export class Stopping {
 
   terminateConnections(): void {
     this.#pacing?.stop();
-    this.#report.terminated = this.#leaving;
+    this.#report.terminated = this.#leaving.size;
     for (const session of [...this.#admission.sessions]) session.requestTerminate();
     // Handlers of `onClose` have begun just now; they are not waited for either.
     this.#report.handlers = this.#pendingHandlers;
@@ -127,7 +128,10 @@ export class Stopping {
   }
 
   endLatecomers(): void {
-    refuse(this.#admission.sessions, (session) => session.requestTerminate());
+    refuseAll(this.#admission.sessions, (session) => {
+      session.requestClose(GOING_AWAY, '');
+      session.requestTerminate();
+    });
   }
 
   settle(): void {
@@ -147,7 +151,7 @@ export class Stopping {
     if (this.#host.state !== 'draining') return;
     this.#host.actor.send({
       type: 'drain.progress',
-      leaving: this.#leaving,
+      leaving: this.#leaving.size,
       handlers: this.#pendingHandlers,
       connections: this.#admission.sessions.size,
     });
@@ -158,8 +162,8 @@ export class Stopping {
   /** A connection has ended. */
   left(session: Session): void {
     if (this.#host.state !== 'draining') return;
-    if (session.id < this.#firstLate) this.#leaving--;
-    if (session.accepted === undefined && !isSilent(session)) this.#report.refused++;
+    this.#leaving.delete(session);
+    if (session.accepted === undefined && session.asked === 'something') this.#report.refused++;
   }
 
   /** A handler's promise is pending; returns what `handlerEnded` is to be told. */
@@ -174,36 +178,4 @@ export class Stopping {
     this.#pendingHandlers--;
     this.tellProgress();
   }
-}
-
-/**
- * Answers handshakes with 503. A peer that never sent a byte has asked for nothing, so it is closed without an answer: it
- * would take that for the answer to its next request (RFC 9112 9.2). What it sent may not have been read yet, so it is
- * looked at again when the event loop has polled all sockets once: an immediate may come before that, the next one not.
- */
-function refuse(sessions: Iterable<Session>, afterwards?: (session: Session) => void): void {
-  const silent: Session[] = [];
-  const answer = (session: Session) => {
-    session.requestClose(GOING_AWAY, '');
-    afterwards?.(session);
-  };
-  for (const session of [...sessions]) {
-    if (isSilent(session)) silent.push(session);
-    else if (session.report === undefined) answer(session);
-  }
-  if (silent.length === 0) return;
-  void eventLoopTurn()
-    .then(eventLoopTurn)
-    .then(() => {
-      for (const session of silent) {
-        if (session.report !== undefined) continue;
-        if (isSilent(session)) session.requestTerminate();
-        else answer(session);
-      }
-    });
-}
-
-/** No byte has come from this peer. */
-function isSilent({ reading }: Session): boolean {
-  return reading.bytes === 0;
 }

@@ -232,7 +232,37 @@ describe('after a stall of our own event loop', () => {
     expect(said.some((s) => s.startsWith('message'))).toBe(true);
   });
 
-  test('a closing gets that moment too; a stall shorter than a second is none', () => {
+  test('what falls due in a stall under a second gets as long a time more', () => {
+    for (const ms of [150, 300, 900]) {
+      const { pass, stall, said } = alone({ handshakeDeadline: 1_000 });
+      pass(1_000);
+      stall(ms);
+      pass(ms - 50);
+      expect(said).toEqual([]);
+      pass(100);
+      expect(said).toHaveLength(1);
+    }
+  });
+
+  test('a Pong that came in a stall under a second is read before its time is up', () => {
+    const { deadlines, pass, stall, said } = alone({ heartbeatInterval: 2_000, pongDeadline: 1_000 });
+    deadlines.enter('open');
+    pass(2_450);
+    expect(said).toHaveLength(1);
+    stall(900);
+    stall(900);
+    expect(said).toHaveLength(1);
+    pass(1_200);
+    expect(said.at(-1)).toMatch('pong');
+  });
+
+  test('a loop that is always late suspends no deadline for ever', () => {
+    const { stall, said } = alone({ handshakeDeadline: 1_000 });
+    for (let late = 0; late < 30; late++) stall(200);
+    expect(said).toHaveLength(1);
+  });
+
+  test('a closing gets that moment too', () => {
     const { deadlines, pass, stall, said } = alone({ handshakeDeadline: 1_000, closeDeadline: 2_000 });
     stall(900);
     pass(200);

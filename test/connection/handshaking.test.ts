@@ -324,6 +324,30 @@ describe('authorize', () => {
   });
 });
 
+describe('authorize that stops the server', () => {
+  test.each([
+    ['decides at once', true],
+    ['decides later', Promise.resolve(true)],
+  ])('and %s: 503, and neither onOpen nor onClose', async (_, verdict) => {
+    const told: string[] = [];
+    const { port, server, errors } = await serve({
+      authorize() {
+        void server.stop();
+        return verdict;
+      },
+      onOpen: () => void told.push('open'),
+      onClose: () => void told.push('close'),
+    });
+    const client = await RawClient.connect(port);
+    expect((await client.response()).status).toBe(503);
+    client.fin();
+    await until(() => server.state === 'stopped');
+    expect(told).toEqual([]);
+    for (const { error } of errors) expect(error).toMatchObject({ code: 'ERR_HANDSHAKE', status: 503 });
+    expect(server.stats()).toMatchObject({ opened: 0, closed: 0 });
+  });
+});
+
 describe('handshakeDeadline', () => {
   test('a head that never ends is answered with 408, and not before', async () => {
     const { port, clock } = await serve({}, { handshakeDeadline: 1000 });
@@ -338,18 +362,21 @@ describe('handshakeDeadline', () => {
     expect((await client.response()).status).toBe(408);
   });
 
-  test('a connection that never says anything is dropped', async () => {
-    const { port, clock, server } = await serve({}, { handshakeDeadline: 1000, closeDeadline: 1000 });
+  test('a connection that never says anything is closed without an answer, and nobody is told', async () => {
+    const { port, clock, server, errors } = await serve({}, { handshakeDeadline: 1000, closeDeadline: 1000 });
     const ended = record(server.lifecycle$);
     const client = await RawClient.connect(port, { sendHead: false });
     await new Promise((resolve) => setImmediate(resolve));
     await (await RawClient.connect(port)).handshake();
     ended.values.length = 0;
     clock.advance(1100);
-    expect((await client.response()).status).toBe(408);
+    expect(await client.ended()).toBe('fin');
+    await expect(client.response()).rejects.toThrow('ended (fin)');
     clock.advance(1100);
     await until(() => ended.values.length > 0);
     expect(ended.values).toMatchObject([{ from: 'handshaking', to: 'closed', event: 'timeout.close' }]);
+    expect(errors).toEqual([]);
+    expect(server.stats()).toMatchObject({ refused: 0, limits: { handshakeDeadline: 1 } });
   });
 });
 

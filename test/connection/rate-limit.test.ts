@@ -63,7 +63,15 @@ describe('the bucket', () => {
     expect(takeAll(limit, 100, 4_000)).toBe(0);
   });
 
-  test('what a pause brought is lost with the next one', () => {
+  test('a small stall takes nothing of what a longer pause brought', () => {
+    const limit = new RateLimit(20, 1000, at(0));
+    limit.forgive(60, at(60));
+    expect(limit.take(10, at(62, 50))).toBe(true);
+    limit.forgive(1, at(63));
+    expect(takeAll(limit, 65, 100)).toBe(20 + 60 - 10);
+  });
+
+  test('what pauses brought does not add up: the longest counts', () => {
     const limit = new RateLimit(20, 1000, at(0));
     limit.forgive(40, at(40));
     limit.forgive(60, at(100));

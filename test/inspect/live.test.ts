@@ -6,7 +6,7 @@ import type { Connection } from '../../src/index.ts';
 import { type Entry, Live, SAMPLE_MS } from '../../src/inspect/live.ts';
 import { ManualClock } from '../../src/io/time/manual-clock.ts';
 import { closeFrame, textFrame } from '../support/raw-client.ts';
-import { serve, until, word } from '../support/serving.ts';
+import { reportOf, serve, until, word } from '../support/serving.ts';
 
 interface Sample {
   type: string;
@@ -154,6 +154,19 @@ describe('the chosen one', () => {
     expect(samples.at(-1)?.chosen).toMatchObject({ value: 'closed', report: { code: 1000, wasClean: true } });
     expect(ask({ type: 'choose', id: 1e9 }).chosen?.value).toBe(null);
     expect(ask({ type: 'choose', id: 'x' }).chosen).toBe(null);
+  });
+
+  test('the reason of the peer’s Close is hidden, as everywhere else', async () => {
+    const { meet, ask, beat, samples } = await watched();
+    const { client, connection } = await meet();
+    ask({ type: 'choose', id: connection.id });
+    const ended = reportOf(connection);
+    await client.sendBytes(closeFrame(4001, 'my password is 1234'));
+    client.fin();
+    expect((await ended).reason).toBe('my password is 1234');
+    beat.advance(SAMPLE_MS);
+    expect(samples.at(-1)?.chosen).toMatchObject({ report: { code: 4001, reason: '' } });
+    expect(JSON.stringify(samples)).not.toContain('1234');
   });
 
   test('is the server under the number 0', async () => {

@@ -43,6 +43,39 @@ describe('connections and traffic', () => {
   });
 });
 
+test('closing connections are in neither set of those that are open', async () => {
+  const { server, meet } = await serve();
+  const { client, connection } = await meet();
+  const path = server.path('/echo');
+  expect([server.connections.size, path.connections.size]).toEqual([1, 1]);
+  connection.close();
+  expect([connection.state, server.connections.size, path.connections.size]).toEqual(['closing', 0, 0]);
+  expect(server.stats().connections).toMatchObject({ open: 0, closing: 1 });
+  client.fin();
+});
+
+test('errors of accepting are counted by their code', async () => {
+  const { server, failAccept } = await faultyListener();
+  for (const code of ['EMFILE', 'EMFILE', 'ENFILE']) failAccept(Object.assign(new Error(code), { code }));
+  expect(server.stats().acceptErrors).toEqual({ EMFILE: 2, ENFILE: 1 });
+});
+
+/** A server whose listener fails to accept when it is told to. */
+async function faultyListener() {
+  let failAccept: (error: Error) => void = () => {};
+  const memory = new MemoryListener();
+  const listener = {
+    listen: (accept: Parameters<MemoryListener['listen']>[0], failed: (error: Error) => void) => {
+      failAccept = failed;
+      return memory.listen(accept, failed);
+    },
+    close: () => memory.close(),
+    address: () => memory.address(),
+  };
+  const { server } = await serve({}, { listener });
+  return { server, failAccept: (error: Error) => failAccept(error) };
+}
+
 describe('what was shed is counted', () => {
   test('stats().limits names the option of each limit that was passed; dropped counts messages', async () => {
     const listener = new MemoryListener({ capacityBytes: 1 });

@@ -61,7 +61,10 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
     return this.#session.accepted?.head.path ?? '';
   }
 
-  /** The values of `:name` in the path's pattern, percent-decoded: `/`, line breaks and NUL can be in them. */
+  /**
+   * What stands for `:name` in the path's pattern, percent-decoded: a value may hold any character, also `/` (sent as
+   * `%2f`), NUL and line ends. Check it before it becomes part of a file's name, a query or a line of a log.
+   */
   get params(): P {
     return (this.#user.params ?? NO_PARAMS) as P;
   }
@@ -120,8 +123,10 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
   }
 
   /**
-   * Aborts when the connection has ended, or as soon as the peer has said that it goes; the reason is the close report
-   * where there is one. Give it to what a handler waits for: `fetch(url, { signal: connection.signal })`.
+   * Aborts when the connection has ended, and at once when its end is certain: the peer has sent Close or FIN, has reset
+   * the connection or is silent, or the connection was failed. The reason is the report that `closed$` gives. Pass it to
+   * what a handler waits for: `fetch(url, { signal: connection.signal })`. A handler that rejects with this reason, or with
+   * an AbortError once it has aborted, has not failed: `onError` is not called.
    */
   get signal(): AbortSignal {
     return this.#session.signal;
@@ -188,7 +193,8 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
 
   /**
    * Begins the closing handshake (RFC 6455 7.1.2); messages that wait go first, later ones are refused. What the peer
-   * sent before it saw our Close is still delivered. Closing twice changes nothing.
+   * sent before it saw our Close is still delivered. Closing twice changes nothing. A handler may await `closed$` after it:
+   * the peer's Close is read while the handler is pending.
    * @throws RangeError for a code that may not be sent, or a reason over 123 bytes of UTF-8.
    */
   close(code: CloseKeyword | number = 1000, reason = ''): void {

@@ -1,8 +1,11 @@
 /**
  * The user's side of one connection: its handlers are called, its streams fed, its failures told.
  *
- * It implements what a connection tells its user (`Recipient`). No callback of the user's can throw through here: a throw or a rejection goes to `onError` and `errors$`, and the decision becomes
- * `callback.failed` for the statechart. A handler that returns a promise holds back the next message until it settles.
+ * No callback of the user's can throw through here: a throw or a rejection goes to `onError` and `errors$`, and the decision
+ * becomes `callback.failed` for the statechart. A handler that returns a promise holds back the next message until it
+ * settles.
+ *
+ * Many members: what a connection tells its user (`Recipient`) is nineteen of them.
  */
 import { isThenable } from '../../connection/is-thenable.ts';
 import type { Answer, Fragment, Message, Opening, Recipient, Refused } from '../../connection/recipient.ts';
@@ -25,7 +28,8 @@ import type { Path, Streams } from '../paths/path.ts';
 import type { Match, Params } from '../paths/router.ts';
 import { Connection, type ConnectionUser } from './connection.ts';
 import { ConnectionStreams } from './connection-streams.ts';
-import { publish, report, type Scene, stopToDebug } from './failures.ts';
+import { report, type Scene, stopToDebug } from './failures.ts';
+import { type HandlerHost, PendingHandlers } from './pending-handlers.ts';
 
 /** A handler that failed is called again at most this often in a row. */
 const MAX_RETRIES = 3;
@@ -38,9 +42,7 @@ export interface DeliveryHost {
     | ((request: PlainRequest) => HttpResponse | undefined | Promise<HttpResponse | undefined>)
     | undefined;
   match(path: string): Match<Path> | undefined;
-  /** A handler's promise is pending; returns what `handlerEnded` is to be told. */
-  handlerBegan(): number;
-  handlerEnded(began: number): void;
+  readonly handlers: HandlerHost;
   /** The connection is open; it is closing or has ended. */
   opened(connection: Connection): void;
   left(connection: Connection): void;
@@ -60,6 +62,7 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
   readonly #session: Session;
   readonly #host: DeliveryHost;
   #streams: ConnectionStreams | undefined;
+  #pending: PendingHandlers | undefined;
   /** Failed handlers that `onError` wants to be called again. */
   #retries: (() => void)[] | undefined;
 
@@ -265,13 +268,14 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
   #awaitDecoded(decoded: PromiseLike<unknown>, message: Message, give: (value: unknown) => void): void {
     const { reading } = this.#session;
     reading.decoding(true);
-    const began = this.#host.handlerBegan();
+    const { handlers } = this.#host;
+    const began = handlers.handlerBegan();
     const settled =
       (act: (value: unknown) => void) =>
       (value: unknown): void => {
         reading.decoding(false);
         if (reading.delivers) act(value);
-        this.#host.handlerEnded(began);
+        handlers.handlerEnded(began);
         reading.readAgain();
       };
     Promise.resolve(decoded).then(
@@ -324,51 +328,33 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
   #callClose(report: CloseReport, path: Path): void {
     try {
       const result = path.handlers.onClose?.(this.connection, report);
-      if (!isThenable(result)) return;
-      const began = this.#host.handlerBegan();
-      Promise.resolve(result).then(
-        () => this.#host.handlerEnded(began),
-        (error: unknown) => {
-          this.#host.handlerEnded(began);
-          this.failed(error);
-        },
-      );
+      if (isThenable(result)) this.#handlers.wait(result, (error) => this.failed(error));
     } catch (error) {
       this.failed(error);
     }
   }
 
+  /** Those whose promises are pending, made with the first. */
+  get #handlers(): PendingHandlers {
+    const path = this.path as Path; // set before the connection opened
+    this.#pending ??= new PendingHandlers(this.#host.handlers, this.#session.reading, path);
+    return this.#pending;
+  }
+
   /** A handler may answer with a promise: the next message waits for it. */
   #settle(result: unknown, retry: () => void, attempts: number): void {
     if (!isThenable(result)) return;
-    const { reading } = this.#session;
-    reading.handling(1);
-    const began = this.#host.handlerBegan();
-    const settled = (): void => {
-      reading.handling(-1);
-      this.#host.handlerEnded(began);
-    };
-    // A thenable may throw, or settle twice; a promise made of it does neither.
-    Promise.resolve(result).then(
-      () => {
-        settled();
-        reading.readAgain();
-      },
-      (error: unknown) => {
-        settled();
-        this.failed(error, retry, attempts);
-        reading.readAgain();
-      },
-    );
+    this.#handlers.waitHolding(result, (error) => this.failed(error, retry, attempts));
   }
 
   // ------------------------------------------------------------------ failures
 
   /**
    * A handler or a subscriber failed. `retry` calls the handler once more; it has been called again `attempts` times
-   * already.
+   * already. What gave up because the connection's signal aborted did not fail.
    */
   failed(error: unknown, retry?: () => void, attempts = 0): void {
+    if (this.#session.isAbort(error)) return;
     if (this.#host.debugOnError) stopToDebug(error);
     let decision: Decision = report(error, this);
     if (decision === 'retry') {

@@ -48,8 +48,9 @@ export interface ServerOptions
   /**
    * Proxies whose Forwarded (RFC 7239), X-Forwarded-For and X-Forwarded-Host are believed: addresses and ranges, such as
    * `10.0.0.0/8`; or `{ addresses, header }`, where `header` is the one that they write, `'forwarded'` or
-   * `'x-forwarded-for'`: the other is then not read. Without it, requests in which both differ get 400. `remoteAddress`,
-   * `maxConnectionsPerAddress` and the host of the origin check are then of the client behind them. Default: none.
+   * `'x-forwarded-for'`: the other is then not read. Without it, requests in which both differ get 400. A header of the
+   * PROXY protocol, version 1 or 2, is read from them too. `remoteAddress`, `maxConnectionsPerAddress` and the host of
+   * the origin check are then of the client behind them. Default: none.
    */
   readonly trustProxy?: TrustProxy | undefined;
   /** What happens to a message over `sendLimit`. Default `'close'`, with 1013. */
@@ -127,9 +128,11 @@ const RULES: { readonly [Name in keyof Limits]: Rule } = {
   sendLimit: { ...bytes(MIB, 1, 2 ** 40), unlimited: true },
   maxPendingPongs: count(64),
   readAhead: { ...bytes(64 * KIB, 0, 2 ** 40), unlimited: true },
+  handlerWarning: time(30_000, true),
   memoryBudget: { ...bytes(128 * MIB, 1, 2 ** 40), unlimited: true },
   maxConnections: count(65_536, true),
   maxConnectionsPerAddress: count(Number.POSITIVE_INFINITY, true),
+  ipv6Prefix: { default: 64, min: 1, max: 128, unit: 'bits', unlimited: false },
   maxHandshakes: count(8_192, true),
   maxMessagesPerSecond: count(Number.POSITIVE_INFINITY, true),
   maxBytesPerSecond: { ...bytes(Number.POSITIVE_INFINITY, 1, 2 ** 40), unlimited: true },

@@ -22,6 +22,7 @@ export interface PlainRequest {
 
 /** A valid opening handshake that waits for a decision (RFC 6455 4.2.2). */
 export interface HandshakeRequest<P extends Params = Params> extends PlainRequest {
+  /** Percent-decoded: a value may hold any character, also `/`, NUL and line ends. */
   readonly params: P;
   readonly origin: string | undefined;
   /** Subprotocols the client offers, best first. */

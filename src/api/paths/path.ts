@@ -64,6 +64,8 @@ export class Path<Data = unknown, P extends Params = Params, In = Message, Out =
   readonly streams: Streams;
   /** What its messages mean; undefined for plain ones. @internal */
   codecs: Codecs | undefined;
+  /** It was told that a handler has been pending for long. @internal */
+  isSlowTold = false;
   readonly #own: Handlers & Typing = {};
   readonly #defaults: Handlers;
   readonly #open = new Set<Connection<Data, P, In, Out>>();

@@ -7,6 +7,7 @@ import type { ServerState } from '../../machines/server-ports.ts';
 import type { ServerRecipient } from '../../server/recipient.ts';
 import type { Connection } from '../connection/connection.ts';
 import { Delivery, type DeliveryHost } from '../connection/delivery.ts';
+import type { HandlerHost } from '../connection/pending-handlers.ts';
 import { InternalError } from '../errors.ts';
 import { serverChannels } from '../inspection/channels.ts';
 import type { Settings } from '../options/options.ts';
@@ -14,12 +15,6 @@ import type { Handlers } from '../paths/handlers.ts';
 import { Path, Streams } from '../paths/path.ts';
 import { type Match, Router } from '../paths/router.ts';
 import { Unheard } from './unheard.ts';
-
-/** Handlers that a stop waits for. */
-interface HandlerCount {
-  handlerBegan(): number;
-  handlerEnded(began: number): void;
-}
 
 export class Dispatcher implements ServerRecipient, DeliveryHost {
   readonly streams: Streams;
@@ -35,7 +30,7 @@ export class Dispatcher implements ServerRecipient, DeliveryHost {
   readonly #router = new Router<Path>();
   readonly #paths = new Map<string, Path>();
   readonly #unheard = new Unheard();
-  #handlers: HandlerCount | undefined;
+  #handlers: HandlerHost | undefined;
 
   constructor(settings: Settings, defaults: Handlers, server: object) {
     this.debugOnError = settings.debugOnError;
@@ -47,8 +42,12 @@ export class Dispatcher implements ServerRecipient, DeliveryHost {
   }
 
   /** Handlers that are pending are counted there. */
-  countHandlers(handlers: HandlerCount): void {
+  countHandlers(handlers: HandlerHost): void {
     this.#handlers = handlers;
+  }
+
+  get handlers(): HandlerHost {
+    return this.#handlers as HandlerHost; // set before the server starts
   }
 
   /** The path of a pattern, made at the first call; handlers take the place of those of the same name. */
@@ -81,14 +80,6 @@ export class Dispatcher implements ServerRecipient, DeliveryHost {
 
   left(connection: Connection): void {
     this.open.delete(connection);
-  }
-
-  handlerBegan(): number {
-    return this.#handlers?.handlerBegan() ?? 0;
-  }
-
-  handlerEnded(began: number): void {
-    this.#handlers?.handlerEnded(began);
   }
 
   epochMs(): number {

@@ -19,13 +19,14 @@ export function createServer(options: ServerOptions): Server {
 }
 
 /**
- * Makes a server and gives it a name.
- * @throws NameTakenError when another bears it; OptionError for a wrong option or an empty name.
+ * Makes a server and gives it a name. One that was stopped, or has failed, gives its name up to the new one; so a program
+ * that is evaluated twice can make its server again.
+ * @throws NameTakenError when another has the name; OptionError for a wrong option or an empty name.
  */
 export function newServer(name: string, options: ServerOptions): Server {
   if (typeof name !== 'string' || name === '')
     throw new OptionError('name', name, 'a string that is not empty');
-  if (servers.has(name)) throw new NameTakenError(name);
+  if (servers.get(name)?.isOver === false) throw new NameTakenError(name);
   const server = new Server(options);
   servers.set(name, server);
   return server;
@@ -45,8 +46,8 @@ export async function startServer(name: string): Promise<Server> {
 }
 
 /**
- * Stops the server of that name, as `server.stop()` does; one that is stopped already resolves at once. It keeps its
- * name and may be started again. Rejects with UnknownServerError when there is none.
+ * Stops the server of that name, as `server.stop()` does; one that is stopped already resolves at once. It may be started
+ * again, until `newServer` gives its name to another. Rejects with UnknownServerError when there is none.
  */
 export async function stopServer(name: string, options?: StopOptions): Promise<StopReport> {
   return known(name).stop(options);

@@ -24,6 +24,8 @@ export class Server {
   readonly #core: Core;
   readonly #dispatcher: Dispatcher;
   readonly #inspection: Inspection;
+  /** `stop` was called, and `start` was not since. */
+  #isStopAsked = false;
 
   /** @internal */
   constructor(options: ServerOptions) {
@@ -73,6 +75,7 @@ export class Server {
    * Rejects with the reason when the port cannot be opened; the server has `failed` then and may be started again.
    */
   start(): Promise<this> {
+    this.#isStopAsked = false;
     return this.#core.start().then(() => this);
   }
 
@@ -84,7 +87,14 @@ export class Server {
    * @throws OptionError for an option that there is not, RangeError or TypeError for a wrong value; nothing is stopped.
    */
   stop(options: StopOptions = {}): Promise<StopReport> {
-    return this.#core.stop(readStopOptions(options, this.#core.settings.closeDeadline));
+    const request = readStopOptions(options, this.#core.settings.closeDeadline);
+    this.#isStopAsked = true;
+    return this.#core.stop(request);
+  }
+
+  /** It was stopped, or has failed: another may take its name. @internal */
+  get isOver(): boolean {
+    return this.state === 'failed' || (this.state === 'stopped' && this.#isStopAsked);
   }
 
   /** Address and port; null while the server is not listening. */

@@ -25,6 +25,8 @@ const limits: Record<keyof Limits, [standard: number, least: number, most: numbe
   readAhead: [65_536, 0, 2 ** 40, true],
   maxHeadBytes: [16_384, 64, MIB, false],
   maxHeaders: [128, 1, 2 ** 31, false],
+  handlerWarning: [30_000, 1, DAY, true],
+  ipv6Prefix: [64, 1, 128, false],
   handshakeDeadline: [10_000, 1, DAY, false],
   heartbeatInterval: [25_000, 1, DAY, true],
   pongDeadline: [20_000, 1, DAY, false],

@@ -48,6 +48,30 @@ describe('newServer and getServer', () => {
     expect(getServer('taken')).toBe(server);
   });
 
+  test('a name is given again when its server was stopped or has failed, and not before', async () => {
+    const first = named('hot');
+    await startServer('hot');
+    expect(() => newServer('hot', LOCAL)).toThrow(NameTakenError);
+    const stopped = stopServer('hot');
+    if (first.state !== 'stopped') expect(() => newServer('hot', LOCAL)).toThrow(NameTakenError);
+    await stopped;
+    const second = named('hot');
+    expect(getServer('hot')).toBe(second);
+    expect(await startServer('hot')).toBe(second);
+    const third = () => newServer('hot', { ...LOCAL, port: portOf(second) });
+    expect(third).toThrow(NameTakenError);
+
+    const failing = named('failed', { ...LOCAL, port: portOf(second) });
+    await expect(failing.start()).rejects.toThrow('in use');
+    expect(named('failed')).not.toBe(failing);
+    // One that was never started and never stopped keeps its name; wrong options take none away.
+    await stopServer('hot');
+    expect(() => newServer('hot', { port: -1 })).toThrow(OptionError);
+    expect(getServer('hot')).toBe(second);
+    await second.start();
+    expect(() => newServer('hot', LOCAL)).toThrow(NameTakenError);
+  });
+
   test('a server with wrong options does not take its name', () => {
     expect(() => newServer('second try', { port: -1 })).toThrow(OptionError);
     expect(getServer('second try')).toBeUndefined();

@@ -1,8 +1,10 @@
 /** Errors that nobody listens to: which of them are a warning of the process, and in what words. */
 import { firstValueFrom } from 'rxjs';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { errorOf } from '../../../src/api/errors.ts';
 import { Unheard } from '../../../src/api/server/unheard.ts';
 import { createServer, HandshakeError, ProtocolError } from '../../../src/index.ts';
+import { fault } from '../../../src/io/faults.ts';
 import { RawClient } from '../../support/raw-client.ts';
 import { serve } from '../../support/serving.ts';
 
@@ -20,7 +22,7 @@ test('this program’s own faults are told, the peers’ are not', () => {
 });
 
 describe('a refusal that a first user is likely to meet', () => {
-  test('is a warning with what to do, once for each status', async () => {
+  test('is a warning with what to do, once for each reason', async () => {
     const quiet = createServer({ port: 0, host: '127.0.0.1', paths: { '/': { authorize: () => false } } });
     await quiet.start();
     const said: string[] = [];
@@ -45,6 +47,31 @@ describe('a refusal that a first user is likely to meet', () => {
         /^a handshake was refused with 403: Pages from the origin "https:\/\/example.com" .* Write origins: \["https:\/\/example.com"\]\. \(Said once/,
       ),
     ]);
+  });
+
+  test('is said once for each reason: a stranger’s TLS hello hides no other advice of the same status', () => {
+    const said: string[] = [];
+    vi.spyOn(process, 'emitWarning').mockImplementation((text) => void said.push(String(text)));
+    const unheard = new Unheard();
+    const facts = { path: undefined, remoteAddress: undefined, origin: undefined };
+    for (const name of [
+      'tls',
+      'proxyProtocol',
+      'tls',
+      'contradictingProxies',
+      'maxHeaders',
+      'maxHeadBytes',
+    ] as const) {
+      unheard.tell(errorOf(fault(name), undefined, facts));
+    }
+    expect(said.map((text) => text.match(/refused with (\d+)/)?.[1])).toEqual([
+      '400',
+      '400',
+      '400',
+      '431',
+      '431',
+    ]);
+    expect(errorOf(fault('tls'), undefined, facts)).toMatchObject({ status: 400, reason: 'tls' });
   });
 
   test('is quiet where errors$ is heard, and tells it what to do', async () => {
