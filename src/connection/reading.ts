@@ -327,6 +327,16 @@ export class Reading implements FairTurn {
     this.#hold().handlers += change;
   }
 
+  /** A handler's promise is pending. */
+  get isHandling(): boolean {
+    return this.#holding?.isHandling === true;
+  }
+
+  /** A subscription made in a pending handler awaits messages (+1), or no longer (-1). `readAgain` follows the former. */
+  asking(change: 1 | -1): void {
+    this.#hold().asks += change;
+  }
+
   /** The codec has not yet said what a message is (true), or it has. */
   decoding(isPending: boolean): void {
     this.#hold().decoding = isPending;
