@@ -273,8 +273,8 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
       this.#host.streams.messages.observed;
     if (isObserved) this.#giveToAll(message, path, delivery ?? beginDelivery());
     else if (hasHandler) this.#callMessage(message);
-    // After the end, a message that waited for an iterator which has gone is nobody's fault.
-    else if (this.#session.report === undefined) this.#nobodyTook(path);
+    // While it closes, and after the end, a message that nobody is there for any more is nobody's fault.
+    else if (this.#session.sending.isOpen) this.#nobodyTook(path);
   }
 
   #giveToAll(message: Message, path: Path, delivery: number): void {
@@ -296,7 +296,6 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
       this.failed(new NoMessageHandlerError(path.pattern));
       return;
     }
-    if (!this.#session.sending.isOpen) return;
     this.#host.subscriberEnded(ended, path.streams);
     this.#session.callbackFailed(decide(ended, this, true));
   }
@@ -401,12 +400,29 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
     }
   }
 
-  /** Begins what the function of the path gives for this connection. */
+  /**
+   * Begins what the function of the path gives for this connection. A promise or an async iterable holds messages back as
+   * a handler does, so that none is lost before it takes them; not where somebody else takes messages.
+   */
   #serve(serving: Serving, attempts = 0): void {
-    this.#served = new ServedSource(serving, this.connection, (error) => {
-      this.failed(error, () => this.#serve(serving, attempts + 1), attempts);
-    });
-    this.#served.start();
+    const { reading } = this.#session;
+    const subscribed = this.#subscribed;
+    const holds = !this.wantsMessages;
+    let isHeld = false;
+    const failed = (error: unknown) => this.failed(error, () => this.#serve(serving, attempts + 1), attempts);
+    const settled = () => {
+      if (!isHeld) return;
+      reading.handling(-1);
+      this.#streams?.answers.handlerSettled();
+      reading.readAgain();
+    };
+    const served = new ServedSource(serving, this.connection, failed, settled);
+    this.#served = served;
+    served.start();
+    if (!served.isPending || !holds) return;
+    isHeld = true;
+    reading.handling(1);
+    this.#streams?.answers.handlerPending(subscribed);
   }
 
   /** A handler may answer with a promise: the next message waits for it. */

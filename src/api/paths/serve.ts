@@ -9,18 +9,24 @@ import { type EncodedMessage, kindOf } from '../../io/writing/encoded-message.ts
 import type { SendResult } from '../../io/writing/outbox.ts';
 import { OptionError } from '../errors.ts';
 
-/** What gives one value after another: an observable, or an async iterable such as an async generator makes. */
-export type Source<Out> = Subscribable<Out | EncodedMessage> | AsyncIterable<Out | EncodedMessage>;
-
 /**
- * What a function given to `path.serve` returns. The value of a promise is sent, unless it is undefined; where it is an
- * observable or an async iterable, that is sent.
+ * What a function given to `path.serve` returns: an observable, an async iterable such as an async generator makes, or a
+ * promise. The value of a promise is sent, unless it is undefined; where it is one of the others, that is sent.
  */
 export type Served<Out> =
-  | Source<Out>
-  // biome-ignore lint/suspicious/noConfusingVoidType: an async function that returns nothing
-  | PromiseLike<Source<Out> | Out | EncodedMessage | undefined | void>;
+  | Subscribable<Out | EncodedMessage>
+  | AsyncIterable<Out | EncodedMessage>
+  | PromiseLike<
+      | Subscribable<Out | EncodedMessage>
+      | AsyncIterable<Out | EncodedMessage>
+      | Out
+      | EncodedMessage
+      | undefined
+      // biome-ignore lint/suspicious/noConfusingVoidType: an async function that returns nothing
+      | void
+    >;
 
+/** How `path.serve` sends. */
 export interface ServeOptions<Out = unknown> {
   /** A message takes the place of a waiting one of the same key: one key for all, or the key of each value. */
   readonly key?: string | ((value: Out) => string | undefined) | undefined;
@@ -55,15 +61,24 @@ export class ServedSource {
   readonly #serving: Serving;
   readonly #connection: ServedConnection;
   readonly #failed: (error: unknown) => void;
+  readonly #settled: () => void;
+  /** It ends later, and until then takes messages when it wants to: a promise or an async iterable. */
+  isPending = false;
   #isOver = false;
   #subscription: Unsubscribable | undefined;
   #iterator: AsyncIterator<unknown> | undefined;
 
-  /** `failed` is told of the error that ended it. */
-  constructor(serving: Serving, connection: ServedConnection, failed: (error: unknown) => void) {
+  /** `failed` is told of the error that ended it; `settled` that it is pending no more. */
+  constructor(
+    serving: Serving,
+    connection: ServedConnection,
+    failed: (error: unknown) => void,
+    settled: () => void,
+  ) {
     this.#serving = serving;
     this.#connection = connection;
     this.#failed = failed;
+    this.#settled = settled;
   }
 
   /** Calls the function, and begins with what that returns. */
@@ -71,6 +86,7 @@ export class ServedSource {
     try {
       const served = this.#serving.serve(this.#connection);
       if (isThenable(served)) {
+        this.isPending = true;
         Promise.resolve(served).then(
           (value) => this.#resolved(value),
           (error: unknown) => this.#fail(error),
@@ -88,6 +104,11 @@ export class ServedSource {
   /** The connection has ended: nothing more is taken. */
   stop(): void {
     if (this.#isOver) return;
+    this.#letGo();
+    this.#settle();
+  }
+
+  #letGo(): void {
     this.#isOver = true;
     this.#subscription?.unsubscribe();
     const iterator = this.#iterator;
@@ -96,11 +117,21 @@ export class ServedSource {
     new Promise((resolve) => resolve(iterator.return?.())).then(undefined, this.#failed);
   }
 
+  #settle(): void {
+    if (!this.isPending) return;
+    this.isPending = false;
+    this.#settled();
+  }
+
   /** False when it is neither an observable nor an async iterable. */
   #take(served: unknown): boolean {
-    if (isSubscribable(served)) this.#subscribe(served);
-    else if (isAsyncIterable(served)) this.#iterate(served);
-    else return false;
+    if (isSubscribable(served)) {
+      this.#subscribe(served);
+      this.#settle();
+    } else if (isAsyncIterable(served)) {
+      this.isPending = true;
+      this.#iterate(served);
+    } else return false;
     return true;
   }
 
@@ -171,12 +202,14 @@ export class ServedSource {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#connection.close();
+    this.#settle();
   }
 
   #fail(error: unknown): void {
     if (this.#isOver) return;
-    this.stop();
+    this.#letGo();
     this.#failed(error);
+    this.#settle();
   }
 }
 
