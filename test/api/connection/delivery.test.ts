@@ -1,9 +1,9 @@
 /** What a handler or a subscriber that fails does to its connection, and who is told. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { map, mergeMap } from 'rxjs';
+import { firstValueFrom, map, merge, mergeMap, type Observable, take } from 'rxjs';
 import { describe, expect, test } from 'vitest';
-import type { Connection, Decision, Handlers } from '../../../src/index.ts';
+import type { Connection, Decision, Handlers, Message } from '../../../src/index.ts';
 import { PATIENCE_MS } from '../../support/patience.ts';
 import { bytes, continuationFrame, pingFrame, RawClient, textFrame } from '../../support/raw-client.ts';
 import { gate, make, record, reportOf, serve, until, warning, word, words } from '../../support/serving.ts';
@@ -380,12 +380,18 @@ describe('a subscriber that an error has ended', () => {
 
   test.each<[string, string, string | undefined, Serve]>([
     ['messages$ of the path', 'messages$', '/echo', pipeline],
-    ['messages$ of the server', 'messages$', undefined, ({ server }) => server.messages$.pipe(map(parse)).subscribe()],
+    [
+      'messages$ of the server',
+      'messages$',
+      undefined,
+      ({ server }) => server.messages$.pipe(map(parse)).subscribe(),
+    ],
     [
       'messages$ of the path, merged with another',
       'messages$',
       '/echo',
-      ({ server }) => merge(server.path('/echo').messages$, server.path('/other').messages$).pipe(map(parse)).subscribe(),
+      ({ server }) =>
+        merge(server.path('/echo').messages$, server.path('/other').messages$).pipe(map(parse)).subscribe(),
     ],
     [
       'connections$ merged into messages$',
@@ -394,25 +400,33 @@ describe('a subscriber that an error has ended', () => {
       ({ server }) =>
         server
           .path('/echo')
-          .connections$.pipe(mergeMap(({ messages$ }) => messages$.pipe(map((message) => parse({ message })))))
+          .connections$.pipe(
+            mergeMap(({ messages$ }) => messages$.pipe(map((message) => parse({ message })))),
+          )
           .subscribe(),
     ],
-  ])('%s: told once, and later messages of others are no fault of theirs', async (_, stream, path, subscribe) => {
-    const served = await serve({});
-    subscribe(served);
-    const [good, bad] = [await served.meet(), await served.meet()];
-    await bad.client.sendBytes(bytes(textFrame('{no json'), textFrame('1')));
-    expect(await word(bad.client)).toBe('close 1011 internal error');
-    const late = await served.meet();
-    for (const { client } of [good, late]) {
-      await client.sendBytes(textFrame('1'));
-      expect(await word(client)).toBe('close 1011 internal error');
-    }
-    expect(served.errors).toMatchObject([
-      { connection: bad.connection, error: { name: 'SyntaxError' } },
-      { connection: undefined, error: { code: 'ERR_SUBSCRIBER_ENDED', stream, path, cause: { name: 'SyntaxError' } } },
-    ]);
-  });
+  ])(
+    '%s: told once, and later messages of others are no fault of theirs',
+    async (_, stream, path, subscribe) => {
+      const served = await serve({});
+      subscribe(served);
+      const [good, bad] = [await served.meet(), await served.meet()];
+      await bad.client.sendBytes(bytes(textFrame('{no json'), textFrame('1')));
+      expect(await word(bad.client)).toBe('close 1011 internal error');
+      const late = await served.meet();
+      for (const { client } of [good, late]) {
+        await client.sendBytes(textFrame('1'));
+        expect(await word(client)).toBe('close 1011 internal error');
+      }
+      expect(served.errors).toMatchObject([
+        { connection: bad.connection, error: { name: 'SyntaxError' } },
+        {
+          connection: undefined,
+          error: { code: 'ERR_SUBSCRIBER_ENDED', stream, path, cause: { name: 'SyntaxError' } },
+        },
+      ]);
+    },
+  );
 
   test('onError hears it for each message that nobody takes, and may let it pass', async () => {
     const heard: unknown[] = [];
@@ -427,7 +441,10 @@ describe('a subscriber that an error has ended', () => {
     await client.sendBytes(bytes(textFrame('{no json'), textFrame('1'), textFrame('2'), pingFrame('p')));
     expect(await word(client)).toBe('pong p');
     expect(heard).toEqual(['SyntaxError', 'SubscriberError', 'SubscriberError']);
-    expect(served.errors.map(({ error }) => (error as Error).name)).toEqual(['SyntaxError', 'SubscriberError']);
+    expect(served.errors.map(({ error }) => (error as Error).name)).toEqual([
+      'SyntaxError',
+      'SubscriberError',
+    ]);
   });
 
   test('of one connection is told when that goes on and a message is left to nobody', async () => {
@@ -444,7 +461,10 @@ describe('a subscriber that an error has ended', () => {
 
   test('that takes errors itself is told of when a message is left to nobody', async () => {
     const served = await serve({});
-    served.server.path('/echo').messages$.pipe(map(parse)).subscribe({ error: () => {} });
+    served.server
+      .path('/echo')
+      .messages$.pipe(map(parse))
+      .subscribe({ error: () => {} });
     const [first, second] = [await served.meet(), await served.meet()];
     await first.client.sendBytes(textFrame('{no json'));
     await first.client.sendBytes(pingFrame('p'));
@@ -454,7 +474,9 @@ describe('a subscriber that an error has ended', () => {
       await client.sendBytes(textFrame('1'));
       expect(await word(client)).toBe('close 1011 internal error');
     }
-    expect(served.errors).toMatchObject([{ error: { name: 'SubscriberError', cause: { name: 'SyntaxError' } } }]);
+    expect(served.errors).toMatchObject([
+      { error: { name: 'SubscriberError', cause: { name: 'SyntaxError' } } },
+    ]);
   });
 
   test('is a warning where nobody listens to errors', async () => {
@@ -465,7 +487,9 @@ describe('a subscriber that an error has ended', () => {
     const client = await RawClient.connect(server.address()?.port ?? 0);
     await client.handshake();
     const warned = await warning(() => client.sendBytes(textFrame('{no json')));
-    expect(warned.message).toContain('unhandled SubscriberError: a subscriber to messages$ of /echo has ended');
+    expect(warned.message).toContain(
+      'unhandled SubscriberError: a subscriber to messages$ of /echo has ended',
+    );
   });
 
   test('is forgotten when another one comes', async () => {
@@ -482,13 +506,19 @@ describe('a subscriber that an error has ended', () => {
 });
 
 describe('who subscribes while something is delivered gets what comes after it', () => {
-  const streams: [name: string, of: (served: Awaited<ReturnType<typeof serve>>, c: Connection) => Observable<unknown>][] = [
+  const streams: [
+    name: string,
+    of: (served: Awaited<ReturnType<typeof serve>>, c: Connection) => Observable<unknown>,
+  ][] = [
     ['connection.messages$', (_, { messages$ }) => messages$],
     ['path.messages$', ({ server }) => server.path('/echo').messages$.pipe(map(({ message }) => message))],
     ['server.messages$', ({ server }) => server.messages$.pipe(map(({ message }) => message))],
     ['connection.fragments$', (_, { fragments$ }) => fragments$.pipe(map(({ data }) => data))],
   ];
-  type Where = (served: Awaited<ReturnType<typeof serve>>, listen: (connection: Connection) => void) => unknown;
+  type Where = (
+    served: Awaited<ReturnType<typeof serve>>,
+    listen: (connection: Connection) => void,
+  ) => unknown;
   const places: [name: string, where: Where][] = [
     ['onMessage', ({ server }, listen) => server.path('/echo', { onMessage: listen })],
     ['onFragment', ({ server }, listen) => server.path('/echo', { onFragment: listen })],
@@ -502,7 +532,8 @@ describe('who subscribes while something is delivered gets what comes after it',
     ],
     [
       'a subscriber to the path’s messages$',
-      ({ server }, listen) => server.path('/echo').messages$.subscribe(({ connection }) => listen(connection)),
+      ({ server }, listen) =>
+        server.path('/echo').messages$.subscribe(({ connection }) => listen(connection)),
     ],
     [
       'a subscriber to the server’s messages$',
@@ -567,7 +598,8 @@ describe('who subscribes while something is delivered gets what comes after it',
     });
     path.errors$.subscribe(() => server.errors$.subscribe((failure) => late.push(failure)));
     await client.sendBytes(textFrame('x'));
-    await client.ended();
+    expect(await word(client)).toBe('close 1011 internal error');
+    client.destroy();
     await until(() => late.length > 0);
     expect(late).toEqual(['closing, then closed']);
   });
