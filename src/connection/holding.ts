@@ -19,7 +19,7 @@ export class Holding {
   /** Iterators that wait for a message. */
   pulls = 0;
   /** Subscriptions to messages that were made in a handler which is pending. */
-  asks = 0;
+  asking: Set<object> | undefined;
   decoding = false;
   full = false;
   behind = false;
@@ -28,7 +28,7 @@ export class Holding {
   get delivery(): boolean {
     if (this.paused || this.decoding) return true;
     if (this.iterators > 0) return this.pulls < this.iterators;
-    return this.handlers > 0 && this.asks === 0;
+    return this.handlers > 0 && !this.asking?.size;
   }
 
   /** Whether a handler is pending. What the codec decides counts as one meanwhile. */

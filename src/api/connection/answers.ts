@@ -9,22 +9,19 @@
 export interface AnswerReading {
   /** A handler's promise is pending. */
   readonly isHandling: boolean;
-  /** One more subscription awaits an answer (1), or one less (-1). */
-  asking(change: 1 | -1): void;
+  /** A subscription awaits an answer, until no handler is pending. */
+  ask(subscription: object): void;
+  /** A subscription has ended. */
+  askNoMore(subscription: object): void;
   /** Goes on with what waits. */
   readAgain(): void;
-}
-
-interface Subscribed {
-  readonly number: number;
-  asks: boolean;
 }
 
 export class Answers {
   /** Subscriptions so far. */
   count = 0;
   readonly #reading: AnswerReading;
-  readonly #subscribed = new Set<Subscribed>();
+  readonly #subscriptions = new Set<{ readonly number: number }>();
 
   constructor(reading: AnswerReading) {
     this.#reading = reading;
@@ -33,34 +30,23 @@ export class Answers {
   /** Somebody subscribes; returns what is called when that ends. */
   listening(): () => void {
     this.count++;
-    const one: Subscribed = { number: this.count, asks: false };
-    this.#subscribed.add(one);
-    if (this.#reading.isHandling) this.#ask(one);
+    const subscription = { number: this.count };
+    this.#subscriptions.add(subscription);
+    if (this.#reading.isHandling) this.#ask(subscription);
     return () => {
-      this.#subscribed.delete(one);
-      if (one.asks) this.#reading.asking(-1);
-      one.asks = false;
+      this.#subscriptions.delete(subscription);
+      this.#reading.askNoMore(subscription);
     };
   }
 
   /** A handler has returned a promise; `before` is `count` before it was called. */
   handlerPending(before: number): void {
     if (this.count === before) return;
-    for (const one of this.#subscribed) if (one.number > before && !one.asks) this.#ask(one);
+    for (const subscription of this.#subscriptions) if (subscription.number > before) this.#ask(subscription);
   }
 
-  /** A handler has settled. Once none is pending, subscriptions that last hold nothing open. */
-  handlerSettled(): void {
-    if (this.#reading.isHandling) return;
-    for (const one of this.#subscribed) {
-      if (one.asks) this.#reading.asking(-1);
-      one.asks = false;
-    }
-  }
-
-  #ask(one: Subscribed): void {
-    one.asks = true;
-    this.#reading.asking(1);
+  #ask(subscription: object): void {
+    this.#reading.ask(subscription);
     // Not at once: the subscription is not made yet.
     queueMicrotask(() => this.#reading.readAgain());
   }

@@ -400,28 +400,13 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
     }
   }
 
-  /**
-   * Begins what the function of the path gives for this connection. A promise or an async iterable holds messages back as
-   * a handler does, so that none is lost before it takes them; not where somebody else takes messages.
-   */
+  /** Begins what the function of the path gives for this connection. */
   #serve(serving: Serving, attempts = 0): void {
-    const { reading } = this.#session;
     const subscribed = this.#subscribed;
-    const holds = !this.wantsMessages;
-    let isHeld = false;
     const failed = (error: unknown) => this.failed(error, () => this.#serve(serving, attempts + 1), attempts);
-    const settled = () => {
-      if (!isHeld) return;
-      reading.handling(-1);
-      this.#streams?.answers.handlerSettled();
-      reading.readAgain();
-    };
-    const served = new ServedSource(serving, this.connection, failed, settled);
-    this.#served = served;
-    served.start();
-    if (!served.isPending || !holds) return;
-    isHeld = true;
-    reading.handling(1);
+    const { reading } = this.#session;
+    this.#served = new ServedSource(serving, this.connection, failed, reading);
+    this.#served.start(this.wantsMessages);
     this.#streams?.answers.handlerPending(subscribed);
   }
 
@@ -434,7 +419,6 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
     const began = this.#host.handlerBegan();
     const settled = (): void => {
       reading.handling(-1);
-      this.#streams?.answers.handlerSettled();
       this.#host.handlerEnded(began);
     };
     // A thenable may throw, or settle twice; a promise made of it does neither.

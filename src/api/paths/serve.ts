@@ -45,6 +45,12 @@ export interface ServedConnection {
   drained(): Promise<void>;
 }
 
+/** Holds messages back, as for a handler. */
+export interface ServedReading {
+  handling(change: 1 | -1): void;
+  readAgain(): void;
+}
+
 /** @throws OptionError for what is wrong. */
 export function readServing(path: string, serve: Serving['serve'], { key }: ServeOptions): Serving {
   if (typeof serve !== 'function') {
@@ -61,32 +67,44 @@ export class ServedSource {
   readonly #serving: Serving;
   readonly #connection: ServedConnection;
   readonly #failed: (error: unknown) => void;
-  readonly #settled: () => void;
+  readonly #reading: ServedReading;
   /** It ends later, and until then takes messages when it wants to: a promise or an async iterable. */
-  isPending = false;
+  #isPending = false;
+  /** It holds messages back. */
+  #isHolding = false;
   #isOver = false;
   #subscription: Unsubscribable | undefined;
   #iterator: AsyncIterator<unknown> | undefined;
 
-  /** `failed` is told of the error that ended it; `settled` that it is pending no more. */
+  /** `failed` is told of the error that ended it. */
   constructor(
     serving: Serving,
     connection: ServedConnection,
     failed: (error: unknown) => void,
-    settled: () => void,
+    reading: ServedReading,
   ) {
     this.#serving = serving;
     this.#connection = connection;
     this.#failed = failed;
-    this.#settled = settled;
+    this.#reading = reading;
   }
 
-  /** Calls the function, and begins with what that returns. */
-  start(): void {
+  /**
+   * Calls the function, and begins with what that returns. A promise or an async iterable holds messages back as a handler
+   * does, so that none is lost before it takes them; not where somebody else takes messages.
+   */
+  start(othersTakeMessages: boolean): void {
+    this.#begin();
+    if (!this.#isPending || othersTakeMessages) return;
+    this.#isHolding = true;
+    this.#reading.handling(1);
+  }
+
+  #begin(): void {
     try {
       const served = this.#serving.serve(this.#connection);
       if (isThenable(served)) {
-        this.isPending = true;
+        this.#isPending = true;
         Promise.resolve(served).then(
           (value) => this.#resolved(value),
           (error: unknown) => this.#fail(error),
@@ -118,9 +136,11 @@ export class ServedSource {
   }
 
   #settle(): void {
-    if (!this.isPending) return;
-    this.isPending = false;
-    this.#settled();
+    this.#isPending = false;
+    if (!this.#isHolding) return;
+    this.#isHolding = false;
+    this.#reading.handling(-1);
+    this.#reading.readAgain();
   }
 
   /** False when it is neither an observable nor an async iterable. */
@@ -129,7 +149,7 @@ export class ServedSource {
       this.#subscribe(served);
       this.#settle();
     } else if (isAsyncIterable(served)) {
-      this.isPending = true;
+      this.#isPending = true;
       this.#iterate(served);
     } else return false;
     return true;

@@ -6,14 +6,19 @@ import { bytes, frame, textFrame } from '../../support/raw-client.ts';
 import { serve, word, words } from '../../support/serving.ts';
 
 function reading() {
-  const state = { isHandling: false, asks: 0, reads: 0 };
-  const asking = (change: 1 | -1): void => {
-    state.asks += change;
-  };
-  const readAgain = (): void => {
-    state.reads++;
-  };
-  return { state, answers: new Answers(Object.assign(state, { asking, readAgain })) };
+  const asking = new Set<object>();
+  const state = { isHandling: false, reads: 0, asking };
+  const answers = new Answers({
+    get isHandling() {
+      return state.isHandling;
+    },
+    ask: (subscription) => void asking.add(subscription),
+    askNoMore: (subscription) => void asking.delete(subscription),
+    readAgain() {
+      state.reads++;
+    },
+  });
+  return { state, answers };
 }
 
 describe('a subscription', () => {
@@ -21,33 +26,29 @@ describe('a subscription', () => {
     const { state, answers } = reading();
     answers.listening();
     answers.handlerPending(answers.count);
-    expect(state.asks).toBe(0);
+    expect(state.asking.size).toBe(0);
   });
 
   test('made in the first part of a handler asks once that is pending, and reads on', async () => {
     const { state, answers } = reading();
     const before = answers.count;
     const left = answers.listening();
-    expect(state.asks).toBe(0);
+    expect(state.asking.size).toBe(0);
     answers.handlerPending(before);
-    expect([state.asks, state.reads]).toEqual([1, 0]);
+    expect([state.asking.size, state.reads]).toEqual([1, 0]);
     await Promise.resolve();
     expect(state.reads).toBe(1);
     left();
-    expect(state.asks).toBe(0);
+    expect(state.asking.size).toBe(0);
   });
 
-  test('made while a handler is pending asks until no handler is', () => {
+  test('made while a handler is pending asks at once', () => {
     const { state, answers } = reading();
     state.isHandling = true;
     const left = answers.listening();
-    answers.handlerSettled();
-    expect(state.asks).toBe(1);
-    state.isHandling = false;
-    answers.handlerSettled();
-    expect(state.asks).toBe(0);
+    expect(state.asking.size).toBe(1);
     left();
-    expect(state.asks).toBe(0);
+    expect(state.asking.size).toBe(0);
   });
 });
 
@@ -104,6 +105,25 @@ describe('an async handler that awaits firstValueFrom(connection.messages$)', ()
       bytes(frame({ opcode: 1, fin: false, payload: 'a' }), frame({ opcode: 0, payload: 'b' })),
     );
     expect(await word(client)).toBe('text a+b');
+  });
+
+  test('a subscription that lasts lets nothing through any more once the handler has settled', async () => {
+    const order: string[] = [];
+    const { call } = await serve({
+      async onMessage(connection, message) {
+        order.push(`${message} begins`);
+        if (message === 'ask') connection.messages$.subscribe();
+        await new Promise((resolve) => setImmediate(resolve));
+        order.push(`${message} ends`);
+        connection.send('done');
+      },
+    });
+    const client = await call();
+    await client.sendBytes(textFrame('ask'));
+    await word(client);
+    await client.sendBytes(bytes(textFrame('1'), textFrame('2')));
+    await words(client, 2);
+    expect(order.slice(2)).toEqual(['1 begins', '1 ends', '2 begins', '2 ends']);
   });
 
   test('once the answer has come, the handler holds messages back again', async () => {
