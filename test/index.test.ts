@@ -16,6 +16,7 @@ test('these names are exported, and no others', () => {
     'PeerError',
     'PortalError',
     'ProtocolError',
+    'SubscriberError',
     'UnknownServerError',
     'UserError',
     'connectionMachine',

@@ -11,7 +11,7 @@ const subjects = [
     file: 'server.md',
     title: 'Servers and paths',
     names:
-      'createServer newServer startServer stopServer getServer Server StopOptions StopReport Path Received Lifecycle Failure ServerStats ServerState',
+      'createServer newServer startServer stopServer getServer Server StopOptions StopReport Path Served ServeOptions Received Lifecycle Failure ServerStats ServerState',
   },
   {
     file: 'options.md',
@@ -35,7 +35,7 @@ const subjects = [
     file: 'errors.md',
     title: 'Errors',
     names:
-      'PortalError PeerError ProtocolError LimitError InvalidMessageError HandshakeError ConnectionLostError UserError OptionError NoMessageHandlerError NameTakenError UnknownServerError InternalError',
+      'PortalError PeerError ProtocolError LimitError InvalidMessageError HandshakeError ConnectionLostError UserError OptionError NoMessageHandlerError SubscriberError NameTakenError UnknownServerError InternalError',
     intro: httpAnswers,
   },
   {

@@ -11,6 +11,7 @@
  *   └─ UserError                 this program did
  *      ├─ OptionError            a wrong option, at the call
  *      ├─ NoMessageHandlerError  a message nobody was there for
+ *      ├─ SubscriberError        a subscriber to a stream was ended by an error
  *      ├─ NameTakenError, UnknownServerError
  *      └─ InternalError          an impossible state: a defect of Portal itself
  *
@@ -160,6 +161,33 @@ export class NoMessageHandlerError extends UserError {
         'give the path an onMessage, subscribe to messages$ as soon as the connection opens and not after an await, ' +
         'or let onError return "continue" to ignore it',
     );
+  }
+}
+
+/**
+ * A subscriber to one of Portal's streams was ended by an error, as RxJS does at the first one that an operator throws: it
+ * gets nothing more, of any connection. `cause` is that error. It is told once, on `errors$` of the path and the server.
+ * A message that nobody else takes closes its connection with 1011, and this error is put to `onError` again.
+ */
+export class SubscriberError extends UserError {
+  readonly code = 'ERR_SUBSCRIBER_ENDED';
+  override get name(): string {
+    return 'SubscriberError';
+  }
+  /** Such as `messages$`. */
+  readonly stream: string;
+  /** The pattern of the path whose stream it is; undefined where it is the server's. */
+  readonly path: string | undefined;
+  constructor(stream: string, path: string | undefined, cause: unknown) {
+    const why = cause instanceof Error ? `${cause.name}: ${cause.message}` : describe(cause);
+    super(
+      `a subscriber to ${stream} of ${path ?? 'the server'} has ended and gets nothing more, by this error: ${why}; ` +
+        'RxJS ends a subscription at the first error of its operators, so catch errors for each message ' +
+        '(catchError inside mergeMap), or use path.serve, where they end one connection only',
+      { cause },
+    );
+    this.stream = stream;
+    this.path = path;
   }
 }
 

@@ -5,7 +5,8 @@
  * they may be given to the user. *The wire*: nothing is read any more, and TCP holds the peer back.
  *
  *   paused      the user's `pause()`                                   delivery and wire
- *   handlers    promises of handlers that are pending                  delivery
+ *   handlers    promises of handlers that are pending, unless one      delivery
+ *               asks for an answer (subscribed to messages$ in it)
  *   iterators   `for await` loops, unless each has asked for more      delivery; they decide alone, not the handlers
  *   decoding    the path's codec has not yet said what a message is    delivery
  *   full        messages of `readAhead` bytes wait                     wire
@@ -17,6 +18,8 @@ export class Holding {
   iterators = 0;
   /** Iterators that wait for a message. */
   pulls = 0;
+  /** Subscriptions to messages that were made in a handler which is pending. */
+  asking: Set<object> | undefined;
   decoding = false;
   full = false;
   behind = false;
@@ -25,7 +28,12 @@ export class Holding {
   get delivery(): boolean {
     if (this.paused || this.decoding) return true;
     if (this.iterators > 0) return this.pulls < this.iterators;
-    return this.handlers > 0;
+    return this.handlers > 0 && !this.asking?.size;
+  }
+
+  /** Whether a handler is pending. What the codec decides counts as one meanwhile. */
+  get isHandling(): boolean {
+    return this.handlers > (this.decoding ? 1 : 0);
   }
 
   /** Whether nothing may be read from the transport. */

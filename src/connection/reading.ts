@@ -361,7 +361,26 @@ export class Reading implements FairTurn {
 
   /** A handler's promise is pending (+1) or settled (-1); `readAgain` follows the latter. */
   handling(change: 1 | -1): void {
-    this.#hold().handlers += change;
+    const holding = this.#hold();
+    holding.handlers += change;
+    if (holding.handlers === 0) holding.asking?.clear();
+  }
+
+  /** A handler's promise is pending. */
+  get isHandling(): boolean {
+    return this.#holding?.isHandling === true;
+  }
+
+  /** A subscription made in a pending handler awaits messages, until the handler has settled; `readAgain` follows. */
+  ask(subscription: object): void {
+    const holding = this.#hold();
+    holding.asking ??= new Set();
+    holding.asking.add(subscription);
+  }
+
+  /** A subscription has ended. */
+  askNoMore(subscription: object): void {
+    this.#holding?.asking?.delete(subscription);
   }
 
   /** The codec has not yet said what a message is (true), or it has. */

@@ -24,6 +24,7 @@ import {
   type PortalError,
   ProtocolError,
   prepare,
+  SubscriberError,
   UnknownServerError,
   UserError,
 } from '../../src/index.ts';
@@ -47,6 +48,14 @@ describe('the classes', () => {
       'ERR_NO_MESSAGE_HANDLER',
       'a message came on /a, which has no onMessage, and nobody is subscribed; give the path an onMessage, ' +
         'subscribe to messages$ as soon as the connection opens and not after an await, or let onError return "continue" to ignore it',
+    ],
+    [
+      new SubscriberError('messages$', '/a', new TypeError('why')),
+      UserError,
+      'ERR_SUBSCRIBER_ENDED',
+      'a subscriber to messages$ of /a has ended and gets nothing more, by this error: TypeError: why; ' +
+        'RxJS ends a subscription at the first error of its operators, so catch errors for each message ' +
+        '(catchError inside mergeMap), or use path.serve, where they end one connection only',
     ],
     [
       new NameTakenError('a'),
@@ -106,6 +115,12 @@ describe('the classes', () => {
   }, 60_000);
 
   test('carry what a program asks for', () => {
+    expect(new SubscriberError('messages$', undefined, 'why')).toMatchObject({
+      stream: 'messages$',
+      path: undefined,
+      cause: 'why',
+      message: /^a subscriber to messages\$ of the server has ended .* by this error: "why"; /,
+    });
     expect(new ProtocolError(1007, '').closeCode).toBe(1007);
     expect(new LimitError('cap', 1009, '')).toMatchObject({ limit: 'cap', closeCode: 1009 });
     expect(new HandshakeError(431, '').status).toBe(431);

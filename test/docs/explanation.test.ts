@@ -1,14 +1,15 @@
 // The explanations say what is so: the table of arcs is the machine's, and the run-to-completion page prints what it says.
 
-import { afterEach, beforeAll, expect, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { connectionMachine } from '../../src/machines/connection-machine.ts';
 import { serverMachine } from '../../src/machines/server-machine.ts';
 import { blocksOf, compile, endAll, heard, open, readPage, serve } from './pages.ts';
 
 const runToCompletion = 'docs/explanation/run-to-completion.md';
+const backpressure = 'docs/explanation/backpressure.md';
 let compiled: Awaited<ReturnType<typeof compile>>;
 beforeAll(async () => {
-  compiled = await compile(runToCompletion);
+  compiled = await compile(runToCompletion, backpressure);
 });
 afterEach(endAll);
 
@@ -54,4 +55,20 @@ test('run to completion: the program passes the type checker and prints what the
   client.send('hello');
   expect((await closed).code).toBe(1000);
   expect(await heard(program, '1000')).toBe(printed);
+});
+
+describe('backpressure: the shapes that survive a bad message', () => {
+  test.each([
+    ['/each', 1011],
+    ['/all', 1007],
+    ['/handler', 1011],
+  ])('%s: it closes its own connection, and the others are served on', async (path, code) => {
+    const program = await serve(compiled.programs.get(backpressure)?.[0]);
+    const good = await open(`${program.url}${path}`);
+    const bad = await open(`${program.url}${path}`);
+    bad.client.send('{no json');
+    expect((await bad.closed).code).toBe(code);
+    good.client.send('{"n":1}');
+    expect(await good.next()).toBe('got 1');
+  });
 });

@@ -4,6 +4,7 @@
 import type { Fragment, Message } from '../../connection/recipient.ts';
 import type { Session } from '../../connection/session.ts';
 import type { CloseReport, ConnectionState } from '../../machines/connection-ports.ts';
+import { Answers } from './answers.ts';
 import { Stream } from './streams.ts';
 
 interface Streams {
@@ -20,12 +21,17 @@ export type StreamName = keyof Streams;
 export class ConnectionStreams {
   readonly #session: Session;
   readonly #failed: (error: unknown) => void;
+  readonly #path: () => string | undefined;
   readonly #made: Streams = {};
+  /** Who awaits an answer in a handler. */
+  readonly answers: Answers;
 
-  /** `failed` is told what a subscriber threw. */
-  constructor(session: Session, failed: (error: unknown) => void) {
+  /** `failed` is told what a subscriber threw. `path` says on which path the connection is. */
+  constructor(session: Session, failed: (error: unknown) => void, path: () => string | undefined) {
     this.#session = session;
     this.#failed = failed;
+    this.#path = path;
+    this.answers = new Answers(session.reading);
   }
 
   /** The stream of that name, if somebody has asked for it. */
@@ -37,7 +43,11 @@ export class ConnectionStreams {
   get<Name extends StreamName>(name: Name): NonNullable<Streams[Name]> {
     const made = this.#made[name];
     if (made !== undefined) return made;
-    const stream = new Stream<unknown>(this.#failed, this.#presentOf(name)) as NonNullable<Streams[Name]>;
+    const stream = new Stream<unknown>(this.#failed, this.#presentOf(name), {
+      name: `${name}$`,
+      path: this.#path,
+      ...((name === 'messages' || name === 'fragments') && { listening: () => this.answers.listening() }),
+    }) as NonNullable<Streams[Name]>;
     this.#made[name] = stream;
     if (this.#isOver(name)) stream.complete();
     return stream;

@@ -19,17 +19,26 @@ import type {
   ConnectionState,
   Decision,
 } from '../../machines/connection-ports.ts';
-import { errorOf, type Facts, InternalError, InvalidMessageError, NoMessageHandlerError } from '../errors.ts';
+import {
+  errorOf,
+  type Facts,
+  InternalError,
+  InvalidMessageError,
+  NoMessageHandlerError,
+  type SubscriberError,
+} from '../errors.ts';
 import { connectionChannels } from '../inspection/channels.ts';
 import type { Codec } from '../messages/codec.ts';
 import { handshakeRequest, plainRequest, readVerdict } from '../paths/authorization.ts';
 import type { PlainRequest } from '../paths/handlers.ts';
-import type { Path, Streams } from '../paths/path.ts';
+import type { Lifecycle, Path, Streams } from '../paths/path.ts';
 import type { Match, Params } from '../paths/router.ts';
+import { ServedSource, type Serving } from '../paths/serve.ts';
 import { Connection, type ConnectionUser } from './connection.ts';
 import { ConnectionStreams } from './connection-streams.ts';
-import { report, type Scene, stopToDebug } from './failures.ts';
+import { decide, report, type Scene, stopToDebug } from './failures.ts';
 import { type HandlerHost, PendingHandlers } from './pending-handlers.ts';
+import { beginDelivery } from './streams.ts';
 
 /** A handler that failed is called again at most this often in a row. */
 const MAX_RETRIES = 3;
@@ -47,6 +56,8 @@ export interface DeliveryHost {
   opened(connection: Connection): void;
   left(connection: Connection): void;
   unheard(error: unknown): void;
+  /** Tells once that a subscriber was ended by an error. */
+  subscriberEnded(error: SubscriberError, streams: Streams): void;
   epochMs(): number;
 }
 
@@ -63,6 +74,8 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
   readonly #host: DeliveryHost;
   #streams: ConnectionStreams | undefined;
   #pending: PendingHandlers | undefined;
+  /** What `path.serve` gives for it. */
+  #served: ServedSource | undefined;
   /** Failed handlers that `onError` wants to be called again. */
   #retries: (() => void)[] | undefined;
 
@@ -82,7 +95,11 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
 
   /** The streams of this connection, made at the first call. */
   get own(): ConnectionStreams {
-    this.#streams ??= new ConnectionStreams(this.#session, (error) => this.failed(error));
+    this.#streams ??= new ConnectionStreams(
+      this.#session,
+      (error) => this.failed(error),
+      () => this.path?.pattern,
+    );
     return this.#streams;
   }
 
@@ -148,9 +165,11 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
     const path = this.path as Path; // found before the handshake was accepted
     path.opened(this.connection);
     this.#host.opened(this.connection);
-    path.streams.connections.next(this.connection);
-    this.#host.streams.connections.next(this.connection);
+    const delivery = beginDelivery();
+    path.streams.connections.next(this.connection, delivery);
+    this.#host.streams.connections.next(this.connection, delivery);
     if (path.handlers.onOpen !== undefined) this.#callOpen();
+    if (path.serving !== undefined) this.#serve(path.serving);
   }
 
   get wantsFragments(): boolean {
@@ -169,27 +188,32 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
 
   /** To those who want fragments, a message that came in one frame is one, first and final. */
   whole(message: Message): void {
-    if (this.wantsFragments) {
-      const opcode = typeof message === 'string' ? 'text' : 'binary';
-      this.fragment({ data: message, opcode, first: true, final: true });
-      if (!this.wantsMessages) return;
+    if (!this.wantsFragments) {
+      this.#take(message);
+      return;
     }
-    this.#take(message);
+    const opcode = typeof message === 'string' ? 'text' : 'binary';
+    const fragment: Fragment = { data: message, opcode, first: true, final: true };
+    this.last(fragment, this.wantsMessages ? message : undefined);
   }
 
-  fragment(fragment: Fragment): void {
+  fragment(fragment: Fragment, delivery = beginDelivery()): void {
+    const own = this.#streams?.made.fragments;
+    const isObserved = own?.observed === true;
     this.#callFragment(fragment);
-    this.#streams?.made.fragments?.next(fragment);
+    if (isObserved) own.next(fragment, delivery);
   }
 
+  /** Who subscribes while the last fragment is handled does not get its message either. */
   last(fragment: Fragment | undefined, message: Message | undefined): void {
-    if (fragment !== undefined) this.fragment(fragment);
-    if (message !== undefined) this.#take(message);
+    const delivery = beginDelivery();
+    if (fragment !== undefined) this.fragment(fragment, delivery);
+    if (message !== undefined) this.#take(message, delivery);
   }
 
-  #take(message: Message): void {
-    if (this.codec === undefined) this.#giveMessage(message);
-    else this.#decode(this.codec, message);
+  #take(message: Message, delivery?: number): void {
+    if (this.codec === undefined) this.#giveMessage(message, delivery);
+    else this.#decode(this.codec, message, delivery);
   }
 
   ping(payload: Uint8Array): void {
@@ -213,49 +237,78 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
     }
     this.#streams?.made.state?.next(to);
     const change = () => ({ connection: this.connection, from, to, event, at: this.#host.epochMs() });
-    if (this.path?.streams.lifecycle.observed) this.path.streams.lifecycle.next(change());
-    if (this.#host.streams.lifecycle.observed) this.#host.streams.lifecycle.next(change());
+    this.#tellLifecycle(change);
     if (to !== 'handshaking' && connectionChannels[to].hasSubscribers)
       connectionChannels[to].publish(change());
+  }
+
+  #tellLifecycle(change: () => Lifecycle): void {
+    const ofPath = this.path?.streams.lifecycle;
+    const ofServer = this.#host.streams.lifecycle;
+    if (!ofPath?.observed && !ofServer.observed) return;
+    const delivery = beginDelivery();
+    ofPath?.next(change(), delivery);
+    ofServer.next(change(), delivery);
   }
 
   /** The connection has ended: `onClose` is called and every stream completes. */
   ended(report: CloseReport, hasMore: boolean): void {
     if (this.isOpened && this.path !== undefined) this.#callClose(report, this.path);
     this.#streams?.end(report, hasMore);
+    if (!hasMore) this.#served?.stop();
   }
 
   exhausted(): void {
     this.#streams?.exhausted();
+    this.#served?.stop();
   }
 
-  #giveMessage(message: Message): void {
-    const { connection } = this;
+  /**
+   * First the handler, then the streams. They are hot: who subscribes meanwhile gets what comes after this message, so it
+   * is settled before who gets it.
+   */
+  #giveMessage(message: Message, delivery?: number): void {
     const path = this.path as Path; // set before the connection opened
-    let taken = path.handlers.onMessage !== undefined;
-    if (taken) this.#callMessage(message);
+    const hasHandler = path.handlers.onMessage !== undefined;
+    const isObserved =
+      this.#streams?.made.messages?.observed === true ||
+      path.streams.messages.observed ||
+      this.#host.streams.messages.observed;
+    if (isObserved) this.#giveToAll(message, path, delivery ?? beginDelivery());
+    else if (hasHandler) this.#callMessage(message);
+    // While it closes, and after the end, a message that nobody is there for any more is nobody's fault.
+    else if (this.#session.sending.isOpen) this.#nobodyTook(path);
+  }
+
+  #giveToAll(message: Message, path: Path, delivery: number): void {
+    const { connection } = this;
     const own = this.#streams?.made.messages;
-    if (own?.observed) {
-      taken = true;
-      own.next(message);
+    const { messages: ofPath } = path.streams;
+    const { messages: ofServer } = this.#host.streams;
+    if (path.handlers.onMessage !== undefined) this.#callMessage(message);
+    own?.next(message, delivery);
+    if (ofPath.observed) ofPath.next({ connection, message }, delivery);
+    if (ofServer.observed) ofServer.next({ connection, message }, delivery);
+  }
+
+  /** A message that no handler and no subscriber is there for. Where an error ended the subscriber, that says so. */
+  #nobodyTook(path: Path): void {
+    const own = this.#streams?.made;
+    const ended = own?.messages?.endedBy ?? path.streams.endedBy ?? this.#host.streams.endedBy;
+    if (ended === undefined) {
+      this.failed(new NoMessageHandlerError(path.pattern));
+      return;
     }
-    if (path.streams.messages.observed) {
-      taken = true;
-      path.streams.messages.next({ connection, message });
-    }
-    if (this.#host.streams.messages.observed) {
-      taken = true;
-      this.#host.streams.messages.next({ connection, message });
-    }
-    // After the end, a message that waited for an iterator which has gone is nobody's fault.
-    if (!taken && this.#session.report === undefined) this.failed(new NoMessageHandlerError(path.pattern));
+    this.#host.subscriberEnded(ended, path.streams);
+    this.#session.callbackFailed(decide(ended, this, true));
   }
 
   // ------------------------------------------------------------------ codecs
 
   /** A codec says what a message means; while it decides, the next message waits as for a handler. */
-  #decode(codec: Codec, message: Message): void {
-    const give = (value: unknown): void => this.#giveMessage(value as Message); // of the type that the codec says
+  #decode(codec: Codec, message: Message, delivery?: number): void {
+    // Of the type that the codec says.
+    const give = (value: unknown): void => this.#giveMessage(value as Message, delivery);
     try {
       const value = codec.decode(message);
       if (isThenable(value)) this.#awaitDecoded(value, message, give);
@@ -296,30 +349,39 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
 
   // ------------------------------------------------------------------ handlers
 
+  /** Subscriptions so far to messages and fragments of this connection: a handler may make more. */
+  get #subscribed(): number {
+    return this.#streams?.answers.count ?? 0;
+  }
+
   #callOpen(attempts = 0): void {
+    const subscribed = this.#subscribed;
     try {
       const result = this.path?.handlers.onOpen?.(this.connection);
-      if (result !== undefined) this.#settle(result, () => this.#callOpen(attempts + 1), attempts);
+      if (result !== undefined)
+        this.#settle(result, () => this.#callOpen(attempts + 1), attempts, subscribed);
     } catch (error) {
       this.failed(error, () => this.#callOpen(attempts + 1), attempts);
     }
   }
 
   #callMessage(message: Message, attempts = 0): void {
+    const subscribed = this.#subscribed;
     try {
       const result = this.path?.handlers.onMessage?.(this.connection, message);
       if (result === undefined) return;
-      this.#settle(result, () => this.#callMessage(message, attempts + 1), attempts);
+      this.#settle(result, () => this.#callMessage(message, attempts + 1), attempts, subscribed);
     } catch (error) {
       this.failed(error, () => this.#callMessage(message, attempts + 1), attempts);
     }
   }
 
   #callFragment(fragment: Fragment, attempts = 0): void {
+    const subscribed = this.#subscribed;
     try {
       const result = this.path?.handlers.onFragment?.(this.connection, fragment);
       if (result === undefined) return;
-      this.#settle(result, () => this.#callFragment(fragment, attempts + 1), attempts);
+      this.#settle(result, () => this.#callFragment(fragment, attempts + 1), attempts, subscribed);
     } catch (error) {
       this.failed(error, () => this.#callFragment(fragment, attempts + 1), attempts);
     }
@@ -341,10 +403,21 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
     return this.#pending;
   }
 
+  /** Begins what the function of the path gives for this connection. */
+  #serve(serving: Serving, attempts = 0): void {
+    const subscribed = this.#subscribed;
+    const failed = (error: unknown) => this.failed(error, () => this.#serve(serving, attempts + 1), attempts);
+    const { reading } = this.#session;
+    this.#served = new ServedSource(serving, this.connection, failed, reading);
+    this.#served.start(this.wantsMessages);
+    this.#streams?.answers.handlerPending(subscribed);
+  }
+
   /** A handler may answer with a promise: the next message waits for it. */
-  #settle(result: unknown, retry: () => void, attempts: number): void {
+  #settle(result: unknown, retry: () => void, attempts: number, subscribed: number): void {
     if (!isThenable(result)) return;
     this.#handlers.waitHolding(result, (error) => this.failed(error, retry, attempts));
+    this.#streams?.answers.handlerPending(subscribed);
   }
 
   // ------------------------------------------------------------------ failures

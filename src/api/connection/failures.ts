@@ -5,8 +5,9 @@
 
 import { isThenable } from '../../connection/is-thenable.ts';
 import type { Decision } from '../../machines/connection-ports.ts';
-import type { Path, Streams } from '../paths/path.ts';
+import type { Failure, Path, Streams } from '../paths/path.ts';
 import type { Connection } from './connection.ts';
+import { beginDelivery } from './streams.ts';
 
 /** Where an error happened. */
 export interface Scene {
@@ -23,10 +24,14 @@ export interface Scene {
 
 /** Tells an error to `onError` and to `errors$`; the answer is `onError`'s, or `'close'`. */
 export function report(error: unknown, scene: Scene): Decision {
-  const heard = publish(error, scene);
+  return decide(error, scene, publish(error, scene));
+}
+
+/** Asks `onError` what follows of an error; `isHeard`: it was told to `errors$`. */
+export function decide(error: unknown, scene: Scene, isHeard: boolean): Decision {
   const onError = scene.isOpened ? scene.path?.handlers.onError : undefined;
   if (onError === undefined) {
-    if (!heard) scene.unheard(error);
+    if (!isHeard) scene.unheard(error);
     return 'close';
   }
   const onErrorFailed = (second: unknown): void => {
@@ -44,14 +49,16 @@ export function report(error: unknown, scene: Scene): Decision {
 
 /** Tells an error to `errors$`; false when nobody is subscribed. */
 export function publish(error: unknown, { path, isOpened, connection, streams }: Scene): boolean {
-  const failure = { connection: isOpened ? connection : undefined, error };
-  let heard = false;
-  for (const errors of [path?.streams.errors, streams.errors]) {
-    if (!errors?.observed) continue;
-    heard = true;
-    errors.next(failure);
-  }
-  return heard;
+  return tell({ connection: isOpened ? connection : undefined, error }, path?.streams, streams);
+}
+
+/** Tells a failure to `errors$` of a path and of the server; false when nobody is subscribed. */
+export function tell(failure: Failure, path: Streams | undefined, server: Streams): boolean {
+  if (!path?.errors.observed && !server.errors.observed) return false;
+  const delivery = beginDelivery();
+  path?.errors.next(failure, delivery);
+  server.errors.next(failure, delivery);
+  return true;
 }
 
 /** With `debugOnError`, a debugger stops here, and without one the process ends with the handler's own stack. */

@@ -7,11 +7,12 @@ import { type EncodedMessage, encodeMessage, isEncoded } from '../../io/writing/
 import type { ConnectionEvent, ConnectionState } from '../../machines/connection-ports.ts';
 import type { Connection } from '../connection/connection.ts';
 import { Stream } from '../connection/streams.ts';
-import { warn } from '../errors.ts';
+import { type SubscriberError, warn } from '../errors.ts';
 import { type Codec, Codecs, type Typing } from '../messages/codec.ts';
 import { checkHandlerNames } from '../options/options.ts';
 import type { Handlers } from './handlers.ts';
 import type { Params } from './router.ts';
+import { readServing, type Served, type ServeOptions, type Serving } from './serve.ts';
 
 /** A message, or what the path's codec made of it, and the connection it came on. */
 export interface Received<Data = unknown, P extends Params = Params, In = Message, Out = In> {
@@ -36,21 +37,45 @@ export interface Failure<Data = unknown, P extends Params = Params, In = Message
   readonly error: unknown;
 }
 
-/** The streams of many connections: of a path, or of a server. */
-export class Streams<Data = unknown, P extends Params = Params> {
-  readonly connections: Stream<Connection<Data, P>>;
-  readonly messages: Stream<Received<Data, P>>;
-  readonly lifecycle: Stream<Lifecycle<Data, P>>;
-  readonly errors: Stream<Failure<Data, P>>;
+/** Who is told what became of subscribers. */
+export interface StreamsOwner {
+  /** One failed, while it was given something of this connection. */
+  subscriberFailed(error: unknown, connection: Connection | undefined): void;
+  /** One was ended by an error. */
+  subscriberEnded(error: SubscriberError, streams: Streams): void;
+}
 
-  constructor(failed: (error: unknown, connection: Connection | undefined) => void) {
-    this.connections = new Stream((error, value) => failed(error, value as Connection | undefined));
+/** The streams of many connections: of a path, or of a server. */
+export class Streams {
+  readonly connections: Stream<Connection>;
+  readonly messages: Stream<Received>;
+  readonly lifecycle: Stream<Lifecycle>;
+  readonly errors: Stream<Failure>;
+
+  /** `path` is undefined for those of a server. */
+  constructor(owner: StreamsOwner, path?: string) {
+    const failed = owner.subscriberFailed.bind(owner);
+    const traits = (name: string) => ({
+      name,
+      path: () => path,
+      ended: (error: SubscriberError) => owner.subscriberEnded(error, this),
+    });
     const withConnection = (error: unknown, value: unknown) =>
       failed(error, (value as { connection?: Connection } | undefined)?.connection);
-    this.messages = new Stream(withConnection);
-    this.lifecycle = new Stream(withConnection);
+    this.connections = new Stream(
+      (error, value) => failed(error, value as Connection | undefined),
+      undefined,
+      traits('connections$'),
+    );
+    this.messages = new Stream(withConnection, undefined, traits('messages$'));
+    this.lifecycle = new Stream(withConnection, undefined, traits('lifecycle$'));
     // What a subscriber to errors$ throws cannot go to errors$ again: it is a warning.
-    this.errors = new Stream(warn);
+    this.errors = new Stream(warn, undefined, traits('errors$'));
+  }
+
+  /** The error that ended who took messages here, where nobody does any more. */
+  get endedBy(): SubscriberError | undefined {
+    return this.messages.endedBy ?? this.connections.endedBy;
   }
 }
 
@@ -66,6 +91,8 @@ export class Path<Data = unknown, P extends Params = Params, In = Message, Out =
   codecs: Codecs | undefined;
   /** It was told that a handler has been pending for long. @internal */
   isSlowTold = false;
+  /** What `serve` was given. @internal */
+  serving: Serving | undefined;
   readonly #own: Handlers & Typing = {};
   readonly #defaults: Handlers;
   readonly #open = new Set<Connection<Data, P, In, Out>>();
@@ -123,6 +150,27 @@ export class Path<Data = unknown, P extends Params = Params, In = Message, Out =
   /** All that goes wrong on this path. Hot, and never an error itself. */
   get errors$(): Observable<Failure<Data, P, In, Out>> {
     return this.streams.errors.observable as unknown as Observable<Failure<Data, P, In, Out>>;
+  }
+
+  /**
+   * Serves each connection that opens by a function: what the observable or the async iterable that it returns gives, or
+   * the value of its promise, is sent, as by `connection.send`. When that completes, the connection is closed with 1000;
+   * an error closes that connection alone, with 1011, unless `onError` decides otherwise. When the connection ends, the
+   * observable is unsubscribed from, and the iterable's `return` is called.
+   *
+   * An observable pushes: a peer that reads too slowly meets `sendLimit`, or with `key` gets the newest message of each key.
+   * From an iterable without `key`, the next value is taken when the peer has read the last.
+   *
+   * The function is called after `onOpen`, before the first message is read. A later call takes its place, for
+   * connections that open then.
+   * @throws OptionError for what is no function, and for a wrong `key`.
+   */
+  serve(
+    serve: (connection: Connection<Data, P, In, Out>) => Served<Out>,
+    options: ServeOptions<Out> = {},
+  ): this {
+    this.serving = readServing(this.pattern, serve as unknown as Serving['serve'], options as ServeOptions);
+    return this;
   }
 
   /** Sends a message to every open connection of this path, encoded once. Returns to how many it went. */

@@ -7,16 +7,17 @@ import type { ServerState } from '../../machines/server-ports.ts';
 import type { ServerRecipient } from '../../server/recipient.ts';
 import type { Connection } from '../connection/connection.ts';
 import { Delivery, type DeliveryHost } from '../connection/delivery.ts';
+import { tell } from '../connection/failures.ts';
 import type { HandlerHost } from '../connection/pending-handlers.ts';
-import { InternalError } from '../errors.ts';
+import { InternalError, type SubscriberError } from '../errors.ts';
 import { serverChannels } from '../inspection/channels.ts';
 import type { Settings } from '../options/options.ts';
 import type { Handlers } from '../paths/handlers.ts';
-import { Path, Streams } from '../paths/path.ts';
+import { Path, Streams, type StreamsOwner } from '../paths/path.ts';
 import { type Match, Router } from '../paths/router.ts';
 import { Unheard } from './unheard.ts';
 
-export class Dispatcher implements ServerRecipient, DeliveryHost {
+export class Dispatcher implements ServerRecipient, DeliveryHost, StreamsOwner {
   readonly streams: Streams;
   readonly debugOnError: boolean;
   readonly onRequest: Settings['onRequest'];
@@ -30,6 +31,8 @@ export class Dispatcher implements ServerRecipient, DeliveryHost {
   readonly #router = new Router<Path>();
   readonly #paths = new Map<string, Path>();
   readonly #unheard = new Unheard();
+  /** Ends of subscribers that were told. */
+  readonly #toldEnds = new WeakSet<SubscriberError>();
   #handlers: HandlerHost | undefined;
 
   constructor(settings: Settings, defaults: Handlers, server: object) {
@@ -38,7 +41,7 @@ export class Dispatcher implements ServerRecipient, DeliveryHost {
     this.#clock = settings.clock;
     this.#defaults = defaults;
     this.#server = server;
-    this.streams = this.#newStreams();
+    this.streams = new Streams(this);
   }
 
   /** Handlers that are pending are counted there. */
@@ -54,14 +57,10 @@ export class Dispatcher implements ServerRecipient, DeliveryHost {
   path(pattern: string, handlers: Handlers): Path {
     const known = this.#paths.get(pattern);
     if (known !== undefined) return known.handle(handlers);
-    const path = new Path(pattern, this.#defaults, this.#newStreams()).handle(handlers);
+    const path = new Path(pattern, this.#defaults, new Streams(this, pattern)).handle(handlers);
     this.#router.add(pattern, path);
     this.#paths.set(pattern, path);
     return path;
-  }
-
-  #newStreams(): Streams {
-    return new Streams((error, connection) => this.#subscriberFailed(error, connection));
   }
 
   // ------------------------------------------------------------------ what connections ask for
@@ -95,8 +94,7 @@ export class Dispatcher implements ServerRecipient, DeliveryHost {
   }
 
   failed(error: unknown): void {
-    if (this.streams.errors.observed) this.streams.errors.next({ connection: undefined, error });
-    else this.unheard(error);
+    if (!tell({ connection: undefined, error }, undefined, this.streams)) this.unheard(error);
   }
 
   broke(cause: unknown): void {
@@ -107,8 +105,15 @@ export class Dispatcher implements ServerRecipient, DeliveryHost {
     this.#unheard.tell(error);
   }
 
-  /** A subscriber to a stream of many connections failed while it was given something of this one. */
-  #subscriberFailed(error: unknown, connection: Connection | undefined): void {
+  subscriberFailed(error: unknown, connection: Connection | undefined): void {
     if (connection?.failed(error) !== true) this.failed(error);
+  }
+
+  /** Tells once that a subscriber has ended. */
+  subscriberEnded(error: SubscriberError, streams: Streams | undefined): void {
+    if (this.#toldEnds.has(error)) return;
+    this.#toldEnds.add(error);
+    const path = streams === this.streams ? undefined : streams;
+    if (!tell({ connection: undefined, error }, path, this.streams)) this.unheard(error);
   }
 }

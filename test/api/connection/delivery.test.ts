@@ -1,9 +1,9 @@
 /** What a handler or a subscriber that fails does to its connection, and who is told. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { map, mergeMap } from 'rxjs';
+import { firstValueFrom, map, merge, mergeMap, type Observable, take } from 'rxjs';
 import { describe, expect, test } from 'vitest';
-import type { Connection, Decision, Handlers } from '../../../src/index.ts';
+import type { Connection, Decision, Handlers, Message } from '../../../src/index.ts';
 import { PATIENCE_MS } from '../../support/patience.ts';
 import { bytes, continuationFrame, pingFrame, RawClient, textFrame } from '../../support/raw-client.ts';
 import { gate, make, record, reportOf, serve, until, warning, word, words } from '../../support/serving.ts';
@@ -370,6 +370,238 @@ describe('a subscriber that fails', () => {
     expect(warned.message).toContain('unhandled Error: in errors$; ');
     expect(await word(client)).toBe('close 1011 internal error');
     expect(served.errors.map(({ error }) => messageOf(error))).toEqual(['first']);
+  });
+});
+
+describe('a subscriber that an error has ended', () => {
+  const parse = ({ message }: { message: Message }): unknown => JSON.parse(String(message));
+  const pipeline: Serve = ({ server }) => server.path('/echo').messages$.pipe(map(parse)).subscribe();
+  type Serve = (served: Awaited<ReturnType<typeof serve>>) => unknown;
+
+  test.each<[string, string, string | undefined, Serve]>([
+    ['messages$ of the path', 'messages$', '/echo', pipeline],
+    [
+      'messages$ of the server',
+      'messages$',
+      undefined,
+      ({ server }) => server.messages$.pipe(map(parse)).subscribe(),
+    ],
+    [
+      'messages$ of the path, merged with another',
+      'messages$',
+      '/echo',
+      ({ server }) =>
+        merge(server.path('/echo').messages$, server.path('/other').messages$).pipe(map(parse)).subscribe(),
+    ],
+    [
+      'connections$ merged into messages$',
+      'connections$',
+      '/echo',
+      ({ server }) =>
+        server
+          .path('/echo')
+          .connections$.pipe(
+            mergeMap(({ messages$ }) => messages$.pipe(map((message) => parse({ message })))),
+          )
+          .subscribe(),
+    ],
+  ])(
+    '%s: told once, and later messages of others are no fault of theirs',
+    async (_, stream, path, subscribe) => {
+      const served = await serve({});
+      subscribe(served);
+      const [good, bad] = [await served.meet(), await served.meet()];
+      await bad.client.sendBytes(bytes(textFrame('{no json'), textFrame('1')));
+      expect(await word(bad.client)).toBe('close 1011 internal error');
+      const late = await served.meet();
+      for (const { client } of [good, late]) {
+        await client.sendBytes(textFrame('1'));
+        expect(await word(client)).toBe('close 1011 internal error');
+      }
+      expect(served.errors).toMatchObject([
+        { connection: bad.connection, error: { name: 'SyntaxError' } },
+        {
+          connection: undefined,
+          error: { code: 'ERR_SUBSCRIBER_ENDED', stream, path, cause: { name: 'SyntaxError' } },
+        },
+      ]);
+    },
+  );
+
+  test('onError hears it for each message that nobody takes, and may let it pass', async () => {
+    const heard: unknown[] = [];
+    const served = await serve({
+      onError(_, error) {
+        heard.push((error as Error).name);
+        return 'continue';
+      },
+    });
+    pipeline(served);
+    const { client } = await served.meet();
+    await client.sendBytes(bytes(textFrame('{no json'), textFrame('1'), textFrame('2'), pingFrame('p')));
+    expect(await word(client)).toBe('pong p');
+    expect(heard).toEqual(['SyntaxError', 'SubscriberError', 'SubscriberError']);
+    expect(served.errors.map(({ error }) => (error as Error).name)).toEqual([
+      'SyntaxError',
+      'SubscriberError',
+    ]);
+  });
+
+  test('of one connection is told when that goes on and a message is left to nobody', async () => {
+    const served = await serve({ onError: () => 'continue' });
+    const { client, connection } = await served.meet();
+    connection.messages$.pipe(map(fail)).subscribe();
+    await client.sendBytes(bytes(textFrame('1'), textFrame('2'), pingFrame('p')));
+    expect(await word(client)).toBe('pong p');
+    expect(served.errors).toMatchObject([
+      { connection, error: { message: SECRET } },
+      { connection: undefined, error: { name: 'SubscriberError', stream: 'messages$', path: '/echo' } },
+    ]);
+  });
+
+  test('that takes errors itself is told of when a message is left to nobody', async () => {
+    const served = await serve({});
+    served.server
+      .path('/echo')
+      .messages$.pipe(map(parse))
+      .subscribe({ error: () => {} });
+    const [first, second] = [await served.meet(), await served.meet()];
+    await first.client.sendBytes(textFrame('{no json'));
+    await first.client.sendBytes(pingFrame('p'));
+    expect(await word(first.client)).toBe('pong p');
+    expect(served.errors).toEqual([]);
+    for (const { client } of [first, second]) {
+      await client.sendBytes(textFrame('1'));
+      expect(await word(client)).toBe('close 1011 internal error');
+    }
+    expect(served.errors).toMatchObject([
+      { error: { name: 'SubscriberError', cause: { name: 'SyntaxError' } } },
+    ]);
+  });
+
+  test('is a warning where nobody listens to errors', async () => {
+    const { server } = make();
+    const path = server.path('/echo', { onError: () => 'continue' });
+    path.messages$.pipe(map(parse)).subscribe();
+    await server.start();
+    const client = await RawClient.connect(server.address()?.port ?? 0);
+    await client.handshake();
+    const warned = await warning(() => client.sendBytes(textFrame('{no json')));
+    expect(warned.message).toContain(
+      'unhandled SubscriberError: a subscriber to messages$ of /echo has ended',
+    );
+  });
+
+  test('is forgotten when another one comes', async () => {
+    const served = await serve({});
+    pipeline(served);
+    const { client: bad } = await served.meet();
+    await bad.sendBytes(textFrame('{no json'));
+    await word(bad);
+    const again = record(served.server.path('/echo').messages$);
+    const { client } = await served.meet();
+    await client.sendBytes(bytes(textFrame('1'), pingFrame('p')));
+    expect([await word(client), again.values.length]).toEqual(['pong p', 1]);
+  });
+});
+
+describe('who subscribes while something is delivered gets what comes after it', () => {
+  const streams: [
+    name: string,
+    of: (served: Awaited<ReturnType<typeof serve>>, c: Connection) => Observable<unknown>,
+  ][] = [
+    ['connection.messages$', (_, { messages$ }) => messages$],
+    ['path.messages$', ({ server }) => server.path('/echo').messages$.pipe(map(({ message }) => message))],
+    ['server.messages$', ({ server }) => server.messages$.pipe(map(({ message }) => message))],
+    ['connection.fragments$', (_, { fragments$ }) => fragments$.pipe(map(({ data }) => data))],
+  ];
+  type Where = (
+    served: Awaited<ReturnType<typeof serve>>,
+    listen: (connection: Connection) => void,
+  ) => unknown;
+  const places: [name: string, where: Where][] = [
+    ['onMessage', ({ server }, listen) => server.path('/echo', { onMessage: listen })],
+    ['onFragment', ({ server }, listen) => server.path('/echo', { onFragment: listen })],
+    [
+      'a subscriber to the connection’s messages$',
+      ({ server }, listen) => server.connections$.subscribe((c) => c.messages$.subscribe(() => listen(c))),
+    ],
+    [
+      'a subscriber to the connection’s fragments$',
+      ({ server }, listen) => server.connections$.subscribe((c) => c.fragments$.subscribe(() => listen(c))),
+    ],
+    [
+      'a subscriber to the path’s messages$',
+      ({ server }, listen) =>
+        server.path('/echo').messages$.subscribe(({ connection }) => listen(connection)),
+    ],
+    [
+      'a subscriber to the server’s messages$',
+      ({ server }, listen) => server.messages$.subscribe(({ connection }) => listen(connection)),
+    ],
+  ];
+  describe.each(places)('in %s', (_, where) => {
+    test.each(streams)('to %s', async (_, of) => {
+      const served = await serve({});
+      // The others that take messages are there before.
+      served.server.messages$.subscribe();
+      const got: unknown[] = [];
+      let isListening = false;
+      where(served, (connection) => {
+        if (isListening) return;
+        isListening = true;
+        of(served, connection).subscribe((value) => got.push(value));
+      });
+      const { client } = await served.meet();
+      await client.sendBytes(bytes(textFrame('ask'), textFrame('answer'), pingFrame('p')));
+      await word(client);
+      expect(got).toEqual(['answer']);
+    });
+  });
+
+  test('in a handler that nobody else is beside, and in a for await that begins there', async () => {
+    const seen: unknown[] = [];
+    const served = await serve({
+      onMessage(connection, message) {
+        if (message !== 'ask') return;
+        void firstValueFrom(connection.messages$).then((value) => seen.push(`first ${value}`));
+        void (async () => {
+          for await (const value of connection) seen.push(`loop ${value}`);
+        })();
+      },
+    });
+    const { client } = await served.meet();
+    await client.sendBytes(bytes(textFrame('ask'), textFrame('1')));
+    await until(() => seen.length === 2);
+    expect(seen.sort()).toEqual(['first 1', 'loop 1']);
+  });
+
+  test('connections$ of the server, in a subscriber to that of the path', async () => {
+    const { server, meet } = await serve({});
+    const late: unknown[] = [];
+    server
+      .path('/echo')
+      .connections$.pipe(take(1))
+      .subscribe(() => server.connections$.subscribe((connection) => late.push(connection)));
+    await meet();
+    const { connection } = await meet();
+    expect(late).toEqual([connection]);
+  });
+
+  test('lifecycle$ and errors$ of the server, in a subscriber to those of the path', async () => {
+    const { server, meet } = await serve({ onMessage: fail });
+    const late: unknown[] = [];
+    const path = server.path('/echo');
+    const { client } = await meet();
+    path.lifecycle$.pipe(take(1)).subscribe(({ to: seen }) => {
+      server.lifecycle$.pipe(take(1)).subscribe(({ to }) => late.push(`${seen}, then ${to}`));
+    });
+    path.errors$.subscribe(() => server.errors$.subscribe((failure) => late.push(failure)));
+    await client.sendBytes(textFrame('x'));
+    expect(await word(client)).toBe('close 1011 internal error');
+    client.destroy();
+    await until(() => late.length > 0);
+    expect(late).toEqual(['closing, then closed']);
   });
 });
 

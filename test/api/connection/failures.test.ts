@@ -20,7 +20,7 @@ function make({
   listen?: ('path' | 'server')[];
 } = {}) {
   const log: unknown[][] = [];
-  const newStreams = () => new Streams(() => {});
+  const newStreams = () => new Streams({ subscriberFailed() {}, subscriberEnded() {} });
   const [ofPath, ofServer] = [newStreams(), newStreams()];
   const path = new Path('/', {}, ofPath);
   if (onError) {

@@ -1,7 +1,21 @@
 /** The streams as RxJS sees them: hot, guarded, and done when they say so. */
-import { filter, firstValueFrom, map, Subject } from 'rxjs';
+import {
+  BehaviorSubject,
+  concat,
+  defer,
+  filter,
+  firstValueFrom,
+  map,
+  merge,
+  type Observable,
+  Subject,
+  share,
+  switchMap,
+  tap,
+} from 'rxjs';
 import { describe, expect, test } from 'vitest';
-import { Stream } from '../../../src/api/connection/streams.ts';
+import { beginDelivery, Stream } from '../../../src/api/connection/streams.ts';
+import type { SubscriberError } from '../../../src/api/errors.ts';
 import { record } from '../../support/serving.ts';
 
 interface Caught {
@@ -9,9 +23,15 @@ interface Caught {
   value: unknown;
 }
 
-function stream<T>(present?: () => T | undefined): { stream: Stream<T>; caught: Caught[] } {
+function stream<T>(present?: () => T | undefined) {
   const caught: Caught[] = [];
-  return { stream: new Stream<T>((error, value) => caught.push({ error, value }), present), caught };
+  const ends: SubscriberError[] = [];
+  const traits = { name: 'numbers$', path: () => '/n', ended: (error: SubscriberError) => ends.push(error) };
+  return {
+    stream: new Stream<T>((error, value) => caught.push({ error, value }), present, traits),
+    caught,
+    ends,
+  };
 }
 
 const boom = new Error('boom');
@@ -155,5 +175,187 @@ describe('the forms of a subscription that RxJS has', () => {
   test('firstValueFrom takes the present value', async () => {
     const { stream: state } = stream<string>(() => 'open');
     expect(await firstValueFrom(state.observable)).toBe('open');
+  });
+});
+
+describe('a subscriber that comes while a value is handed out', () => {
+  test('gets the next one, in whatever way it was added', () => {
+    const { stream: numbers } = stream<number>();
+    const late: number[] = [];
+    numbers.observable.subscribe((n) => {
+      if (n === 1) numbers.observable.subscribe((value) => late.push(value));
+    });
+    numbers.next(1);
+    numbers.next(2);
+    expect(late).toEqual([2]);
+  });
+
+  test('gets the next one of every stream of that delivery', () => {
+    const { stream: first } = stream<number>();
+    const { stream: second } = stream<number>();
+    const late: number[] = [];
+    const early = record(second.observable);
+    first.observable.subscribe((n) => {
+      if (n === 1) second.observable.subscribe((value) => late.push(value));
+    });
+    for (const n of [1, 2]) {
+      const delivery = beginDelivery();
+      first.next(n, delivery);
+      second.next(n, delivery);
+    }
+    expect([early.values, late]).toEqual([[1, 2], [2]]);
+  });
+
+  test('gets a value that is handed out inside, for that comes after', () => {
+    const { stream: numbers } = stream<number>();
+    const late: number[] = [];
+    numbers.observable.subscribe((n) => {
+      if (n !== 1) return;
+      numbers.observable.subscribe((value) => late.push(value));
+      numbers.next(2);
+    });
+    numbers.next(1);
+    expect(late).toEqual([2]);
+  });
+
+  test('gets the present value once, where there is one', () => {
+    let now = 'open';
+    const { stream: state } = stream<string>(() => now);
+    const late: string[] = [];
+    state.observable.subscribe((value) => {
+      if (value === 'closing') state.observable.subscribe((inner) => late.push(inner));
+    });
+    now = 'closing';
+    state.next(now);
+    expect(late).toEqual(['closing']);
+  });
+
+  test('and one that leaves meanwhile gets nothing more', () => {
+    const { stream: numbers } = stream<number>();
+    const seen: number[] = [];
+    numbers.observable.subscribe(() => second.unsubscribe());
+    const second = numbers.observable.subscribe((n) => seen.push(n));
+    numbers.next(1);
+    expect(seen).toEqual([]);
+  });
+});
+
+describe('an observable of the user’s over a stream', () => {
+  const shapes: [name: string, shape: (numbers: Observable<number>) => Observable<number>][] = [
+    ['merge', (numbers) => merge(numbers, new Subject<number>())],
+    ['concat', (numbers) => concat(numbers, new Subject<number>())],
+    ['defer', (numbers) => defer(() => numbers)],
+    ['switchMap', (numbers) => new BehaviorSubject(0).pipe(switchMap(() => numbers))],
+    ['share', (numbers) => numbers.pipe(share())],
+    ['share behind merge', (numbers) => merge(numbers, new Subject<number>()).pipe(share())],
+    [
+      'a Subject',
+      (numbers) => {
+        const subject = new Subject<number>();
+        numbers.subscribe(subject);
+        return subject;
+      },
+    ],
+    [
+      'a Subject that a subscriber feeds',
+      (numbers) => {
+        const subject = new Subject<number>();
+        numbers.subscribe((n) => subject.next(n));
+        return subject;
+      },
+    ],
+  ];
+
+  test.each(shapes)('%s: a subscriber that throws is caught, and stays', (_, shape) => {
+    const { stream: numbers, caught, ends } = stream<number>();
+    shape(numbers.observable).subscribe(explode);
+    numbers.next(1);
+    numbers.next(2);
+    expect(caught).toEqual([
+      { error: boom, value: 1 },
+      { error: boom, value: 2 },
+    ]);
+    expect(ends).toEqual([]);
+  });
+
+  test.each(shapes)('%s: an operator that throws is caught', (_, shape) => {
+    const { stream: numbers, caught } = stream<number>();
+    shape(numbers.observable).pipe(map(explode)).subscribe();
+    numbers.next(1);
+    numbers.next(2);
+    expect(caught).toEqual([{ error: boom, value: 1 }]);
+  });
+
+  test('an error at the present value, and at completion, is caught', () => {
+    const { stream: state, caught } = stream<string>(() => 'open');
+    merge(state.observable).subscribe({ next: explode, complete: explode });
+    state.complete();
+    expect(caught.map(({ error }) => error)).toEqual([boom, boom]);
+  });
+});
+
+describe('a subscriber that an error has ended', () => {
+  test.each<[string, (numbers: Observable<number>) => unknown]>([
+    ['behind an operator', (numbers) => numbers.pipe(map(explode)).subscribe()],
+    ['behind merge', (numbers) => merge(numbers, new Subject()).pipe(map(explode)).subscribe()],
+    ['in front of merge', (numbers) => merge(numbers.pipe(map(explode)), new Subject()).subscribe()],
+    ['behind share', (numbers) => numbers.pipe(share(), tap(explode)).subscribe()],
+    [
+      'behind a Subject',
+      (numbers) => {
+        const subject = new Subject<number>();
+        subject.pipe(map(explode)).subscribe();
+        numbers.subscribe(subject);
+      },
+    ],
+    [
+      'a Subject itself',
+      (numbers) => {
+        const subject = new Subject<number>();
+        subject.subscribe();
+        numbers.pipe(map(explode)).subscribe(subject);
+      },
+    ],
+  ])('is told once, by name and cause: %s', (_, subscribe) => {
+    const { stream: numbers, ends, caught } = stream<number>();
+    subscribe(numbers.observable);
+    numbers.next(1);
+    numbers.next(2);
+    expect(ends).toMatchObject([{ stream: 'numbers$', path: '/n', cause: boom }]);
+    expect(numbers.endedBy).toBe(ends[0]);
+    expect(caught).toEqual([{ error: boom, value: 1 }]);
+  });
+
+  test('is not told where it takes errors itself, but remembered', () => {
+    const { stream: numbers, ends } = stream<number>();
+    numbers.observable.pipe(map(explode)).subscribe({ error: () => {} });
+    numbers.next(1);
+    expect([ends, numbers.endedBy?.cause]).toEqual([[], boom]);
+  });
+
+  test('of several streams: each remembers it, and it is told once', () => {
+    const { stream: a, ends } = stream<number>();
+    const { stream: b, ends: others } = stream<number>();
+    merge(a.observable, b.observable).pipe(map(explode)).subscribe();
+    a.next(1);
+    expect([a.observed, b.observed, b.endedBy]).toEqual([false, false, ends[0]]);
+    expect([ends.length, others.length]).toEqual([1, 0]);
+  });
+
+  test('is forgotten when another one comes', () => {
+    const { stream: numbers } = stream<number>();
+    numbers.observable.pipe(map(explode)).subscribe();
+    numbers.next(1);
+    numbers.observable.subscribe();
+    expect(numbers.endedBy).toBeUndefined();
+  });
+
+  test('is not one that left while another failed', () => {
+    const { stream: numbers, ends } = stream<number>();
+    const leaving = numbers.observable.subscribe(() => leaving.unsubscribe());
+    merge(new Subject(), numbers.observable.pipe(filter((n) => n > 1))).subscribe(explode);
+    numbers.next(1);
+    numbers.next(2);
+    expect(ends).toEqual([]);
   });
 });
