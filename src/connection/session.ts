@@ -3,8 +3,6 @@
  *
  * What it does is done by its parts: `Handshaking` up to the answer, `Reading` from chunks to messages, `Sending` from
  * messages to the transport, `Deadlines`, and the `Recipient`, which is the user's side.
- *
- * Many members: the port of the statechart alone has twenty-two.
  */
 import { type Fault, type FaultName, type FaultRow, fault, faults } from '../io/faults.ts';
 import { encodeClosePayload, isWireCloseCode, NO_STATUS } from '../io/frames/close-payload.ts';
@@ -44,6 +42,7 @@ let nextId = 1;
  */
 export type Asked = 'nothing' | 'something' | 'page';
 
+/** Many members: the port of the statechart alone has twenty-two. */
 export class Session implements ConnectionPort, TransportListener, Timed, Holder {
   /** What runs the statechart, or hands events on to its actor. */
   readonly machine: Interpreter;

@@ -26,6 +26,7 @@ import { Stopping, type StoppingHost, type StopReport, type StopRequest } from '
 
 const STOPPED_EARLY = 'the server was stopped before it listened';
 
+/** Many members: it is what the machine, the port, the connections and the stop each ask for, and passes each on. */
 export class Core implements ServerPort, Host, AdmissionHost, ListeningHost, StoppingHost {
   readonly settings: ServerSettings;
   readonly recipient: ServerRecipient;
