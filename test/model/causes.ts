@@ -116,6 +116,11 @@ function aborts(leaf: Leaf): { after?: string[] } {
   return leaf === 'handshaking.authorizing' ? { after: ['authorize aborted'] } : {};
 }
 
+/** A byte of a request head, wherever in it the client is: a peer that has asked for nothing gets no answer. */
+async function askForSomething(life: RealLife, leaf: Leaf): Promise<void> {
+  if (leaf === 'handshaking.reading') await life.send('x');
+}
+
 function bytesCause(leaf: Leaf): Cause {
   if (leaf === 'handshaking.reading') return { act: (life) => life.send(requestHead().slice(0, 40)) };
   if (!isReading(leaf)) return { act: (life) => life.send(textFrame('unheard'), 'GET / HTTP/1.1\r\n') };
@@ -245,8 +250,7 @@ function commandCause(leaf: Leaf, name: string, wasOpen: boolean): Cause | Impos
     const isAnswered = leaf === 'handshaking.rejecting' || leaf === 'closed';
     if (name === 'connection.close') {
       const act = async (life: RealLife): Promise<void> => {
-        // A peer that has said nothing is closed without an answer, and gets no event of its own.
-        if (!isAnswered && life.tap.session.reading.bytes === 0) await life.send(Buffer.from('G'));
+        await askForSomething(life, leaf);
         void life.server.stop({ deadline: HOUR_MS });
       };
       return isAnswered ? { act } : { act, answer: 503, before: aborts(leaf).after ?? [] };
@@ -313,7 +317,11 @@ function timeoutCause(leaf: Leaf, name: string): Cause | Impossible {
     case 'timeout.handshake': {
       if (leaf !== 'handshaking.reading' && leaf !== 'handshaking.authorizing') return { why: deadline };
       const before = ['errors$ ERR_HANDSHAKE 408', ...(aborts(leaf).after ?? [])];
-      return { act: pass(DEADLINES.handshakeDeadline + LATE_MS), answer: 408, before };
+      const act = async (life: RealLife): Promise<void> => {
+        await askForSomething(life, leaf);
+        await pass(DEADLINES.handshakeDeadline + LATE_MS)(life);
+      };
+      return { act, answer: 408, before };
     }
     case 'timeout.message': {
       const wire = ['close 1008 "message took too long"'];

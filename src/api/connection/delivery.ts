@@ -4,8 +4,6 @@
  * No callback of the user's can throw through here: a throw or a rejection goes to `onError` and `errors$`, and the decision
  * becomes `callback.failed` for the statechart. A handler that returns a promise holds back the next message until it
  * settles.
- *
- * Many members: what a connection tells its user (`Recipient`) is nineteen of them.
  */
 import { isThenable } from '../../connection/is-thenable.ts';
 import type { Answer, Fragment, Message, Opening, Recipient, Refused } from '../../connection/recipient.ts';
