@@ -2,6 +2,7 @@
 // the full form. Each returns what it saw as `[what, holds]` pairs; what the server heard of it is asked afterwards.
 
 import { createHash } from 'node:crypto';
+import { floods } from './floods.mjs';
 import { closeFrame, frame, head, many, OPCODE, Peer, sleep } from './peer.mjs';
 
 const KIB = 1024;
@@ -485,4 +486,5 @@ export const attacks = {
       ];
     },
   },
+  ...floods,
 };

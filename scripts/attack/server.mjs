@@ -39,6 +39,9 @@ const server = createServer({
     },
     '/undecided': { authorize: () => never, onMessage: echo },
     '/closes': { onMessage: (connection) => connection.close(1000) },
+    '/sink': { onMessage() {} },
+    '/fragments': { onFragment() {} },
+    '/decides': { authorize: async () => true, onMessage: echo },
     '/feed': { onMessage: (connection) => connection.send('ready') },
   },
 });
