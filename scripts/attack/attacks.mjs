@@ -3,6 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import { floods } from './floods.mjs';
+import { holders } from './holders.mjs';
 import { closeFrame, frame, head, many, OPCODE, Peer, sleep } from './peer.mjs';
 
 const KIB = 1024;
@@ -486,5 +487,6 @@ export const attacks = {
       ];
     },
   },
+  ...holders,
   ...floods,
 };
