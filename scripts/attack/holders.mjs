@@ -6,7 +6,6 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 const scaled = (full, size, least = 1) => Math.max(least, Math.round(full * size));
 const all = (peers, holds) => peers.every(holds);
-const overAll = (peers) => Promise.all(peers.map((peer) => peer.over()));
 async function callMany(port, count, path) {
   const peers = [];
   await many(count, 100, async () => peers.push(await Peer.open(port, path)));
@@ -32,7 +31,7 @@ export const holders = {
   'tiny holders beside an honest upload': {
     options: { memoryBudget: 4 * MIB },
     async run({ port, size }) {
-      const tiny = await callMany(port, scaled(3000, size, 50), '/sink');
+      const tiny = await callMany(port, scaled(1500, size, 50), '/sink');
       const unfinished = frame(OPCODE.binary, Buffer.alloc(1000)).subarray(0, 9);
       for (const peer of tiny) peer.write(unfinished);
       const uploads = await callMany(port, scaled(20, size, 3));
@@ -101,7 +100,7 @@ export const holders = {
   'forged Forwarded headers': {
     options: { trustProxy: ['127.0.0.1'] },
     async run({ port, size }) {
-      const count = scaled(2000, size, 20);
+      const count = scaled(1000, size, 20);
       const forged = [
         'for="198.51.100.7, for=203.0.113.1',
         'for="198.51.100.7;by=x", for=203.0.113.1"',
@@ -143,7 +142,7 @@ export const holders = {
 
   'heads of 12 KB': {
     async run({ port, size }) {
-      const count = scaled(2000, size, 20);
+      const count = scaled(1000, size, 20);
       const cookies = `Cookie: ${'session=0123456789; '.repeat(600)}last=1`;
       const answers = await statuses(port, count, () => headWith([cookies]));
       return [[`${answers[101] ?? 0} of ${count}: 101`, answers[101] === count]];

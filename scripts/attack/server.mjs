@@ -15,7 +15,7 @@ const options = JSON.parse(process.argv[2] ?? '{}', revive);
 const count = (table, key) => {
   table[key] = (table[key] ?? 0) + 1;
 };
-const nothing = () => ({ closes: {}, errors: {}, unhandled: [], begun: 0, ended: 0 });
+const nothing = () => ({ closes: {}, errors: {}, unhandled: [], begun: 0, ended: 0, frames: 0 });
 let heard = nothing();
 const never = new Promise(() => {});
 
@@ -46,8 +46,14 @@ const server = createServer({
       },
     },
     '/closes': { onMessage: (connection) => connection.close(1000) },
-    '/sink': { onMessage() {} },
-    '/flooded': { onMessage: echo },
+    '/pinged': { onOpen: ({ pings$ }) => void pings$.subscribe(() => heard.frames++), onMessage: echo },
+    '/sink': { onMessage: () => void heard.frames++ },
+    '/flooded': {
+      onMessage(connection, message) {
+        heard.frames++;
+        connection.send(message);
+      },
+    },
     '/pending': {
       async onMessage({ signal }) {
         heard.begun++;
@@ -55,7 +61,7 @@ const server = createServer({
         heard.ended++;
       },
     },
-    '/fragments': { onFragment() {} },
+    '/fragments': { onFragment: () => void heard.frames++ },
     '/decides': { authorize: async () => true, onMessage: echo },
     '/feed': { onMessage: (connection) => connection.send('ready') },
   },
