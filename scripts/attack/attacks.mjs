@@ -2,6 +2,8 @@
 // the full form. Each returns what it saw as `[what, holds]` pairs; what the server heard of it is asked afterwards.
 
 import { createHash } from 'node:crypto';
+import { floods } from './floods.mjs';
+import { holders } from './holders.mjs';
 import { closeFrame, frame, head, many, OPCODE, Peer, sleep } from './peer.mjs';
 
 const KIB = 1024;
@@ -485,4 +487,6 @@ export const attacks = {
       ];
     },
   },
+  ...holders,
+  ...floods,
 };

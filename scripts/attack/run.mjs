@@ -72,7 +72,7 @@ async function settle(ask, left) {
 
 /** Runs the attack of that name; `size` 1 is the full form. */
 export async function runAttack(name, size = 1) {
-  const { run, options = {}, half, errors, closes, stops } = attacks[name];
+  const { run, options = {}, half, errors, closes, stops, p99 } = attacks[name];
   const bound = half?.(size);
   // Nothing here is a heartbeat's business.
   const server = await startServer({ ...options, ...(bound ? { maxHandshakes: bound } : {}) });
@@ -96,7 +96,7 @@ export async function runAttack(name, size = 1) {
     const after = await settle(ask, 0);
     const heard = await ask('heard');
     const checks = [...saw, ...theServer(heard, { errors, closes: closes?.(size), stops })];
-    if (health !== undefined) checks.push(...theHealthy(health));
+    if (health !== undefined) checks.push(...theHealthy(health, size === 1 ? p99 : undefined));
     checks.push(...theRest(before, after));
     const memory = {
       before: before.rss,
@@ -135,8 +135,14 @@ function theServer({ errors, closes, unhandled }, expected) {
   return checks;
 }
 
-function theHealthy({ failed, wrong, echoes, max }) {
+/** `limit` is what 99 of 100 echoes must keep; undefined where nothing is promised. */
+function theHealthy({ failed, wrong, echoes, p50, p99, max }, limit) {
+  const ms = (value) => Math.round(value * 10) / 10;
+  const times = `p50 ${ms(p50)} ms, p99 ${ms(p99)} ms, max ${ms(max)} ms`;
   return [
+    ...(limit === undefined
+      ? []
+      : [[`${echoes} healthy echoes: ${times}; p99 within ${limit} ms`, p99 <= limit]]),
     [
       `the healthy client was served throughout${failed ? `: ${failed}` : ''}`,
       failed === undefined && echoes > 0,

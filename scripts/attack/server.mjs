@@ -15,7 +15,8 @@ const options = JSON.parse(process.argv[2] ?? '{}', revive);
 const count = (table, key) => {
   table[key] = (table[key] ?? 0) + 1;
 };
-let heard = { closes: {}, errors: {}, unhandled: [] };
+const nothing = () => ({ closes: {}, errors: {}, unhandled: [], begun: 0, ended: 0, frames: 0 });
+let heard = nothing();
 const never = new Promise(() => {});
 
 const echo = (connection, message) => void connection.send(message);
@@ -38,7 +39,30 @@ const server = createServer({
       onError: () => 'continue',
     },
     '/undecided': { authorize: () => never, onMessage: echo },
+    '/much': {
+      onMessage(connection) {
+        for (let i = 0; i < 16; i++) connection.send('x'.repeat(1_048_576));
+        connection.close(1000);
+      },
+    },
     '/closes': { onMessage: (connection) => connection.close(1000) },
+    '/pinged': { onOpen: ({ pings$ }) => void pings$.subscribe(() => heard.frames++), onMessage: echo },
+    '/sink': { onMessage: () => void heard.frames++ },
+    '/flooded': {
+      onMessage(connection, message) {
+        heard.frames++;
+        connection.send(message);
+      },
+    },
+    '/pending': {
+      async onMessage({ signal }) {
+        heard.begun++;
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        heard.ended++;
+      },
+    },
+    '/fragments': { onFragment: () => void heard.frames++ },
+    '/decides': { authorize: async () => true, onMessage: echo },
     '/feed': { onMessage: (connection) => connection.send('ready') },
   },
 });
@@ -68,7 +92,7 @@ const asked = {
     return { ...memory(), sockets, stats: server.stats() };
   },
   begin() {
-    heard = { closes: {}, errors: {}, unhandled: [] };
+    heard = nothing();
     peak = memory();
   },
   heard() {
@@ -78,6 +102,10 @@ const asked = {
   broadcast({ times, bytes }) {
     const message = 'x'.repeat(bytes);
     for (let i = 0; i < times; i++) server.path('/feed').broadcast(message);
+  },
+  /** Drops the connections of these paths. */
+  terminate(paths) {
+    for (const path of paths) for (const connection of server.path(path).connections) connection.terminate();
   },
   stop: (how) => server.stop(how),
 };

@@ -10,7 +10,9 @@
  *   iterators   `for await` loops, unless each has asked for more      delivery; they decide alone, not the handlers
  *   decoding    the path's codec has not yet said what a message is    delivery
  *   full        messages of `readAhead` bytes wait                     wire
- *   behind      the frames of this turn were too many; more next turn  wire
+ *   behind      the frames of this turn were too many; more next turn  delivery and wire, until its turn comes
+ *
+ * All but `behind` come from the user's side; `behind` ends by itself, soon.
  */
 export class Holding {
   paused = false;
@@ -36,8 +38,13 @@ export class Holding {
     return this.handlers > (this.decoding ? 1 : 0);
   }
 
+  /** Whether the user's side does not take what comes: the peer cannot be blamed for being late. */
+  get stopped(): boolean {
+    return this.paused || this.full;
+  }
+
   /** Whether nothing may be read from the transport. */
   get wire(): boolean {
-    return this.paused || this.full || this.behind;
+    return this.stopped || this.behind;
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Messages that came while the user could not take them: a handler's promise was pending, or an iterator had not asked.
  *
- * They wait in their order. Their bytes are counted, so that reading can stop when there are too many.
+ * They wait in their order. What they hold is counted, so that reading can stop when it is too much.
  */
 import type { Fragment, Message } from './recipient.ts';
 
@@ -15,7 +15,11 @@ export type Waiting = { readonly bytes: number } & (
     }
 );
 
+/** What a message that waits takes besides its payload. Without it, empty messages would wait without end. */
+export const ITEM_BYTES = 64;
+
 export class ReadAhead {
+  /** Bytes of the payloads, and `ITEM_BYTES` for each message. */
   bytes = 0;
   #items: Waiting[] = [];
   #next = 0;
@@ -26,7 +30,7 @@ export class ReadAhead {
 
   push(item: Waiting): void {
     this.#items.push(item);
-    this.bytes += item.bytes;
+    this.bytes += item.bytes + ITEM_BYTES;
   }
 
   /** The oldest one. */
@@ -34,7 +38,7 @@ export class ReadAhead {
     const item = this.#items[this.#next];
     if (item === undefined) return undefined;
     this.#items[this.#next++] = undefined as never; // released; never read again
-    this.bytes -= item.bytes;
+    this.bytes -= item.bytes + ITEM_BYTES;
     if (this.isEmpty) this.clear();
     return item;
   }

@@ -20,8 +20,10 @@ import { ReadAhead, type Waiting } from './read-ahead.ts';
 import type { Fragment, Recipient } from './recipient.ts';
 
 const CONTINUE: ConnectionEvent = { type: 'read.continue' };
-/** Frames of one connection that are handled in one turn of the event loop. More wait for the next turn. */
+/** Frames of one connection that are handled in one turn of the event loop, at most. More wait for the next turn. */
 export const FRAMES_A_TURN = 256;
+/** After so many frames of a turn, and again after so many more, it is asked whether the turn has time left. */
+export const FRAMES_A_LOOK = 32;
 
 /** What reading needs of its connection. */
 export interface ReadingOwner {
@@ -67,9 +69,11 @@ export class Reading implements FairTurn {
   /** Made when somebody holds messages back. */
   #holding: Holding | undefined;
   #ahead: ReadAhead | undefined;
-  /** Frames handled in this turn. */
+  /** Frames decoded, and waiting messages delivered, in this turn. */
   #frames = 0;
   #transportPaused = false;
+  /** The user does not want to be given more for now: the deadlines of what comes in stand still. */
+  #isStopped = false;
   #isLooping = false;
   /** A command of a handler is in the mailbox: it comes before the next frame. */
   #commanded = false;
@@ -193,12 +197,13 @@ export class Reading implements FairTurn {
         this.#continue(CONTINUE);
         return;
       }
-      if (this.#ahead !== undefined && this.#deliverNext()) continue;
-      if (this.#holding !== undefined && this.#mustStop(this.#holding)) return;
-      if (decoder.hasMore && ++this.#frames > FRAMES_A_TURN) {
-        this.#waitForTurn();
-        return;
+      if (this.#ahead !== undefined && this.#canDeliver) {
+        if (this.#mustWaitForTurn()) return;
+        this.#deliverNext();
+        continue;
       }
+      if (this.#holding !== undefined && this.#mustStop(this.#holding)) return;
+      if (decoder.hasMore && this.#mustWaitForTurn()) return;
       const decoded = decoder.next();
       if (!this.#handle(decoded, decoder)) return;
       if (this.#session.inspected) {
@@ -253,9 +258,15 @@ export class Reading implements FairTurn {
     this.#ahead.push(item);
   }
 
+  /** A message waits, and the user may be given it now. */
+  get #canDeliver(): boolean {
+    if (this.#ahead?.isEmpty !== false) return false;
+    return this.#holding?.delivery !== true && this.#holding?.behind !== true;
+  }
+
   /** Gives the user the next message that waits; false when none does, or it must go on waiting. */
   #deliverNext(): boolean {
-    if (this.#holding?.delivery === true) return false;
+    if (!this.#canDeliver) return false;
     const item = this.#ahead?.shift();
     if (item === undefined) return false;
     this.#give(item);
@@ -273,7 +284,7 @@ export class Reading implements FairTurn {
   #mustStop(holding: Holding): boolean {
     holding.full = holding.delivery && (this.#ahead?.bytes ?? 0) >= this.#host.settings.readAhead;
     if (!holding.wire) return false;
-    if (!holding.behind) this.pauseTransport();
+    if (holding.stopped) this.pauseTransport();
     return true;
   }
 
@@ -396,7 +407,7 @@ export class Reading implements FairTurn {
       return;
     }
     const holding = this.#holding;
-    if (holding === undefined || holding.delivery) return;
+    if (holding === undefined || holding.delivery || holding.behind) return;
     holding.full = false;
     if (this.#hasWork) this.goOn(() => this.#continue(CONTINUE));
     this.resumeTransport();
@@ -424,17 +435,24 @@ export class Reading implements FairTurn {
       return;
     }
     this.#host.turn.begin();
-    this.#frames = 0;
     tell();
     this.keepRest(false);
     this.#host.turn.end();
   }
 
-  /** The frames of this turn were too many: the rest is handled in a later one, in turn with other connections. */
-  #waitForTurn(): void {
+  /**
+   * Counts one frame, or one message that waited. True when there were enough of them in this turn: the rest is handled in
+   * a later one, in turn with other connections.
+   */
+  #mustWaitForTurn(): boolean {
+    const frames = this.#frames++;
+    if (frames === 0 || frames % FRAMES_A_LOOK !== 0) return false;
+    const { turns } = this.#host;
+    if (frames < FRAMES_A_TURN && !turns.isOver()) return false;
     this.#hold().behind = true;
-    this.pauseTransport();
-    this.#host.turns.wait(this);
+    this.#pauseSocket();
+    turns.wait(this);
+    return true;
   }
 
   /** It is this connection's turn again. */
@@ -442,7 +460,13 @@ export class Reading implements FairTurn {
     const holding = this.#hold();
     if (!holding.behind) return;
     holding.behind = false;
-    if (!this.#session.readsOn) return;
+    this.#frames = 0;
+    if (!this.#session.readsOn) {
+      this.#deliverAfterEnd();
+      return;
+    }
+    // What lies here came from the peer: it was not silent.
+    this.#session.deadlines.lastByteTick = this.#host.ticker.tick;
     this.goOn(() => this.#continue(CONTINUE));
     this.resumeTransport();
   }
@@ -469,19 +493,30 @@ export class Reading implements FairTurn {
     this.#lent?.discard();
   }
 
+  /** Reads no more for the user's sake: from here on the peer cannot be late. */
   pauseTransport(): void {
+    if (!this.#isStopped) {
+      this.#isStopped = true;
+      this.#session.readingStopped();
+    }
+    this.#pauseSocket();
+  }
+
+  #pauseSocket(): void {
     if (this.#transportPaused) return;
     this.#transportPaused = true;
     this.rates?.paused(this.#host.ticker);
-    this.#session.readingStopped();
     this.#transport.pause();
   }
 
   /** Lets the transport read again, unless somebody holds that back. */
   resumeTransport(): void {
+    if (this.#isStopped && this.#holding?.stopped !== true) {
+      this.#isStopped = false;
+      this.#session.readingResumed();
+    }
     if (!this.#transportPaused || this.#holding?.wire === true) return;
     this.#transportPaused = false;
-    this.#session.readingResumed();
     this.rates?.resumed(this.#host.ticker);
     this.#transport.resume();
   }

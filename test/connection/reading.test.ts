@@ -1,7 +1,11 @@
 /** Reading: what holds it back, in which order commands and frames are handled, and the limits of one message. */
 import { firstValueFrom } from 'rxjs';
 import { describe, expect, test } from 'vitest';
-import type { Connection, Message } from '../../src/index.ts';
+import { ITEM_BYTES } from '../../src/connection/read-ahead.ts';
+import { FRAMES_A_LOOK, FRAMES_A_TURN } from '../../src/connection/reading.ts';
+import type { Connection, Handlers, Message, ServerOptions } from '../../src/index.ts';
+import type { ManualClock } from '../../src/io/time/manual-clock.ts';
+import { MemoryListener } from '../../src/io/transports/memory.ts';
 import {
   bytes,
   closeFrame,
@@ -343,5 +347,120 @@ describe('limits of one message', () => {
     client.resume();
     await client.nextFrame();
     expect(await words(client, 5)).toEqual(['pong 1', 'ping ours', 'ping ours too', 'pong 3', 'text behind']);
+  });
+});
+
+describe('frames of one connection in a turn of the event loop', () => {
+  /** A server within this process, and for each message the number of the turn in which it was delivered. */
+  async function inTurns(handlers: Handlers = {}, options: Partial<ServerOptions> = {}) {
+    const listener = new MemoryListener();
+    const turns: number[] = [];
+    const seen: Message[] = [];
+    let now = 0;
+    const served = await serve(
+      {
+        ...handlers,
+        onMessage(connection, message) {
+          turns.push(now);
+          seen.push(message);
+          return handlers.onMessage?.(connection, message);
+        },
+      },
+      { listener, ...options },
+    );
+    const connect = () => {
+      const transport = listener.connect();
+      transport.attach({ onBytes() {}, onDrain() {}, onEnd() {}, onError() {}, onClosed() {} });
+      transport.write([bytes(requestHead({ path: '/echo' }))]);
+      return transport;
+    };
+    /** Goes on until `done`; says how many messages each turn brought. */
+    const run = async (done: () => boolean): Promise<number[]> => {
+      for (; !done(); now++) await new Promise((resolve) => setImmediate(resolve));
+      return [...new Set(turns)].map((turn) => turns.filter((other) => other === turn).length);
+    };
+    return { ...served, connect, run, seen };
+  }
+  const texts = (count: number) => bytes(...Array.from({ length: count }, (_, i) => textFrame(`${i}`)));
+  const numbers = (count: number) => Array.from({ length: count }, (_, i) => `${i}`);
+
+  test('so many are handled at once', async () => {
+    const { connect, run, seen } = await inTurns();
+    connect().write([texts(FRAMES_A_TURN)]);
+    expect(await run(() => seen.length === FRAMES_A_TURN)).toEqual([FRAMES_A_TURN]);
+  });
+
+  test('more wait for the next turn, in their order, and a FIN behind them waits, too', async () => {
+    const ends: number[] = [];
+    const { connect, run, seen } = await inTurns({ onClose: () => void ends.push(seen.length) });
+    const peer = connect();
+    peer.write([texts(3 * FRAMES_A_TURN + 1)]);
+    peer.end();
+    expect(await run(() => ends.length > 0)).toEqual([FRAMES_A_TURN, FRAMES_A_TURN, FRAMES_A_TURN, 1]);
+    expect(seen).toEqual(numbers(3 * FRAMES_A_TURN + 1));
+    expect(ends).toEqual([3 * FRAMES_A_TURN + 1]);
+  });
+
+  test('another connection is served between', async () => {
+    const { connect, run, seen } = await inTurns();
+    const [one, other] = [connect(), connect()];
+    one.write([texts(2 * FRAMES_A_TURN)]);
+    other.write([textFrame('other')]);
+    await run(() => seen.length > 2 * FRAMES_A_TURN);
+    expect(seen.indexOf('other')).toBe(FRAMES_A_TURN);
+  });
+
+  test('Pings and fragments count, too', async () => {
+    const { connect, run, seen } = await inTurns();
+    const pair = bytes(pingFrame(), textFrame('a', { fin: false }), continuationFrame('b'));
+    connect().write([bytes(...Array(FRAMES_A_TURN).fill(pair))]);
+    // Three frames for a message: as many turns as frames of one turn.
+    expect(await run(() => seen.length === FRAMES_A_TURN)).toEqual([85, 85, 86]);
+  });
+
+  test('fewer, where the handler is slow: after some frames it is asked whether the turn has time left', async () => {
+    let served: { readonly clock: ManualClock } | undefined;
+    const { connect, run, seen, clock } = await inTurns({ onMessage: () => served?.clock.advance(1) });
+    served = { clock };
+    connect().write([texts(4 * FRAMES_A_LOOK)]);
+    // In the first turn, its time begins with the first question.
+    const brought = await run(() => seen.length === 4 * FRAMES_A_LOOK);
+    expect(brought).toEqual([2 * FRAMES_A_LOOK, FRAMES_A_LOOK, FRAMES_A_LOOK]);
+  });
+
+  test('messages that waited behind a promise count as well', async () => {
+    const { connect, run, seen } = await inTurns({ onMessage: async () => {} });
+    connect().write([texts(4 * FRAMES_A_TURN)]);
+    const brought = await run(() => seen.length === 4 * FRAMES_A_TURN);
+    expect(Math.max(...brought)).toBeLessThanOrEqual(FRAMES_A_TURN);
+    expect(seen).toEqual(numbers(4 * FRAMES_A_TURN));
+  });
+
+  test('what waits for the next turn is not delivered after terminate()', async () => {
+    const { connect, run, seen, server } = await inTurns({
+      onMessage: (connection, message) => void (message === '300' && connection.terminate()),
+    });
+    connect().write([texts(4 * FRAMES_A_TURN)]);
+    await run(() => server.stats().closed === 1);
+    expect(seen.length).toBe(301);
+  });
+
+  test('a command from outside is obeyed before the rest', async () => {
+    const { connect, run, seen, server } = await inTurns();
+    connect().write([texts(4 * FRAMES_A_TURN)]);
+    await run(() => seen.length > 0);
+    for (const connection of server.connections) connection.terminate();
+    await run(() => server.stats().closed === 1);
+    expect(seen.length).toBeLessThan(4 * FRAMES_A_TURN);
+  });
+
+  test('empty messages behind a promise fill the read-ahead, too', async () => {
+    const { connect, run, seen, server } = await inTurns(
+      { onMessage: () => new Promise(() => {}) },
+      { readAhead: 10 * ITEM_BYTES },
+    );
+    connect().write([bytes(...Array.from({ length: 100 }, () => textFrame('')))]);
+    await run(() => seen.length === 1);
+    expect(server.stats().messagesIn).toBe(11);
   });
 });

@@ -1,9 +1,11 @@
 /**
- * Work that is left over from a turn of the event loop, shared fairly.
+ * A turn of the event loop, shared fairly between connections.
  *
- * A connection that has more to do than one turn allows waits here. Each does a bounded piece when its turn comes and, if
- * there is still more, waits again after the others. All pieces of one turn take at most some milliseconds together; then
- * the event loop reads sockets again, so that connections with little to do are not kept waiting.
+ * Node reads every socket that has bytes, one after the other, before it looks at new ones: that is one turn. What one
+ * connection does in a turn, all others wait for. So a connection does a bounded piece, and when there is more to do, it
+ * waits here for the next turn. Those that wait do a piece each, the first one first; one that still has more waits again
+ * behind the others. All pieces of one turn may take `TURN_MS` together, and so may what connections do in the same turn
+ * with bytes that have just arrived.
  */
 
 /** One that waits for its turn. */
@@ -12,8 +14,10 @@ export interface FairTurn {
   onTurn(): void;
 }
 
-/** Milliseconds that all pieces of one turn may take. */
-export const TURN_MS = 8;
+/** Milliseconds that all waiting pieces of one turn may take, and again all pieces with new bytes. */
+export const TURN_MS = 5;
+/** Nobody has asked for the time in this turn. */
+const NOT_BEGUN = -1;
 
 export class FairTurns {
   readonly #now: () => number;
@@ -21,6 +25,8 @@ export class FairTurns {
   #waiting: FairTurn[] = [];
   #next = 0;
   #isScheduled = false;
+  /** When the time of this turn is over. */
+  #endMs = NOT_BEGUN;
 
   /** `now` in milliseconds; `schedule` runs a task in the next turn of the event loop. */
   constructor(now: () => number, schedule: (task: () => void) => void) {
@@ -31,6 +37,18 @@ export class FairTurns {
   /** How many wait. */
   get size(): number {
     return this.#waiting.length - this.#next;
+  }
+
+  /**
+   * Whether the time of this turn is over, so that more work should wait. To be asked after every few frames, because it
+   * asks the clock. Where nobody waits, the turn's time begins with the first question.
+   */
+  isOver(): boolean {
+    const now = this.#now();
+    if (this.#endMs !== NOT_BEGUN) return now >= this.#endMs;
+    this.#endMs = now + TURN_MS;
+    this.#plan();
+    return false;
   }
 
   wait(work: FairTurn): void {
@@ -49,15 +67,23 @@ export class FairTurns {
 
   /** At least one piece, and more until the time is over; each one that waits now has one piece at most. */
   #run(): void {
-    const end = this.#now() + TURN_MS;
-    const last = this.#waiting.length;
+    this.#endMs = this.#now() + TURN_MS;
+    try {
+      this.#doPieces(this.#waiting.length);
+    } finally {
+      this.#waiting.splice(0, this.#next);
+      this.#next = 0;
+      // From here on it is time for new bytes, until the next run.
+      this.#endMs = this.#waiting.length > 0 ? this.#now() + TURN_MS : NOT_BEGUN;
+      if (this.#waiting.length > 0) this.#plan();
+    }
+  }
+
+  #doPieces(last: number): void {
     while (this.#next < last) {
       const work = this.#waiting[this.#next++] as FairTurn; // next < length
       work.onTurn();
-      if (this.#now() >= end) break;
+      if (this.#now() >= this.#endMs) return;
     }
-    this.#waiting.splice(0, this.#next);
-    this.#next = 0;
-    if (this.#waiting.length > 0) this.#plan();
   }
 }
