@@ -15,6 +15,7 @@ export {
   PeerError,
   PortalError,
   ProtocolError,
+  SendLimitError,
   UnknownServerError,
   UserError,
 } from './api/errors.ts';

@@ -179,7 +179,7 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
   }
 
   requestClose(code: number, reason: string): void {
-    this.sending.seal();
+    this.sending.sealForClose();
     // The peer is going already: who closes now wants nothing more of it.
     if (!this.readsOn && this.state !== 'handshaking') this.reading.forget();
     this.command({ type: 'connection.close', code, reason });
