@@ -152,6 +152,10 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
     this.requestClose(code, reason);
   }
 
+  get unsentBytes(): number {
+    return this.sending.outbox.unsentBytes;
+  }
+
   /** Nothing is read from the transport. */
   get held(): boolean {
     return this.reading.isHeld;
@@ -335,6 +339,7 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
   }
 
   failConnection(code: number, reason: string): void {
+    this.deadlines.failing();
     this.sending.outbox.close(encodeClosePayload(code, reason), true);
     this.endSocket();
   }
