@@ -107,6 +107,15 @@ export class Deadlines implements Waiting {
     this.#schedule();
   }
 
+  /**
+   * All that we send has been given to the system, which may still hold megabytes for a slow peer and does not say so. So
+   * the peer gets the time again that the bytes before have waited, and then `closeDeadline`.
+   */
+  #allHasLeft(waitedMs: number): void {
+    const { writeDeadline, closeDeadline } = this.#settings;
+    this.#arm('timeout.close', closeDeadline + (this.#isFailing ? 0 : Math.min(waitedMs, writeDeadline)));
+  }
+
   /** How long bytes may wait with none of them leaving. */
   get #patience(): number {
     const { writeDeadline, closeDeadline } = this.#settings;
@@ -156,8 +165,9 @@ export class Deadlines implements Waiting {
   writing(waiting: boolean): void {
     if (!waiting) {
       if (!this.#progress?.isWatching) return;
+      const waitedMs = this.#progress.waitedMs(this.#ticker.tick);
       this.#progress.stop();
-      if (this.#isClosing) this.#arm('timeout.close', this.#settings.closeDeadline);
+      if (this.#isClosing) this.#allHasLeft(waitedMs);
       return;
     }
     this.#progress ??= new Progress();

@@ -4,7 +4,7 @@
  * The system says when all of a write has left, and not when a part has. So the number of bytes that are left is looked at
  * from time to time: the patience counts from the last look that found fewer. It ends late by a quarter at most.
  */
-import { Ticker } from '../io/time/ticker.ts';
+import { TICK_MS, Ticker } from '../io/time/ticker.ts';
 import { earliest, isDue, later, NEVER } from './ticks.ts';
 
 /** Looks in the time of one patience. */
@@ -14,12 +14,14 @@ export class Progress {
   /** When to look next; NEVER while nothing waits, or when patience has no end. */
   lookTick = NEVER;
   isWatching = false;
+  #firstTick = 0;
   #patienceMs = Number.POSITIVE_INFINITY;
   #progressTick = 0;
   #bytesLeft = 0;
 
   /** So many bytes wait from now on, and none of them has left. */
   start(tick: number, patienceMs: number, bytesLeft: number): void {
+    if (!this.isWatching) this.#firstTick = tick;
     this.isWatching = true;
     this.#progressTick = tick;
     this.#bytesLeft = bytesLeft;
@@ -30,6 +32,11 @@ export class Progress {
   setPatience(tick: number, patienceMs: number): void {
     this.#patienceMs = patienceMs;
     this.#planLook(tick);
+  }
+
+  /** Milliseconds for which some bytes or others have waited. */
+  waitedMs(tick: number): number {
+    return (tick - this.#firstTick) * TICK_MS;
   }
 
   /** Nothing waits any more. */

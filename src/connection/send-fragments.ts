@@ -77,14 +77,15 @@ class FragmentedMessage implements Unfinished {
   /** The connection is about to close: takes the rest, if it is there and not more than `sendLimit`. */
   finishNow(): void {
     const { outbox, sendLimit } = this.#sending;
+    if (outbox.unfinished !== this.#place) return;
     try {
       while (this.#result === undefined && !this.#isAsking && outbox.bufferedAmount <= sendLimit) {
-        if (outbox.unfinished !== this.#place) return;
         this.#step()?.catch(() => {});
       }
     } catch {
       // The source failed. The connection closes anyway, and the message is given up.
     }
+    if (!this.#place.hasBegun) outbox.leave(this.#place);
   }
 
   /** Sends what is left of a piece, or asks for the next one. Returns a promise where there is something to wait for. */
