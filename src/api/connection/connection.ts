@@ -140,7 +140,8 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
    *
    * `sent`: on its way. `queued`: behind what the peer has not read. `dropped`: `sendLimit` was reached. `closed`: the
    * connection takes no more messages. Never throws for a closed connection.
-   * @throws TypeError for anything but a string, a Uint8Array or a prepared message; what the codec throws.
+   * @throws TypeError for anything but a string, a Uint8Array or a prepared message; what the codec throws; RangeError
+   *   for a message that is larger than `sendLimit` alone (`'dropped'` where `overflow` is not `'close'`).
    */
   send(value: Out | EncodedMessage, options?: { readonly key?: string }): SendResult {
     const { sending } = this.#session;
@@ -154,10 +155,11 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
   }
 
   /**
-   * Sends one message in fragments, as its pieces come (RFC 6455 5.4): all strings, or all bytes. Control frames pass
-   * between them, other messages wait behind. Waits for the peer to read before it takes the next piece.
+   * Sends one message in fragments, as its pieces come (RFC 6455 5.4): all strings, or all bytes. Messages that are sent
+   * later wait until it is complete, within `sendLimit`; control frames do not. It waits for the peer to read before it takes
+   * the next piece. A piece that is larger than `sendLimit` goes in several fragments.
    *
-   * Resolves as `send` returns. When the pieces fail, the message cannot be finished: the connection is closed with
+   * Resolves as `send` returns. `close()` gives up a message whose pieces are still to come. When the pieces fail, the message cannot be finished: the connection is closed with
    * 1011 and the promise rejects.
    * @throws TypeError (rejects) for a piece that is neither a string nor bytes, or of another kind than the first.
    */
