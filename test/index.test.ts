@@ -16,6 +16,7 @@ test('these names are exported, and no others', () => {
     'PeerError',
     'PortalError',
     'ProtocolError',
+    'SendLimitError',
     'UnknownServerError',
     'UserError',
     'connectionMachine',

@@ -79,8 +79,8 @@ export function formOf(message: EncodedMessage, extension?: Extension): EncodedF
 /** The error for a value that cannot be sent. */
 export function notSendable(value: unknown): TypeError {
   const allowed = 'a message is a string, a Uint8Array, or what prepare() made';
-  const advice = bytesAdvice(value) || '; JSON goes as JSON.stringify(value)';
-  return new TypeError(`cannot send ${kindOf(value)}; ${allowed}${advice}`);
+  const json = 'JSON goes as JSON.stringify(value)';
+  return new TypeError(`cannot send ${kindOf(value)}; ${allowed}; ${json}${bytesAdvice(value)}`);
 }
 
 /** What a value is, with its article. */
