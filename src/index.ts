@@ -15,6 +15,7 @@ export {
   PeerError,
   PortalError,
   ProtocolError,
+  SendLimitError,
   SubscriberError,
   UnknownServerError,
   UserError,

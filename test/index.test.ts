@@ -16,6 +16,7 @@ test('these names are exported, and no others', () => {
     'PeerError',
     'PortalError',
     'ProtocolError',
+    'SendLimitError',
     'SubscriberError',
     'UnknownServerError',
     'UserError',

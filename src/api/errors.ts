@@ -12,6 +12,7 @@
  *      ├─ OptionError            a wrong option, at the call
  *      ├─ NoMessageHandlerError  a message nobody was there for
  *      ├─ SubscriberError        a subscriber to a stream was ended by an error
+ *      ├─ SendLimitError         1013: more was sent at once than `sendLimit` allows
  *      ├─ NameTakenError, UnknownServerError
  *      └─ InternalError          an impossible state: a defect of Portal itself
  *
@@ -191,6 +192,20 @@ export class SubscriberError extends UserError {
   }
 }
 
+/** This program sent more than `sendLimit` allows, and the peer could not help it; the connection is failed with 1013. */
+export class SendLimitError extends UserError {
+  readonly code = 'ERR_SEND_LIMIT';
+  override get name(): string {
+    return 'SendLimitError';
+  }
+  /** The option that sets the limit. */
+  readonly limit = 'sendLimit';
+  readonly closeCode = 1013;
+  constructor(message: string) {
+    super(`sendLimit: ${message}`);
+  }
+}
+
 /** `newServer` was given the name of another server that has not been stopped. */
 export class NameTakenError extends UserError {
   readonly code = 'ERR_NAME_TAKEN';
@@ -263,6 +278,7 @@ function newError(
   const row: FaultRow = faults[fault.name];
   const { reason, told = reason, advice } = fault;
   if (row.error === 'LimitError') return new LimitError(row.limit ?? fault.name, fault.code, told);
+  if (row.error === 'SendLimitError') return new SendLimitError(told);
   if (row.error === 'ProtocolError') return new ProtocolError(fault.code, told);
   if (row.error === 'ConnectionLostError') return new ConnectionLostError(told, { cause });
   if (row.error === 'HandshakeError') {

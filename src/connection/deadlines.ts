@@ -1,18 +1,20 @@
 /**
  * The deadlines of one connection, as one entry in the server's ticker.
  *
- * The handshake and the closing have a deadline each. An open connection has the heartbeat; a deadline for the message
- * that is coming in; and, while bytes wait for a peer that does not take them, the write deadline. Traffic only notes the
- * present tick. Whether a silence was long enough is asked when the entry falls due; then it waits for the earliest moment
- * that is left.
+ * The handshake has a deadline. An open connection has the heartbeat, a deadline for the message that is coming in, and
+ * the greatest age. While bytes wait for a peer that does not read, `Progress` watches whether they become fewer. Our Close,
+ * or the answer to a refused handshake, may have to wait for such bytes: `closeDeadline` counts from when all has left.
+ *
+ * Traffic only notes the present tick. Whether a silence was long enough is asked when the entry falls due; then it waits
+ * for the earliest moment that is left.
  */
-import { Ticker, type Waiting } from '../io/time/ticker.ts';
+import type { Ticker, Waiting } from '../io/time/ticker.ts';
 import type { ConnectionEvent, ConnectionState } from '../machines/connection-ports.ts';
+import { Progress } from './progress.ts';
 import type { ConnectionSettings } from './settings.ts';
+import { earliest, isDue, later, NEVER } from './ticks.ts';
 
 type Timeout = Extract<ConnectionEvent, { type: `timeout.${string}` }>;
-/** A tick that nothing waits for. Small whole numbers cost no memory, where Infinity costs a heap number a field. */
-const NEVER = -1;
 /** Our own event loop stood still for this long: what the peer sent lies unread, so nobody is blamed yet. */
 const STALL_MS = 100;
 /** What falls due in a stall gets as much time more, but not more than this. */
@@ -29,12 +31,14 @@ export interface Timed {
   onAged(): void;
   /** Nothing is read from the transport: silence is our own doing. */
   readonly held: boolean;
+  /** Bytes that the transport has and could not write. They become fewer as the peer reads. */
+  readonly unsentBytes: number;
 }
 
 /**
- * The deadlines of one connection.
+ * All deadlines of one connection.
  *
- * Many members: each deadline has its tick, and something that sets it.
+ * Many members: each deadline has its moment, and what begins and ends it.
  */
 export class Deadlines implements Waiting {
   dueTick = -1;
@@ -55,7 +59,10 @@ export class Deadlines implements Waiting {
   #stoppedTick = NEVER;
   #silenceTicks = NEVER;
   #pingTick = NEVER;
-  #writeTick = NEVER;
+  /** Made when bytes wait for the peer. */
+  #progress: Progress | undefined;
+  #isFailing = false;
+  #isClosing = false;
   #ageTick = NEVER;
   /** Time that short stalls have added since a deadline was set. A loop that is never in time must not suspend them all. */
   #graceMs = 0;
@@ -82,15 +89,42 @@ export class Deadlines implements Waiting {
     this.#messageTick = NEVER;
     this.#silenceTicks = NEVER;
     this.#pingTick = NEVER;
-    this.#writeTick = NEVER;
     this.#ageTick = NEVER;
     if (state === 'closing') this.enterClosing();
-    else if (state === 'closed') this.#ticker.forget(this);
+    if (state !== 'closed') return;
+    this.#progress?.stop();
+    this.#ticker.forget(this);
   }
 
-  /** The closing handshake, or the answer to a refused one, has begun. */
+  /** We are about to fail the connection: nobody needs what still waits, so `closeDeadline` bounds a silence too. */
+  failing(): void {
+    this.#isFailing = true;
+  }
+
+  /** Our Close, or the answer to a refused handshake, is all that we still send; `closeDeadline` counts from when it has left. */
   enterClosing(): void {
-    this.#arm('timeout.close', this.#settings.closeDeadline);
+    this.#isOpen = false;
+    this.#stateTick = NEVER;
+    this.#isClosing = true;
+    if (this.#progress?.isWatching) this.#progress.setPatience(this.#ticker.tick, this.#patience);
+    else this.#arm('timeout.close', this.#settings.closeDeadline);
+    this.#schedule();
+  }
+
+  /**
+   * All that we send has been given to the system, which may still hold megabytes for a slow peer and does not say so. So
+   * the peer gets the time again that the bytes before have waited, and then `closeDeadline`.
+   */
+  #allHasLeft(waitedMs: number): void {
+    const { writeDeadline, closeDeadline } = this.#settings;
+    this.#arm('timeout.close', closeDeadline + (this.#isFailing ? 0 : Math.min(waitedMs, writeDeadline)));
+  }
+
+  /** How long bytes may wait with none of them leaving. */
+  get #patience(): number {
+    const { writeDeadline, closeDeadline } = this.#settings;
+    if (this.#isOpen) return writeDeadline;
+    return this.#isFailing ? closeDeadline : Math.max(writeDeadline, closeDeadline);
   }
 
   /**
@@ -133,10 +167,18 @@ export class Deadlines implements Waiting {
     this.#pingTick = this.#ticker.tick;
   }
 
-  /** Whether bytes wait for the peer, and none of them has left since the last call. */
+  /** Whether bytes wait for the peer. Told when that changes, and each time when some have left. */
   writing(waiting: boolean): void {
-    this.#writeTick = waiting ? later(this.#ticker.tick, this.#settings.writeDeadline) : NEVER;
-    if (waiting) this.#schedule();
+    if (!waiting) {
+      if (!this.#progress?.isWatching) return;
+      const waitedMs = this.#progress.waitedMs(this.#ticker.tick);
+      this.#progress.stop();
+      if (this.#isClosing) this.#allHasLeft(waitedMs);
+      return;
+    }
+    this.#progress ??= new Progress();
+    this.#progress.start(this.#ticker.tick, this.#patience, this.#timed.unsentBytes);
+    this.#schedule();
   }
 
   onDue(tick: number): void {
@@ -150,9 +192,8 @@ export class Deadlines implements Waiting {
       this.#messageTick = NEVER;
       this.#timed.onTimeout({ type: 'timeout.message' });
     }
-    if (isDue(this.#writeTick, tick)) {
-      this.#writeTick = NEVER;
-      this.#timed.onTimeout({ type: 'timeout.write' });
+    if (this.#progress?.isOver(tick, this.#timed.unsentBytes)) {
+      this.#timed.onTimeout({ type: this.#isOpen ? 'timeout.write' : 'timeout.close' });
     }
     if (this.#silenceTicks !== NEVER) this.#checkHeartbeat(tick);
     if (isDue(this.#ageTick, tick)) {
@@ -170,11 +211,11 @@ export class Deadlines implements Waiting {
     const grace = later(present, Math.min(stalledMs, LONGEST_GRACE_MS));
     const isLate = (due: number) => isDue(due, tick);
     const isPongLate = this.#pingTick !== NEVER && isLate(this.#pongTick);
-    const late = [this.#stateTick, this.#messageTick, this.#writeTick];
+    const late = [this.#stateTick, this.#messageTick, this.#progress?.lookTick ?? NEVER];
     if (isShort && (isPongLate || late.some(isLate))) this.#graceMs += stalledMs;
     if (isLate(this.#stateTick)) this.#stateTick = grace;
     if (isLate(this.#messageTick)) this.#messageTick = grace;
-    if (isLate(this.#writeTick)) this.#writeTick = grace;
+    this.#progress?.forgive(tick, grace);
     // The time for a Pong begins anew.
     if (isPongLate || (!isShort && this.#pingTick !== NEVER)) this.#pingTick = present;
   }
@@ -185,6 +226,7 @@ export class Deadlines implements Waiting {
     const spread = (jitter: number) => 1 - jitter + 2 * jitter * clock.random();
     this.#silenceTicks = later(0, heartbeatInterval * spread(JITTER));
     this.#ageTick = later(this.#ticker.present, maxAge * spread(AGE_JITTER));
+    if (this.#progress?.isWatching) this.#progress.setPatience(this.#ticker.tick, this.#patience);
     this.#schedule();
   }
 
@@ -232,7 +274,7 @@ export class Deadlines implements Waiting {
   /** Waits for the earliest moment that is left; an entry that is due earlier anyway stays where it is. */
   #schedule(): void {
     const next = earliest(
-      earliest(earliest(this.#stateTick, this.#messageDueTick), this.#writeTick),
+      earliest(earliest(this.#stateTick, this.#messageDueTick), this.#progress?.lookTick ?? NEVER),
       earliest(this.#heartbeatTick, this.#ageTick),
     );
     if (next === NEVER) {
@@ -242,18 +284,4 @@ export class Deadlines implements Waiting {
     if (this.dueTick >= 0 && this.dueTick <= next) return;
     this.#ticker.wait(this, next);
   }
-}
-
-/** The tick `ms` milliseconds after another; NEVER for Infinity. */
-function later(tick: number, ms: number): number {
-  return ms === Number.POSITIVE_INFINITY ? NEVER : tick + Ticker.ticks(ms);
-}
-
-function isDue(due: number, tick: number): boolean {
-  return due !== NEVER && due <= tick;
-}
-
-function earliest(one: number, other: number): number {
-  if (one === NEVER || other === NEVER) return Math.max(one, other);
-  return Math.min(one, other);
 }

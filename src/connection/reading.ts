@@ -34,7 +34,10 @@ export interface ReadingOwner {
   /** Somebody observes the statechart: every frame is an event of its own. */
   readonly inspected: boolean;
   readonly sending: { seal(): void };
-  readonly deadlines: { insideMessage(isInside: boolean, messages: number): void };
+  readonly deadlines: {
+    lastByteTick: number;
+    insideMessage(isInside: boolean, messages: number): void;
+  };
   /** Bytes of memory that the connection was last counted with. */
   readonly countedBytes: number;
   countMemory(): void;

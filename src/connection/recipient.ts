@@ -96,6 +96,8 @@ export interface Recipient {
 
   /** A fault of the peer's, or a limit that was passed. `error` is what the system said, where it did. */
   faulted(fault: Fault, error?: Error): void;
+  /** A message was dropped that is larger than `sendLimit`, as all of its size will be. Told once for each server. */
+  tooLarge(error: RangeError): void;
   /** The machine or its port broke: a defect of this library. */
   broke(cause: unknown): void;
   /** The connection has ended. `hasMore`: messages follow that came before the end. */

@@ -1,112 +1,203 @@
 /**
  * One message sent in fragments as its pieces come (RFC 6455 5.4).
+ *
+ * It has its place among the messages of the connection from the call on: what is sent later waits until it is complete.
+ * Pieces that are there already are sent before the call returns, as long as the peer reads.
  */
 import { Buffer } from 'node:buffer';
 import { BINARY, CONTINUATION, TEXT } from '../io/frames/frame-encoder.ts';
+import { bytesAdvice, toBytes } from '../io/writing/bytes.ts';
+import { kindOf } from '../io/writing/encoded-message.ts';
 import type { SendResult } from '../io/writing/outbox.ts';
+import type { Place } from '../io/writing/send-queue.ts';
+import { isThenable } from './is-thenable.ts';
 import type { Message } from './recipient.ts';
-import type { Sending } from './sending.ts';
+import type { Sending, Unfinished } from './sending.ts';
 import type { Session } from './session.ts';
 
-type Pieces = Iterable<Message> | AsyncIterable<Message>;
+export type Pieces = Iterable<Message> | AsyncIterable<Message>;
+type PieceIterator = Iterator<unknown> | AsyncIterator<unknown>;
+
 const NOTHING = new Uint8Array(0);
 
-/** Sends the pieces; several such messages of one connection go one after the other. */
+/** Sends the pieces. Rejects with what the source throws, or a TypeError for what is no piece. */
 export async function sendFragments(session: Session, pieces: Pieces): Promise<SendResult> {
   const { sending } = session;
-  const before = sending.fragmentsTurn;
-  let done = () => {};
-  sending.fragmentsTurn = new Promise((resolve) => {
-    done = resolve;
-  });
-  await before;
+  if (!sending.isOpen) return 'closed';
+  const iterator = iteratorOf(pieces);
+  const place = sending.outbox.reserve();
+  const message = new FragmentedMessage(sending, place, iterator);
+  const forget = sending.begin(message);
   try {
-    return await sendPieces(sending, pieces);
+    return await message.send();
   } catch (error) {
     // A message that has begun can be neither finished nor taken back.
-    if (sending.isOpen && sending.outbox.fragmenting) session.requestClose(1011, 'internal error');
+    if (!place.hasBegun) sending.outbox.leave(place);
+    else if (sending.isOpen) session.requestClose(1011, 'internal error');
     throw error;
-  } finally {
-    done();
-  }
-}
-
-async function sendPieces(sending: Sending, pieces: Pieces): Promise<SendResult> {
-  const encoder = new PieceEncoder();
-  for await (const piece of whileOpen(sending, pieces)) {
-    if (!sending.isOpen) return 'closed';
-    const opcode = encoder.first ? encoder.opcodeOf(piece) : CONTINUATION;
-    sending.outbox.fragment(opcode, encoder.encode(piece), false);
-    await sending.drained();
-  }
-  if (!sending.isOpen) return 'closed';
-  // An empty iterable is an empty text message.
-  return sending.outbox.fragment(encoder.first ? TEXT : CONTINUATION, encoder.rest(), true);
-}
-
-/** The pieces, as long as they can be sent: a source that says nothing more is not waited for. */
-async function* whileOpen(sending: Sending, pieces: Pieces): AsyncGenerator<Message, void> {
-  const iterator = iteratorOf(pieces);
-  let isExhausted = false;
-  try {
-    while (sending.isOpen) {
-      isExhausted = true; // unless it yields
-      const step = await untilClosed(sending, () => iterator.next());
-      isExhausted = step?.done === true;
-      if (step === undefined || step.done) return;
-      yield step.value;
-    }
-  } finally {
-    if (!isExhausted) stop(iterator);
-  }
-}
-
-/** The next piece; undefined when nothing may be sent any more before it comes. */
-async function untilClosed<T>(sending: Sending, next: () => T | PromiseLike<T>): Promise<T | undefined> {
-  let forget = (): void => {};
-  const closed = new Promise<undefined>((resolve) => {
-    forget = sending.whenClosed(() => resolve(undefined));
-  });
-  try {
-    return await Promise.race([closed, next()]);
   } finally {
     forget();
   }
 }
 
-function iteratorOf(pieces: Pieces): Iterator<Message> | AsyncIterator<Message> {
-  const source: Partial<Iterable<Message> & AsyncIterable<Message>> = pieces ?? {};
+class FragmentedMessage implements Unfinished {
+  readonly #sending: Sending;
+  readonly #place: Place;
+  readonly #iterator: PieceIterator;
+  readonly #encoder = new PieceEncoder();
+  /** What has not been sent of the present piece. */
+  #rest: Uint8Array | undefined;
+  /** The source was asked for its next piece and has not answered. */
+  #isAsking = false;
+  /** The source has ended or failed: it must not be told to stop. */
+  #isExhausted = false;
+  #result: SendResult | undefined;
+
+  constructor(sending: Sending, place: Place, iterator: PieceIterator) {
+    this.#sending = sending;
+    this.#place = place;
+    this.#iterator = iterator;
+  }
+
+  /** Sends piece after piece, as the peer reads. What needs no waiting is done before this returns. */
+  async send(): Promise<SendResult> {
+    const { outbox } = this.#sending;
+    try {
+      if (outbox.unfinished !== this.#place) await this.#untilClosed(this.#turn());
+      while (this.#sending.isOpen && this.#result === undefined) {
+        const wait = outbox.waiting ? this.#untilClosed(this.#sending.accepting()) : this.#step();
+        if (wait !== undefined) await wait;
+      }
+      return this.#result ?? 'closed';
+    } finally {
+      if (!this.#isExhausted) stop(this.#iterator);
+    }
+  }
+
+  /** The connection is about to close: takes the rest, if it is there and not more than `sendLimit`. */
+  finishNow(): void {
+    const { outbox, sendLimit } = this.#sending;
+    if (outbox.unfinished !== this.#place) return;
+    try {
+      while (this.#result === undefined && !this.#isAsking && outbox.bufferedAmount <= sendLimit) {
+        this.#step()?.catch(() => {});
+      }
+    } catch {
+      // The source failed. The connection closes anyway, and the message is given up.
+    }
+    if (!this.#place.hasBegun) outbox.leave(this.#place);
+  }
+
+  /** Sends what is left of a piece, or asks for the next one. Returns a promise where there is something to wait for. */
+  #step(): Promise<void> | undefined {
+    if (this.#rest !== undefined) {
+      this.#sendRest(this.#rest);
+      return undefined;
+    }
+    this.#isExhausted = true; // unless it gives a piece
+    const step = this.#iterator.next();
+    return isThenable(step) ? this.#ask(step, (given) => this.#take(given)) : this.#take(step);
+  }
+
+  #take(step: IteratorResult<unknown>): Promise<void> | undefined {
+    this.#isExhausted = step.done === true;
+    if (step.done === true) {
+      this.#result = this.#sending.outbox.fragment(
+        this.#place,
+        this.#encoder.nextOpcode(),
+        this.#encoder.rest(),
+        true,
+      );
+      return undefined;
+    }
+    const { value } = step;
+    if (isThenable(value)) return this.#ask(value, (piece) => this.#encode(piece));
+    return this.#encode(value);
+  }
+
+  #encode(piece: unknown): undefined {
+    this.#rest = this.#encoder.encode(piece);
+  }
+
+  /** One frame, of not more than `sendLimit` bytes. */
+  #sendRest(rest: Uint8Array): void {
+    const { outbox, sendLimit } = this.#sending;
+    this.#rest = rest.length > sendLimit ? rest.subarray(sendLimit) : undefined;
+    const part = this.#rest === undefined ? rest : rest.subarray(0, sendLimit);
+    outbox.fragment(this.#place, this.#encoder.nextOpcode(), part, false);
+  }
+
+  /** Waits for the source, as long as what it gives can be sent. */
+  async #ask<T>(answer: PromiseLike<T>, use: (given: T) => Promise<void> | undefined): Promise<void> {
+    this.#isAsking = true;
+    const wrapped = Promise.resolve(answer).then((given) => ({ given }));
+    const got = await this.#untilClosed(wrapped);
+    this.#isAsking = false;
+    if (got === undefined) this.#isExhausted = false;
+    else await use(got.given);
+  }
+
+  /** Resolves when no unfinished message is before this one. */
+  #turn(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#place.onTurn = resolve;
+    });
+  }
+
+  /** What the promise gives; undefined when nothing may be sent any more before it settles. */
+  async #untilClosed<T>(promise: Promise<T>): Promise<T | undefined> {
+    let forget = (): void => {};
+    const closed = new Promise<undefined>((resolve) => {
+      forget = this.#sending.whenClosed(() => resolve(undefined));
+    });
+    try {
+      return await Promise.race([closed, promise]);
+    } finally {
+      forget();
+    }
+  }
+}
+
+function iteratorOf(pieces: Pieces): PieceIterator {
+  const source: Partial<Iterable<unknown> & AsyncIterable<unknown>> = pieces ?? {};
   const make: unknown = source[Symbol.asyncIterator] ?? source[Symbol.iterator];
   if (typeof make !== 'function') throw new TypeError('the pieces of a message come from an iterable');
   return make.call(pieces);
 }
 
 /** Lets a source clean up, and waits for none. */
-function stop(iterator: Iterator<Message> | AsyncIterator<Message>): void {
+function stop(iterator: PieceIterator): void {
   new Promise((resolve) => resolve(iterator.return?.())).catch(() => {});
 }
 
-/** Turns pieces into payloads; a surrogate pair cut between two strings is put together again. */
+/** Turns pieces into payloads. A surrogate pair that is cut between two strings is put together again. */
 class PieceEncoder {
-  first = true;
-  #text = false;
+  #opcode: number | undefined;
+  #isFirst = true;
   #surrogate = '';
 
-  opcodeOf(piece: Message): number {
-    this.#text = typeof piece === 'string';
-    return this.#text ? TEXT : BINARY;
+  /** Of the next frame. A message without pieces is an empty text. */
+  nextOpcode(): number {
+    const opcode = this.#isFirst ? (this.#opcode ?? TEXT) : CONTINUATION;
+    this.#isFirst = false;
+    return opcode;
   }
 
-  encode(piece: Message): Uint8Array {
-    this.first = false;
-    if (typeof piece === 'string' && this.#text) {
-      const text = this.#surrogate + piece;
-      const cut = /[\uD800-\uDBFF]$/.test(text);
-      this.#surrogate = cut ? text.slice(-1) : '';
-      return Buffer.from(cut ? text.slice(0, -1) : text);
+  encode(piece: unknown): Uint8Array {
+    const isText = typeof piece === 'string';
+    const bytes = isText ? undefined : toBytes(piece);
+    const opcode = isText ? TEXT : BINARY;
+    this.#opcode ??= opcode;
+    if (this.#opcode !== opcode || (!isText && bytes === undefined)) {
+      throw new TypeError(
+        `the pieces of a message are all strings or all Uint8Arrays; this one is ${kindOf(piece)}${bytesAdvice(piece)}`,
+      );
     }
-    if (piece instanceof Uint8Array && !this.#text) return piece;
-    throw new TypeError('the pieces of a message are all strings or all Uint8Arrays');
+    if (bytes !== undefined) return bytes;
+    const text = this.#surrogate + piece;
+    const isCut = /[\uD800-\uDBFF]$/.test(text);
+    this.#surrogate = isCut ? text.slice(-1) : '';
+    return Buffer.from(isCut ? text.slice(0, -1) : text);
   }
 
   rest(): Uint8Array {

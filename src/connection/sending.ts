@@ -21,16 +21,28 @@ export interface SendingOwner {
   onError(error: Error): void;
 }
 
+/** Servers, by their settings, that were told of a message that can never be sent. */
+const toldOf = new WeakSet<object>();
+
+/** A message that is sent in fragments and is not complete. */
+export interface Unfinished {
+  /** Takes the pieces that are there, if that completes it. */
+  finishNow(): void;
+}
+
 export class Sending implements OutboxOwner {
   readonly outbox: Outbox;
-  /** Settles when the last message begun by `sendFragments` is out. */
-  fragmentsTurn: Promise<void> | undefined;
 
   readonly #session: SendingOwner;
   readonly #host: Shared;
   #isSealed = false;
   #drainWaiters: (() => void)[] | undefined;
+  #acceptWaiters: (() => void)[] | undefined;
   #closedWaiters: Set<() => void> | undefined;
+  /** Messages of `sendFragments` whose pieces have not all come, in order. */
+  #unfinished: Set<Unfinished> | undefined;
+  /** The transport stopped accepting within the running callback: the peer has not had time to read. */
+  #isBurst = false;
 
   constructor(session: SendingOwner, host: Shared, transport: Transport) {
     this.#session = session;
@@ -38,10 +50,20 @@ export class Sending implements OutboxOwner {
     this.outbox = new Outbox(transport, host.settings, host.turn, this);
   }
 
+  get sendLimit(): number {
+    return this.#host.settings.sendLimit;
+  }
+
   /** Whether a message may still be sent. */
   get isOpen(): boolean {
     const { state } = this.#session;
     return !this.#isSealed && (state === 'open' || state === 'fragmenting');
+  }
+
+  /** Our Close follows what was sent until now; nothing more is accepted. */
+  sealForClose(): void {
+    if (!this.#isSealed) for (const message of this.#unfinished ?? []) message.finishNow();
+    this.seal();
   }
 
   /** Nothing more is sent: the connection is about to close or to fail. */
@@ -58,6 +80,14 @@ export class Sending implements OutboxOwner {
     return () => void waiters.delete(tell);
   }
 
+  /** A message in fragments has begun, and may have to be finished at once; returns what forgets it. */
+  begin(message: Unfinished): () => void {
+    const messages = this.#unfinished ?? new Set();
+    this.#unfinished = messages;
+    messages.add(message);
+    return () => void messages.delete(message);
+  }
+
   /** False when the connection takes nothing more, or too many Pings wait. */
   ping(payload: Uint8Array): boolean {
     return this.isOpen && this.outbox.control(PING, payload);
@@ -72,10 +102,18 @@ export class Sending implements OutboxOwner {
     if (this.#session.report !== undefined || this.outbox.bufferedAmount === 0) return Promise.resolve();
     // What this turn has not written yet may leave at once.
     this.outbox.flush();
-    if (!this.outbox.waiting) return Promise.resolve();
+    if (!this.outbox.waiting && this.outbox.queuedBytes === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#drainWaiters ??= [];
       this.#drainWaiters.push(resolve);
+    });
+  }
+
+  /** Resolves when the transport accepts bytes again. */
+  accepting(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#acceptWaiters ??= [];
+      this.#acceptWaiters.push(resolve);
     });
   }
 
@@ -96,11 +134,22 @@ export class Sending implements OutboxOwner {
   /** All that was given to the transport has left. */
   transportDrained(): void {
     this.outbox.onDrain();
-    this.#session.deadlines.writing(this.outbox.waiting);
+    const { waiting } = this.outbox;
+    this.#session.deadlines.writing(waiting);
     this.#session.countMemory();
+    if (waiting) return;
+    const waiters = this.#acceptWaiters;
+    this.#acceptWaiters = undefined;
+    for (const tell of waiters ?? []) tell();
   }
 
   onWaiting(): void {
+    if (!this.#isBurst) {
+      this.#isBurst = true;
+      queueMicrotask(() => {
+        this.#isBurst = false;
+      });
+    }
     this.#session.deadlines.writing(true);
     this.#session.countMemory();
   }
@@ -114,8 +163,19 @@ export class Sending implements OutboxOwner {
     this.#session.recipient.drained();
   }
 
+  /** Says who is to blame: the peer only if it has had time to read. */
   onOverflow(): void {
-    this.#session.fail(fault('sendLimit', { bytes: this.#host.settings.sendLimit }));
+    const { waiting, unfinished } = this.outbox;
+    const name =
+      unfinished !== undefined && !waiting ? 'unfinishedMessage' : this.#isBurst ? 'sendBurst' : 'sendLimit';
+    this.#session.fail(fault(name, { bytes: this.sendLimit }));
+  }
+
+  onTooLarge(error: RangeError): void {
+    const { settings } = this.#host;
+    if (toldOf.has(settings)) return;
+    toldOf.add(settings);
+    this.#session.recipient.tooLarge(error);
   }
 
   onBroken(error: unknown): void {

@@ -178,6 +178,10 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
     this.requestClose(code, reason);
   }
 
+  get unsentBytes(): number {
+    return this.sending.outbox.unsentBytes;
+  }
+
   /** Nothing is read from the transport. */
   get held(): boolean {
     return this.reading.isHeld;
@@ -205,7 +209,7 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
   }
 
   requestClose(code: number, reason: string): void {
-    this.sending.seal();
+    this.sending.sealForClose();
     // The peer is going already: who closes now wants nothing more of it.
     if (!this.readsOn && this.state !== 'handshaking') this.reading.forget();
     this.command({ type: 'connection.close', code, reason });
@@ -368,6 +372,7 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
 
   failConnection(code: number, reason: string): void {
     this.ends({ code, reason, wasClean: false, initiator: 'server' });
+    this.deadlines.failing();
     this.sending.outbox.close(encodeClosePayload(code, reason), true);
     this.endSocket();
   }

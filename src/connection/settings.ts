@@ -25,9 +25,9 @@ export interface Limits {
   readonly heartbeatInterval: number;
   /** Time for a sign of life after that ping; over it the connection is dropped, 1006. Default 20 s. */
   readonly pongDeadline: number;
-  /** Time for the closing handshake; over it the socket is destroyed. Default 5 s. */
+  /** Time for the closing handshake, from when our Close has left; over it the socket is destroyed. Default 5 s. */
   readonly closeDeadline: number;
-  /** Time in which a peer must accept something of what waits for it; over it 1006. Default 60 s. */
+  /** Time in which a peer must accept something of what waits for it, also before a Close; over it 1006. Default 60 s. */
   readonly writeDeadline: number;
   /** Bytes that may wait for one peer, a new message included. Default 1 MiB, or `cap` where that is larger. */
   readonly sendLimit: number;

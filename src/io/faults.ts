@@ -23,6 +23,7 @@ export type FaultErrorName =
   | 'LimitError'
   | 'HandshakeError'
   | 'ConnectionLostError'
+  | 'SendLimitError'
   | 'InternalError';
 
 export interface FaultRow {
@@ -40,6 +41,9 @@ const violation = (code: number, reason: string) =>
   ({ code, reason, by: 'peer', error: 'ProtocolError' }) as const;
 const limit = (name: string, code: number, reason: string, told?: string) =>
   ({ code, reason, by: 'peer', error: 'LimitError', limit: name, ...(told && { told }) }) as const;
+/** `sendLimit` was passed, and the peer could not help it. */
+const tooMuch = (reason: string, told: string) =>
+  ({ code: 1013, reason, told, by: 'user', error: 'SendLimitError', limit: 'sendLimit' }) as const;
 const refusal = (code: number, reason: string, more: Pick<FaultRow, 'limit' | 'advice' | 'headers'> = {}) =>
   ({ code, reason, by: 'peer', error: 'HandshakeError', ...more }) as const;
 /** 426 names the protocol to change to (RFC 9110 15.5.22). */
@@ -95,6 +99,15 @@ export const faults = {
     1013,
     'peer reads too slowly',
     'more than {bytes} bytes would wait for the peer',
+  ),
+  sendBurst: tooMuch(
+    'too much to send at once',
+    'more than {bytes} bytes would wait after messages that were sent in one go; ' +
+      'await connection.drained() between them, or raise sendLimit',
+  ),
+  unfinishedMessage: tooMuch(
+    'a message was not finished',
+    'more than {bytes} bytes would wait for a message of sendFragments() whose pieces do not come',
   ),
   memoryBudget: limit('memoryBudget', 1013, 'server is short of memory', 'this connection held the most'),
   maxAge: { code: 1001, reason: 'connection reached its age limit', by: 'user', limit: 'maxAge' },

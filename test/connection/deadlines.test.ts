@@ -38,6 +38,7 @@ function alone(options: Record<string, number> = {}) {
   const said: string[] = [];
   const timed = {
     held: false,
+    unsentBytes: 0,
     state: 'handshaking' as ConnectionState,
     onAged() {
       said.push(`age at ${nowMs}`);

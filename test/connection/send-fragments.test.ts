@@ -297,3 +297,126 @@ describe('a connection that closes under it', () => {
     expect(taken).toBe(0);
   });
 });
+
+describe('its place among other messages', () => {
+  test('is that of the call, though no piece has come: later messages and Closes of the peer’s pace wait', async () => {
+    const { meet } = await serve({});
+    const { client, connection } = await meet();
+    const [first, second] = [tap(), tap()];
+    const sent = [connection.sendFragments(first.pieces), connection.sendFragments(second.pieces)];
+    expect(connection.send('done')).toBe('queued');
+    expect(connection.sendPing('passes')).toBe(true);
+    expect(await word(client)).toBe('ping passes');
+    second.give('2');
+    second.end();
+    first.give('1');
+    first.end();
+    expect(await words(client, 5)).toEqual([
+      'text- 1',
+      'continuation',
+      'text- 2',
+      'continuation',
+      'text done',
+    ]);
+    expect(await Promise.all(sent)).toEqual(['sent', 'sent']);
+  });
+
+  test('messages between two of them stay between', async () => {
+    const { meet } = await serve({});
+    const { client, connection } = await meet();
+    const first = tap();
+    const sent = connection.sendFragments(first.pieces);
+    connection.send('between');
+    void connection.sendFragments(['2']);
+    connection.send('last');
+    first.give('1');
+    first.end();
+    expect(await words(client, 6)).toEqual([
+      'text- 1',
+      'continuation',
+      'text between',
+      'text- 2',
+      'continuation',
+      'text last',
+    ]);
+    expect(await sent).toBe('sent');
+  });
+
+  test('pieces that are there leave in the call: a send() after them is sent, not queued', async () => {
+    const { meet } = await serve({});
+    const { client, connection } = await meet();
+    void connection.sendFragments(['a', 'b']);
+    expect(connection.send('done')).toBe('sent');
+    connection.close(4001);
+    expect(await words(client, 5)).toEqual([
+      'text- a',
+      'continuation- b',
+      'continuation',
+      'text done',
+      'close 4001',
+    ]);
+  });
+
+  test('a source that fails before its first piece releases those that wait', async () => {
+    const { meet, errors } = await serve({});
+    const { client, connection } = await meet();
+    const [failing, next] = [tap(), tap()];
+    const sent = [connection.sendFragments(failing.pieces), connection.sendFragments(next.pieces)];
+    connection.send('after both');
+    failing.fail(new Error('nothing there'));
+    await expect(sent[0]).rejects.toThrow('nothing there');
+    next.give('next');
+    next.end();
+    expect(await words(client, 3)).toEqual(['text- next', 'continuation', 'text after both']);
+    expect([await sent[1], connection.state, errors]).toEqual(['sent', 'open', []]);
+  });
+
+  test('close() gives up one that has not begun, and sends what waits after it', async () => {
+    const { meet } = await serve({});
+    const { client, connection } = await meet();
+    const source = tap();
+    const sent = connection.sendFragments(source.pieces);
+    connection.send('goodbye');
+    void connection.sendFragments(['the ', 'end']);
+    connection.close(4002);
+    expect(await words(client, 5)).toEqual([
+      'text goodbye',
+      'text- the',
+      'continuation- end',
+      'continuation',
+      'close 4002',
+    ]);
+    expect(await sent).toBe('closed');
+  });
+
+  test('messages of a key that wait for it are replaced in their place', async () => {
+    const { meet } = await serve({});
+    const { client, connection } = await meet();
+    const source = tap();
+    void connection.sendFragments(source.pieces);
+    connection.send('price 1', { key: 'price' });
+    connection.send('other');
+    connection.send('price 2', { key: 'price' });
+    source.end();
+    expect(await words(client, 3)).toEqual(['text', 'text price 2', 'text other']);
+  });
+
+  test('drained() and drain$ wait for those that it holds back', async () => {
+    const { meet } = await serve({});
+    const { client, connection } = await meet();
+    const source = tap();
+    void connection.sendFragments(source.pieces);
+    await connection.drained();
+    expect(connection.send('held back')).toBe('queued');
+    let isDrained = false;
+    let drains = 0;
+    connection.drain$.subscribe(() => (drains += 1));
+    const drained = connection.drained().then(() => (isDrained = true));
+    for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
+    expect([isDrained, drains, connection.bufferedAmount > 0]).toEqual([false, 0, true]);
+    source.end();
+    await drained;
+    expect([drains, connection.bufferedAmount]).toEqual([1, 0]);
+    expect(await words(client, 2)).toEqual(['text', 'text held back']);
+  });
+});

@@ -3,11 +3,12 @@
  */
 import type { Observable } from 'rxjs';
 import type { Fragment, Message } from '../../connection/recipient.ts';
-import { sendFragments } from '../../connection/send-fragments.ts';
+import { type Pieces, sendFragments } from '../../connection/send-fragments.ts';
 import type { Session } from '../../connection/session.ts';
 import type { ConnectionStats } from '../../connection/stats.ts';
 import { type CloseKeyword, encodeClosePayload, toCloseCode } from '../../io/frames/close-payload.ts';
 import { MAX_CONTROL_BYTES } from '../../io/frames/frame-encoder.ts';
+import { bytesAdvice, toBytes } from '../../io/writing/bytes.ts';
 import { type EncodedMessage, isEncoded, kindOf, notSendable } from '../../io/writing/encoded-message.ts';
 import type { SendResult } from '../../io/writing/outbox.ts';
 import type { ConnectionActor } from '../../machines/connection-machine.ts';
@@ -149,29 +150,30 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
    *
    * `sent`: on its way. `queued`: it waits until the peer has read what was sent before. `dropped`: `sendLimit` was reached. `closed`: the
    * connection takes no more messages. Never throws for a closed connection.
-   * @throws TypeError for anything but a string, a Uint8Array or a prepared message; what the codec throws.
+   * @throws TypeError for anything but a string, a Uint8Array or a prepared message; what the codec throws; RangeError
+   *   for a message that is larger than `sendLimit` alone (`'dropped'` where `overflow` is not `'close'`).
    */
   send(value: Out | EncodedMessage, options?: { readonly key?: string }): SendResult {
     const { sending } = this.#session;
     const key = options?.key;
     const message = this.#user.codec === undefined ? value : encode(this.#user.codec, sending.isOpen, value);
     if (typeof message === 'string') return sending.isOpen ? sending.outbox.text(message, key) : 'closed';
-    if (message instanceof Uint8Array) {
-      return sending.isOpen ? sending.outbox.binary(message, key) : 'closed';
-    }
+    const bytes = toBytes(message);
+    if (bytes !== undefined) return sending.isOpen ? sending.outbox.binary(bytes, key) : 'closed';
     if (!isEncoded(message)) throw notSendable(message);
     return sending.isOpen ? sending.outbox.encoded(message, key) : 'closed';
   }
 
   /**
-   * Sends one message in fragments, as its pieces come (RFC 6455 5.4): all strings, or all bytes. Control frames pass
-   * between them; other messages wait until its end. Waits for the peer to read before it takes the next piece.
+   * Sends one message in fragments, as its pieces come (RFC 6455 5.4): all strings, or all bytes. Messages that are sent
+   * later wait until it is complete, within `sendLimit`; control frames do not. It waits for the peer to read before it takes
+   * the next piece. A piece that is larger than `sendLimit` goes in several fragments.
    *
-   * Resolves as `send` returns. When the pieces fail, the message cannot be finished: the connection is closed with
+   * Resolves as `send` returns. `close()` gives up a message whose pieces are still to come. When the pieces fail, the message cannot be finished: the connection is closed with
    * 1011 and the promise rejects.
    * @throws TypeError (rejects) for a piece that is neither a string nor bytes, or of another kind than the first.
    */
-  sendFragments(pieces: Iterable<Message> | AsyncIterable<Message>): Promise<SendResult> {
+  sendFragments(pieces: Pieces): Promise<SendResult> {
     return sendFragments(this.#session, pieces);
   }
 
@@ -277,17 +279,21 @@ function encode(codec: Codec, isOpen: boolean, value: unknown): Message | Encode
   if (isEncoded(value)) return value;
   if (!isOpen) return '';
   const message: unknown = codec.encode(value);
-  if (typeof message === 'string' || message instanceof Uint8Array) return message;
+  if (typeof message === 'string') return message;
+  const bytes = toBytes(message);
+  if (bytes !== undefined) return bytes;
   throw new TypeError(
-    `the codec encoded a value as ${kindOf(message)}; allowed are a string or a Uint8Array`,
+    `the codec encoded a value as ${kindOf(message)}; allowed are a string or a Uint8Array${bytesAdvice(message)}`,
   );
 }
 
 function controlPayload(payload: Message): Uint8Array {
-  if (typeof payload !== 'string' && !(payload instanceof Uint8Array)) {
-    throw new TypeError(`a control frame's payload is a string or a Uint8Array, not ${kindOf(payload)}`);
+  const bytes = typeof payload === 'string' ? new TextEncoder().encode(payload) : toBytes(payload);
+  if (bytes === undefined) {
+    throw new TypeError(
+      `a control frame's payload is a string or a Uint8Array, not ${kindOf(payload)}${bytesAdvice(payload)}`,
+    );
   }
-  const bytes = typeof payload === 'string' ? new TextEncoder().encode(payload) : payload;
   if (bytes.length > MAX_CONTROL_BYTES) {
     throw new RangeError(`control payload is ${bytes.length} bytes; allowed are 0-${MAX_CONTROL_BYTES}`);
   }

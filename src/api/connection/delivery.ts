@@ -447,6 +447,10 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
     report(errorOf(fault, undefined, this.#facts, cause), this);
   }
 
+  tooLarge(error: RangeError): void {
+    report(error, this);
+  }
+
   broke(cause: unknown): void {
     if (this.#host.debugOnError) stopToDebug(cause);
     report(new InternalError(cause), this);

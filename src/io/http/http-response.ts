@@ -7,14 +7,8 @@
  */
 import { Buffer } from 'node:buffer';
 import { type Fault, type FaultRow, faults } from '../faults.ts';
-import {
-  type HeadersInput,
-  headerLines,
-  isPlainObject,
-  kindOf,
-  readHeaders,
-  tagOf,
-} from './header-fields.ts';
+import { bytesAdvice, toBytes } from '../writing/bytes.ts';
+import { type HeadersInput, headerLines, isPlainObject, kindOf, readHeaders } from './header-fields.ts';
 
 /** An HTTP answer. A string body is sent as UTF-8; Content-Length and Connection are added. */
 export interface HttpResponse {
@@ -130,11 +124,10 @@ function checkShape(response: unknown): void {
 }
 
 function bodyBytes({ status, body = '' }: HttpResponse): Uint8Array {
-  // By its tag, since the bytes may be of another realm (Jest, node:vm).
-  if (typeof body !== 'string' && !(ArrayBuffer.isView(body) && tagOf(body) === 'Uint8Array')) {
-    throw new TypeError('The body of an HTTP response must be a string or a Uint8Array.');
+  const bytes = typeof body === 'string' ? Buffer.from(body, 'utf8') : toBytes(body);
+  if (bytes === undefined) {
+    throw new TypeError(`The body of an HTTP response must be a string or a Uint8Array${bytesAdvice(body)}.`);
   }
-  const bytes = typeof body === 'string' ? Buffer.from(body, 'utf8') : body;
   if (bytes.length > 0 && (status === 204 || status === 205 || status === 304)) {
     throw new TypeError(`An HTTP response with status ${status} has no body.`);
   }

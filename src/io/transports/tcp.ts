@@ -18,6 +18,7 @@ type OwnedSocket = Socket & {
   [kListener]?: TransportListener;
   /** The end came while the socket was paused, and has not been told yet. */
   [kHeldEnd]?: boolean;
+  readonly _handle?: { readonly writeQueueSize?: number } | null;
 };
 const NOTHING = new Uint8Array(0);
 
@@ -34,7 +35,10 @@ export class TcpTransport implements Transport {
   }
 
   get bufferedAmount(): number {
-    return this.#socket.writableLength;
+    const { writableLength, _handle } = this.#socket;
+    // A socket counts a write as a whole until it is done. Node's handle, where there is one, knows what is left of it.
+    const left = _handle?.writeQueueSize;
+    return typeof left === 'number' ? Math.min(left, writableLength) : writableLength;
   }
 
   attach(listener: TransportListener): void {

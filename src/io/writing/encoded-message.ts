@@ -5,6 +5,7 @@
 import { Buffer } from 'node:buffer';
 import type { Extension } from '../extensions/extension.ts';
 import { BINARY, encodeFrame, RSV1, TEXT } from '../frames/frame-encoder.ts';
+import { bytesAdvice, toBytes } from './bytes.ts';
 
 /** A message as one kind of peer gets it. Nobody writes to it. */
 export interface EncodedForm {
@@ -60,8 +61,9 @@ export class EncodedMessage {
  */
 export function encodeMessage(message: string | Uint8Array): EncodedMessage {
   if (typeof message === 'string') return make(TEXT, Buffer.from(message));
-  if (!(message instanceof Uint8Array)) throw notSendable(message);
-  return make(BINARY, message);
+  const bytes = toBytes(message);
+  if (bytes === undefined) throw notSendable(message);
+  return make(BINARY, bytes);
 }
 
 /** Whether `encodeMessage` made the value. */
@@ -77,7 +79,8 @@ export function formOf(message: EncodedMessage, extension?: Extension): EncodedF
 /** The error for a value that cannot be sent. */
 export function notSendable(value: unknown): TypeError {
   const allowed = 'a message is a string, a Uint8Array, or what prepare() made';
-  return new TypeError(`cannot send ${kindOf(value)}; ${allowed}; JSON goes as JSON.stringify(value)`);
+  const json = 'JSON goes as JSON.stringify(value)';
+  return new TypeError(`cannot send ${kindOf(value)}; ${allowed}; ${json}${bytesAdvice(value)}`);
 }
 
 /** What a value is, with its article. */

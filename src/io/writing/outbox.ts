@@ -2,8 +2,8 @@
  * The frames that go out to one peer: in order, limited in bytes, with one write per turn.
  *
  * While the transport accepts everything, frames are written into the slab of the turn, and nothing is queued. When it does
- * not, frames wait in a queue, count against `sendLimit`, and leave in batches as the peer reads; control frames leave
- * before data frames. After a Close frame nothing is accepted (RFC 6455 5.5.1).
+ * not, or when an earlier message is sent in fragments that have not all come, frames wait in a `SendQueue` and count
+ * against `sendLimit`. After a Close frame nothing is accepted (RFC 6455 5.5.1).
  */
 import { Buffer } from 'node:buffer';
 import type { Extension } from '../extensions/extension.ts';
@@ -22,7 +22,9 @@ import {
 } from '../frames/frame-encoder.ts';
 import type { Transport } from '../transports/transport.ts';
 import { type EncodedMessage, formOf } from './encoded-message.ts';
-import { type Flushable, SLAB_BYTES, type WriteTurn } from './write-turn.ts';
+import { type Place, type Queued, SendQueue } from './send-queue.ts';
+import { TurnWriter, type WriterOwner } from './turn-writer.ts';
+import type { WriteTurn } from './write-turn.ts';
 
 /** `sent`: on its way; `queued`: waits until the peer reads; `dropped`, `closed`: it will never be sent. */
 export type SendResult = 'sent' | 'queued' | 'dropped' | 'closed';
@@ -37,88 +39,80 @@ export interface OutboxLimits {
   readonly maxPendingPongs: number;
 }
 
-interface Queued {
-  frame: Uint8Array;
-  /** A newer message with the same key replaces this one. A FRAGMENT is never replaced or dropped. */
-  readonly key: string | typeof FRAGMENT | undefined;
-}
-/** The key of each frame of a fragmented message (RFC 6455 5.4). */
-const FRAGMENT = Symbol('fragment');
-
 /** Messages up to this size are written into the slab. A larger one gets a block of its own and is written at once. */
 const SMALL_BYTES = 16 * 1024;
-/** The list of blocks for a write of one block. It is used again, since a transport reads it before `write` returns. */
-const oneBlock: Uint8Array[] = [new Uint8Array(0)];
-/** About how many bytes of the queue are given to the transport at a time. */
-const BATCH_BYTES = 256 * 1024;
 
-/** Who is told of the state of an outbox. */
-export interface OutboxOwner {
-  /** The transport accepts no more for now. */
-  onWaiting(): void;
-  /** Something was put into the queue. */
-  onQueued(): void;
-  /** A message exceeded `sendLimit`, and the policy is `close`. */
-  onOverflow(): void;
-  /** Nothing waits any more. */
-  onDrained(): void;
-  /** The transport threw an error, which it must not. */
-  onBroken(error: unknown): void;
+/** The error for a message that can never be sent. */
+function tooLarge(bytes: number, sendLimit: number): RangeError {
+  const advice = 'raise the option sendLimit, or send it in pieces with sendFragments()';
+  return new RangeError(
+    `cannot send a message of ${bytes} bytes: sendLimit is ${sendLimit} bytes for each connection; ${advice}`,
+  );
 }
 
-export class Outbox implements Flushable {
-  /** Messages accepted, and bytes given to the transport. */
+/** Who is told of the state of an outbox. */
+export interface OutboxOwner extends WriterOwner {
+  /** Something was put into the queue. */
+  onQueued(): void;
+  /** A message would exceed `sendLimit` together with what waits, and the policy is `close`. */
+  onOverflow(): void;
+  /** A message exceeds `sendLimit` alone, so it can never be sent, and the policy is not `close`. */
+  onTooLarge(error: RangeError): void;
+  /** Nothing waits any more. */
+  onDrained(): void;
+}
+
+/**
+ * What one connection sends.
+ *
+ * Many members: each kind of message has its way in, and all of them share the limit and the queue.
+ */
+export class Outbox {
+  /** Messages accepted. */
   messages = 0;
-  bytes = 0;
   /** Messages dropped at `sendLimit`. */
   dropped = 0;
   /** Encodes the payloads of messages. Undefined: they go as they are. */
   extension: Extension | undefined;
 
-  readonly #transport: Transport;
   readonly #limits: OutboxLimits;
-  readonly #turn: WriteTurn;
   readonly #owner: OutboxOwner;
-
-  // The frames of this turn: one block, or several, and then the open region of the slab.
-  #only: Uint8Array | undefined;
-  #blocks: Uint8Array[] | undefined;
-  #slab: Buffer | undefined;
-  #from = 0;
-  #to = 0;
-  #turnBytes = 0;
-  #marked = false;
-
-  // What the transport does not accept yet.
-  #waiting = false;
-  #queue: { control: Queued[]; data: Queued[] } | undefined;
-  #queuedBytes = 0;
+  readonly #writer: TurnWriter;
+  /** What cannot be given to the transport yet; undefined when that is nothing. */
+  #queue: SendQueue | undefined;
 
   #sealed = false;
   #ending = false;
-  /** While a fragmented message is being sent: the messages that wait until it ends. */
-  #behind: Queued[] | undefined;
 
   constructor(transport: Transport, limits: OutboxLimits, turn: WriteTurn, owner: OutboxOwner) {
-    this.#transport = transport;
     this.#limits = limits;
-    this.#turn = turn;
     this.#owner = owner;
+    this.#writer = new TurnWriter(transport, turn, owner);
+  }
+
+  /** Bytes given to the transport. */
+  get bytes(): number {
+    return this.#writer.bytes;
   }
 
   /** Bytes accepted that the network has not taken. */
   get bufferedAmount(): number {
-    return this.#turnBytes + this.#queuedBytes + (this.#waiting ? this.#transport.bufferedAmount : 0);
+    return this.#writer.bufferedAmount + this.queuedBytes;
+  }
+
+  /** Of the bytes given to the transport, those that it could not write yet. They become fewer as the peer reads. */
+  get unsentBytes(): number {
+    return this.#writer.unsentBytes;
   }
 
   /** Bytes of memory in the queue. */
   get queuedBytes(): number {
-    return this.#queuedBytes;
+    return this.#queue?.bytes ?? 0;
   }
 
-  /** True while the transport holds bytes that the peer has not read. */
+  /** True while the transport holds bytes that it could not write. */
   get waiting(): boolean {
-    return this.#waiting;
+    return this.#writer.waiting;
   }
 
   /** True once a Close frame is on its way: nothing follows it. */
@@ -131,10 +125,10 @@ export class Outbox implements Flushable {
     if (this.extension !== undefined) return this.#extended(this.extension, TEXT, Buffer.from(text), key);
     const most = 10 + text.length * 3;
     if (key === undefined && most <= SMALL_BYTES && this.#isClear(most)) {
-      const at = this.#open(most);
-      const end = writeTextFrame(this.#turn.slab, at, text);
+      const writer = this.#writer;
+      const at = writer.open(most);
       this.messages++;
-      this.#extend(end);
+      writer.extend(writeTextFrame(writer.slab, at, text));
       return 'sent';
     }
     const bytes = Buffer.byteLength(text);
@@ -150,11 +144,12 @@ export class Outbox implements Flushable {
     if (key !== undefined || !this.#isClear(bytes))
       return this.#message(encodeFrame(BINARY, payload), bytes, key);
     if (bytes > SMALL_BYTES) return this.#large(payload);
-    const at = this.#open(10 + bytes);
-    const start = writeHeader(this.#turn.slab, at, BINARY, true, bytes);
-    this.#turn.slab.set(payload, start);
+    const writer = this.#writer;
+    const at = writer.open(10 + bytes);
+    const start = writeHeader(writer.slab, at, BINARY, true, bytes);
+    writer.slab.set(payload, start);
     this.messages++;
-    this.#extend(start + bytes);
+    writer.extend(start + bytes);
     return 'sent';
   }
 
@@ -163,44 +158,73 @@ export class Outbox implements Flushable {
     const { frame, payloadBytes } = formOf(message, this.extension);
     if (key !== undefined || !this.#isClear(payloadBytes)) return this.#message(frame, payloadBytes, key);
     this.messages++;
-    this.#markDirty();
-    this.#block(frame);
-    return this.#waiting ? 'queued' : 'sent';
+    this.#writer.block(frame);
+    return this.#writer.waiting ? 'queued' : 'sent';
   }
 
   /** Bytes that are not a frame: the response to the handshake. */
   raw(bytes: Uint8Array): void {
-    this.#markDirty();
-    this.#block(bytes);
+    this.#writer.block(bytes);
   }
 
   /** A Ping or Pong. False after our Close, and for a Ping while many control frames wait for the peer to read. */
   control(opcode: number, payload: Uint8Array): boolean {
     if (this.#sealed) return false;
-    const waiting = this.#queue?.control.length ?? 0;
+    const waiting = this.#queue?.controlFrames ?? 0;
     if (opcode === PING && waiting >= 2 * this.#limits.maxPendingPongs) return false;
     this.#controlFrame(opcode, payload);
     return true;
   }
 
-  /** One frame of a message that is sent in fragments (RFC 6455 5.4). */
-  fragment(opcode: number, payload: Uint8Array, final: boolean): SendResult {
-    if (this.#sealed) return 'closed';
-    this.#behind ??= [];
+  /** Keeps a place, in the order of the calls, for a message that is sent in fragments (RFC 6455 5.4). */
+  reserve(): Place {
+    this.#queue ??= new SendQueue();
+    return this.#queue.reserve();
+  }
+
+  /** The first message whose fragments have not all come. Those sent after it wait for them. */
+  get unfinished(): Place | undefined {
+    return this.#queue?.unfinished;
+  }
+
+  /** The next fragment of the `unfinished` message. */
+  fragment(place: Place, opcode: number, payload: Uint8Array, final: boolean): SendResult {
+    const queue = this.#queue;
+    if (this.#sealed || queue === undefined) return 'closed';
     const first = opcode !== CONTINUATION;
     const encoded = this.extension?.encodeFragment(payload, first, final);
     const rsv = first && encoded !== undefined ? RSV1 : 0;
-    const result = this.#frame({ frame: encodeFrame(opcode, encoded ?? payload, final, rsv), key: FRAGMENT });
-    if (final) {
-      this.messages++;
-      this.#releaseBehind();
+    const frame = encodeFrame(opcode, encoded ?? payload, final, rsv);
+    place.hasBegun = true;
+    place.isComplete = final;
+    if (final) this.messages++;
+    if (!this.waiting && queue.isNext(place)) {
+      place.hasLeft = true;
+      this.#writer.block(frame);
+      if (final) queue.remove(place);
+    } else {
+      queue.pushFragment(place, frame);
+      this.#owner.onQueued();
     }
-    return result;
+    if (final) this.#goOn(queue);
+    return this.waiting ? 'queued' : 'sent';
   }
 
-  /** True while a fragmented message is being sent. */
-  get fragmenting(): boolean {
-    return this.#behind !== undefined;
+  /** Gives up the place of a message that has not begun. */
+  leave(place: Place): void {
+    const queue = this.#queue;
+    if (queue === undefined) return;
+    queue.remove(place);
+    this.#goOn(queue);
+  }
+
+  /** A message that others waited for is complete or given up: these leave, up to the next unfinished one. */
+  #goOn(queue: SendQueue): void {
+    const hadBytes = queue.bytes > 0;
+    this.flush();
+    if (!this.waiting) this.#giveQueue();
+    queue.tellTurn();
+    if (hadBytes) this.#tellDrained();
   }
 
   /**
@@ -209,162 +233,128 @@ export class Outbox implements Flushable {
    */
   close(payload: Uint8Array, discard: boolean): void {
     if (this.#sealed) return;
-    // A fragmented message can no longer be finished, and the messages that wait for its end can no longer be sent.
-    this.#dropBehind();
-    if (discard && this.#queue !== undefined) this.#dropQueue();
+    if (discard) this.#queue = undefined;
+    this.#queue?.giveUpUnfinished();
     this.#sealed = true;
     const frame = encodeFrame(CLOSE, payload);
-    if (this.#waiting || this.#queue !== undefined) this.#enqueue({ frame, key: undefined }, false);
-    else this.#copy(frame);
+    if (this.waiting || this.#queue?.hasNext) this.#enqueue(frame, undefined);
+    else this.#writer.copy(frame);
     this.flush();
+    if (!this.waiting) this.#giveQueue();
   }
 
   /** Ends our side of the stream when everything has left. */
   end(): void {
     this.#ending = true;
+    this.#queue?.giveUpUnfinished();
     this.flush();
-    if (this.#queue === undefined) this.#endTransport();
+    if (!this.#queue?.hasNext) this.#writer.end();
   }
 
   /** The connection is over: drops everything. */
   release(): void {
     this.#sealed = true;
-    this.#only = undefined;
-    this.#blocks = undefined;
-    this.#slab = undefined;
-    this.#turnBytes = 0;
-    this.#waiting = false;
-    this.#dropBehind();
-    this.#dropQueue();
+    this.#writer.release();
+    this.#queue = undefined;
   }
 
   /** Writes the frames of this turn. */
   flush(): void {
-    this.#marked = false;
-    if (this.#turnBytes === 0) return;
-    this.bytes += this.#turnBytes;
-    this.#turnBytes = 0;
-    if (!this.#write()) {
-      this.#waiting = true;
-      this.#turn.pin();
-      this.#owner.onWaiting();
-    }
+    this.#writer.flush();
   }
 
-  #write(): boolean {
-    this.#closeRegion();
-    const blocks = this.#blocks;
-    if (blocks !== undefined) {
-      this.#blocks = undefined;
-      return this.#give(blocks);
-    }
-    oneBlock[0] = this.#only as Uint8Array; // a turn with bytes has a block
-    this.#only = undefined;
-    return this.#give(oneBlock);
-  }
-
-  /** A transport that a user wrote may throw. Then this connection is lost, and nothing else happens. */
-  #give(blocks: readonly Uint8Array[]): boolean {
-    try {
-      return this.#transport.write(blocks);
-    } catch (error) {
-      this.#owner.onBroken(error);
-      return true;
-    }
-  }
-
-  #endTransport(): void {
-    try {
-      this.#transport.end();
-    } catch (error) {
-      this.#owner.onBroken(error);
-    }
-  }
-
-  /** The transport has written everything: gives it the next batch. */
+  /** The transport has written everything: gives it the next frames. */
   onDrain(): void {
-    this.#waiting = false;
-    while (this.#queue !== undefined) {
-      if (!this.#give(this.#nextBatch(this.#queue))) {
-        this.#waiting = true;
-        return;
-      }
-    }
-    if (this.#ending) this.#endTransport();
-    else this.#owner.onDrained();
+    this.#writer.waiting = false;
+    this.#giveQueue();
+    if (this.#ending && !this.waiting) this.#writer.end();
+    else this.#tellDrained();
   }
 
-  /** A large payload is copied once, so that the caller may change it again, and given to the transport at once. */
+  /** Gives the queue to the transport, until that accepts no more or an unfinished message comes next. */
+  #giveQueue(): void {
+    const queue = this.#queue;
+    while (queue?.hasNext && this.#queue === queue && !this.waiting) {
+      const before = queue.bytes;
+      const batch = queue.nextBatch();
+      this.#writer.give(batch, before - queue.bytes);
+    }
+    if (queue?.isEmpty) this.#queue = undefined;
+  }
+
+  #tellDrained(): void {
+    if (!this.waiting && this.queuedBytes === 0) this.#owner.onDrained();
+  }
+
+  /** A large message leaves at once, after what this turn has. */
   #large(payload: Uint8Array): SendResult {
     this.flush();
-    if (this.#waiting) return this.#message(encodeFrame(BINARY, payload), payload.length, undefined);
-    const block = this.#turn.borrow(10 + payload.length);
-    const start = writeHeader(block, 0, BINARY, true, payload.length);
-    block.set(payload, start);
-    oneBlock[0] = block.subarray(0, start + payload.length);
+    if (this.waiting) return this.#message(encodeFrame(BINARY, payload), payload.length, undefined);
     this.messages++;
-    this.bytes += start + payload.length;
-    if (this.#give(oneBlock)) {
-      this.#turn.giveBack(block);
-      return 'sent';
-    }
-    this.#waiting = true;
-    this.#owner.onWaiting();
-    return 'queued';
+    this.#writer.large(payload);
+    return this.waiting ? 'queued' : 'sent';
   }
 
   /** True when a message may become part of this turn's write directly. */
   #isClear(bytes: number): boolean {
-    return (
-      !this.#waiting &&
-      this.#queue === undefined &&
-      this.#behind === undefined &&
-      this.#turnBytes + bytes <= this.#limits.sendLimit
-    );
+    const writer = this.#writer;
+    return !writer.waiting && this.#queue === undefined && writer.turnBytes + bytes <= this.#limits.sendLimit;
   }
 
   /** A message whose payload an extension may encode. */
   #extended(extension: Extension, opcode: number, payload: Uint8Array, key: string | undefined): SendResult {
+    const { overflow, sendLimit } = this.#limits;
+    const isNext =
+      key === undefined &&
+      overflow === 'close' &&
+      // Encoded, it might be a little longer, and one over the limit is not sent at all.
+      payload.length <= sendLimit / 2 &&
+      this.unfinished === undefined;
     // Only such a message is sent for certain, and in the order in which messages are encoded.
-    const isNext = key === undefined && this.#behind === undefined && this.#limits.overflow === 'close';
     const encoded = extension.encode(payload, !isNext);
     const frame =
       encoded === undefined ? encodeFrame(opcode, payload) : encodeFrame(opcode, encoded, true, RSV1);
     return this.#message(frame, (encoded ?? payload).length, key);
   }
 
+  /** A message that cannot become part of this turn's write directly. `bytes`: of its payload. */
   #message(frame: Uint8Array, bytes: number, key: string | undefined): SendResult {
-    const queued: Queued = { frame, key };
-    if (key !== undefined && this.#replace(queued)) return 'queued';
-    if (this.bufferedAmount + bytes > this.#limits.sendLimit) {
-      const verdict = this.#makeRoom(bytes);
+    const { sendLimit } = this.#limits;
+    if (bytes > sendLimit) return this.#refuse(bytes);
+    const older = key === undefined ? undefined : this.#queue?.find(key);
+    const more = bytes - (older?.frame.length ?? 0);
+    if (this.bufferedAmount + more > sendLimit) {
+      const verdict = this.#makeRoom(more, older);
       if (verdict !== undefined) return verdict;
     }
-    this.messages++;
-    if (this.#behind !== undefined) {
-      this.#behind.push(queued);
-      this.#queuedBytes += frame.length;
+    if (older !== undefined && this.#queue !== undefined) {
+      this.#queue.replace(older, frame);
       this.#owner.onQueued();
       return 'queued';
     }
-    return this.#frame(queued);
-  }
-
-  #frame(queued: Queued): SendResult {
-    if (!this.#waiting && this.#queue === undefined) {
-      this.#closeRegion();
-      this.#markDirty();
-      this.#block(queued.frame);
-      return this.#waiting ? 'queued' : 'sent';
+    this.messages++;
+    if (this.waiting || this.#queue !== undefined) {
+      this.#enqueue(frame, key);
+      return 'queued';
     }
-    this.#enqueue(queued, false);
-    return 'queued';
+    this.#writer.block(frame);
+    return this.#writer.waiting ? 'queued' : 'sent';
   }
 
-  /** Applies the overflow policy; undefined when there is room now. */
-  #makeRoom(bytes: number): SendResult | undefined {
+  /** A message that is over `sendLimit` alone: no peer could read fast enough for it. */
+  #refuse(bytes: number): SendResult {
+    const { overflow, sendLimit } = this.#limits;
+    const error = tooLarge(bytes, sendLimit);
+    if (overflow === 'close') throw error;
+    this.#owner.onTooLarge(error);
+    this.dropped++;
+    return 'dropped';
+  }
+
+  /** Applies the overflow policy; undefined when there is room for so many bytes more now. */
+  #makeRoom(bytes: number, older: Queued | undefined): SendResult | undefined {
     // The frames of this turn may leave at once, when they are written now.
-    if (this.#turnBytes > 0) {
+    if (this.#writer.turnBytes > 0) {
       this.flush();
       if (this.bufferedAmount + bytes <= this.#limits.sendLimit) return undefined;
     }
@@ -373,174 +363,37 @@ export class Outbox implements Flushable {
       this.#owner.onOverflow();
       return 'closed';
     }
-    if (overflow === 'drop-oldest' && this.#dropOldest(this.bufferedAmount + bytes - sendLimit)) {
-      return undefined;
+    if (overflow === 'drop-oldest') {
+      const count = this.#queue?.dropOldest(this.bufferedAmount + bytes - sendLimit, older);
+      if (count !== undefined) {
+        this.messages -= count;
+        this.dropped += count;
+        return undefined;
+      }
     }
     this.dropped++;
     return 'dropped';
   }
 
-  /** Drops the oldest messages, until `missing` bytes are free. False, and drops none, when all of them are too few. */
-  #dropOldest(missing: number): boolean {
-    const lists = [this.#queue?.data ?? [], this.#behind ?? []];
-    const counts = lists.map((list) => {
-      let count = 0;
-      for (; count < list.length && missing > 0; count++) {
-        const { key, frame } = list[count] as Queued;
-        if (key !== FRAGMENT) missing -= frame.length;
-      }
-      return count;
-    });
-    if (missing > 0) return false;
-    lists.forEach((list, i) => {
-      const oldest = list.slice(0, counts[i]);
-      for (const { key, frame } of oldest) {
-        if (key === FRAGMENT) continue;
-        this.#queuedBytes -= frame.length;
-        this.messages--;
-        this.dropped++;
-      }
-      list.splice(0, oldest.length, ...oldest.filter(({ key }) => key === FRAGMENT));
-    });
-    return true;
-  }
-
-  /** Replaces a waiting message that has the same key, in its place. */
-  #replace(newer: Queued): boolean {
-    for (const list of [this.#queue?.data, this.#behind]) {
-      const older = list?.find((queued) => queued.key === newer.key);
-      if (older === undefined) continue;
-      this.#queuedBytes += newer.frame.length - older.frame.length;
-      older.frame = newer.frame;
-      return true;
-    }
-    return false;
-  }
-
   #controlFrame(opcode: number, payload: Uint8Array): void {
-    if (!this.#waiting && this.#queue === undefined) {
-      const at = this.#open(2 + payload.length);
-      const start = writeHeader(this.#turn.slab, at, opcode, true, payload.length);
-      this.#turn.slab.set(payload, start);
-      this.#extend(start + payload.length);
+    // While the transport accepts frames, no control frame waits, and one may pass the data frames that do.
+    if (!this.waiting) {
+      const writer = this.#writer;
+      const at = writer.open(2 + payload.length);
+      const start = writeHeader(writer.slab, at, opcode, true, payload.length);
+      writer.slab.set(payload, start);
+      writer.extend(start + payload.length);
       return;
     }
-    const frame = encodeFrame(opcode, payload);
-    const control = this.#queue?.control ?? [];
-    if (opcode === PONG && control.length >= this.#limits.maxPendingPongs) this.#dropNewestPong(control);
-    this.#enqueue({ frame, key: undefined }, true);
-  }
-
-  /** 5.5.3: an endpoint "MAY elect to send a Pong frame for only the most recently processed Ping frame". */
-  #dropNewestPong(control: Queued[]): void {
-    const isPong = ({ frame }: Queued): boolean => ((frame[0] as number) & 0x0f) === PONG;
-    if (control.filter(isPong).length < this.#limits.maxPendingPongs) return;
-    const [newest] = control.splice(control.findLastIndex(isPong), 1);
-    this.#queuedBytes -= (newest as Queued).frame.length;
-  }
-
-  #enqueue(queued: Queued, control: boolean): void {
-    this.#queue ??= { control: [], data: [] };
-    (control ? this.#queue.control : this.#queue.data).push(queued);
-    this.#queuedBytes += queued.frame.length;
+    this.#queue ??= new SendQueue();
+    if (opcode === PONG) this.#queue.makeRoomForPong(this.#limits.maxPendingPongs);
+    this.#queue.pushControl(encodeFrame(opcode, payload));
     this.#owner.onQueued();
   }
 
-  #nextBatch(queue: { control: Queued[]; data: Queued[] }): Uint8Array[] {
-    const batch: Uint8Array[] = [];
-    let bytes = 0;
-    let data = 0;
-    for (const { frame } of queue.control) {
-      batch.push(frame);
-      bytes += frame.length;
-    }
-    queue.control.length = 0;
-    while (data < queue.data.length && (bytes < BATCH_BYTES || batch.length === 0)) {
-      const { frame } = queue.data[data++] as Queued;
-      batch.push(frame);
-      bytes += frame.length;
-    }
-    queue.data.splice(0, data);
-    this.#queuedBytes -= bytes;
-    this.bytes += bytes;
-    if (queue.data.length === 0) this.#queue = undefined;
-    return batch;
-  }
-
-  #releaseBehind(): void {
-    const behind = this.#behind ?? [];
-    this.#behind = undefined;
-    for (const queued of behind) {
-      this.#queuedBytes -= queued.frame.length;
-      this.#frame(queued);
-    }
-  }
-
-  #dropBehind(): void {
-    for (const { frame } of this.#behind ?? []) this.#queuedBytes -= frame.length;
-    this.#behind = undefined;
-  }
-
-  #dropQueue(): void {
-    this.#queue = undefined;
-    this.#queuedBytes = 0;
-  }
-
-  /** Reserves `bytes` in the slab, directly after the last frame of this connection if that is possible. */
-  #open(bytes: number): number {
-    const at = this.#turn.reserve(bytes);
-    if (this.#slab !== this.#turn.slab || this.#to !== at) {
-      this.#closeRegion();
-      this.#slab = this.#turn.slab;
-      this.#from = at;
-      this.#to = at;
-    }
-    this.#markDirty();
-    return at;
-  }
-
-  /** The frame in the slab ends here. */
-  #extend(end: number): void {
-    this.#turnBytes += end - this.#to;
-    this.#to = end;
-    this.#turn.used = end;
-    if (this.#turnBytes >= SLAB_BYTES) this.flush();
-  }
-
-  #copy(frame: Uint8Array): void {
-    const at = this.#open(frame.length);
-    this.#turn.slab.set(frame, at);
-    this.#extend(at + frame.length);
-  }
-
-  /** Adds a block without copying it. When much has gathered, it is written at once. */
-  #block(block: Uint8Array): void {
-    this.#closeRegion();
-    this.#push(block);
-    this.#turnBytes += block.length;
-    if (this.#turnBytes >= SLAB_BYTES) this.flush();
-  }
-
-  #push(block: Uint8Array): void {
-    if (this.#blocks !== undefined) {
-      this.#blocks.push(block);
-    } else if (this.#only === undefined) {
-      this.#only = block;
-    } else {
-      this.#blocks = [this.#only, block];
-      this.#only = undefined;
-    }
-  }
-
-  #closeRegion(): void {
-    if (this.#slab === undefined) return;
-    if (this.#to > this.#from) this.#push(this.#slab.subarray(this.#from, this.#to));
-    this.#slab = undefined;
-  }
-
-  #markDirty(): void {
-    if (this.#marked) return;
-    this.#marked = true;
-    this.#turn.mark(this);
+  #enqueue(frame: Uint8Array, key: string | undefined): void {
+    this.#queue ??= new SendQueue();
+    this.#queue.push(frame, key);
+    this.#owner.onQueued();
   }
 }

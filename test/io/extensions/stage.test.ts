@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { Decoded, type DecoderLimits, FrameDecoder } from '../../../src/io/frames/frame-decoder.ts';
 import { CONTINUATION, PING, TEXT } from '../../../src/io/frames/frame-encoder.ts';
 import { encodeMessage } from '../../../src/io/writing/encoded-message.ts';
-import { Outbox, type OutboxLimits } from '../../../src/io/writing/outbox.ts';
+import { Outbox, type OutboxLimits, type SendResult } from '../../../src/io/writing/outbox.ts';
 import { WriteTurn } from '../../../src/io/writing/write-turn.ts';
 import { answersTo, LIMITS, type Run, decode as run, shown, type Way } from '../../fuzz/decoding.ts';
 import { FakeTransport } from '../../support/fake-transport.ts';
@@ -25,6 +25,12 @@ const RSV1 = 4;
 const extended = (payload: Uint8Array, fields: object = {}): Uint8Array =>
   frame({ opcode: OPCODE.text, rsv: RSV1, payload, ...fields });
 const encodedText = (text: string): Uint8Array => extended(runs(bytes(text)));
+
+/** The next fragment of a message; the first one takes its place. */
+function fragment(outbox: Outbox, opcode: number, payload: Uint8Array, final: boolean): SendResult {
+  const place = opcode === CONTINUATION ? outbox.unfinished : outbox.reserve();
+  return place === undefined ? 'closed' : outbox.fragment(place, opcode, payload, final);
+}
 
 function decode(
   chunks: readonly Uint8Array[],
@@ -248,6 +254,7 @@ class Line {
       {
         onWaiting: () => {},
         onQueued: () => {},
+        onTooLarge: () => {},
         onOverflow: () => {},
         onDrained: () => {},
         onBroken: (error) => {
@@ -301,10 +308,10 @@ describe('out: a message is what the extension makes of it, with RSV1 set', () =
 
   test('fragments of one message: RSV1 on the first only, control frames between them untouched', () => {
     const line = new Line();
-    line.outbox.fragment(TEXT, bytes('aab'), false);
+    fragment(line.outbox, TEXT, bytes('aab'), false);
     line.outbox.control(PING, bytes('between'));
-    line.outbox.fragment(CONTINUATION, bytes('b'), false);
-    line.outbox.fragment(CONTINUATION, new Uint8Array(0), true);
+    fragment(line.outbox, CONTINUATION, bytes('b'), false);
+    fragment(line.outbox, CONTINUATION, new Uint8Array(0), true);
     expect(line.sent).toEqual(bytes(hex('41 02 0261 89 07'), 'between', hex('00 02 0162 80 02 0162')));
     expect(line.read.at(-1)).toBe(`assembled text ${shown('aabb')}`);
   });
@@ -320,9 +327,9 @@ describe('out: a message is what the extension makes of it, with RSV1 set', () =
     const line = new Line();
     line.outbox.text('next');
     line.outbox.text('replaced', 'key');
-    line.outbox.fragment(TEXT, bytes('a'), false);
+    fragment(line.outbox, TEXT, bytes('a'), false);
     line.outbox.text('after the fragments');
-    line.outbox.fragment(CONTINUATION, bytes('a'), true);
+    fragment(line.outbox, CONTINUATION, bytes('a'), true);
     line.outbox.binary(bytes('next'));
     line.outbox.encoded(encodeMessage('for many'));
     expect(standsAlone(line)).toEqual([false, true, true, false, true]);

@@ -80,6 +80,7 @@ test('anything but a string or a Uint8Array is a TypeError that says what it is'
     'cannot send a number; a message is a string, a Uint8Array, or what prepare() made',
   );
   expect(cannot(new ArrayBuffer(1))).toThrow('cannot send an ArrayBuffer;');
+  expect(cannot(new ArrayBuffer(1))).toThrow('new Uint8Array(buffer)');
   expect(cannot(undefined)).toThrow('cannot send undefined;');
 });
 

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { encodeClosePayload } from '../../../src/io/frames/close-payload.ts';
 import { BINARY, CONTINUATION, PING, PONG, TEXT } from '../../../src/io/frames/frame-encoder.ts';
 import { encodeMessage, formOf } from '../../../src/io/writing/encoded-message.ts';
-import { Outbox, type OutboxLimits } from '../../../src/io/writing/outbox.ts';
+import { Outbox, type OutboxLimits, type SendResult } from '../../../src/io/writing/outbox.ts';
 import { WriteTurn } from '../../../src/io/writing/write-turn.ts';
 import { FakeTransport } from '../../support/fake-transport.ts';
 
@@ -33,6 +33,7 @@ class Line {
       onWaiting: () => this.told.push('waiting'),
       onQueued: () => this.told.push('queued'),
       onOverflow: () => this.told.push('overflow'),
+      onTooLarge: ({ message }) => this.told.push(message),
       onDrained: () => this.told.push('drained'),
       onBroken: (error) => this.told.push(`broken: ${error}`),
     });
@@ -53,6 +54,12 @@ class Line {
     this.told.length = 0;
     return this;
   }
+}
+
+/** The next fragment of a message; the first one takes its place. */
+function fragment(outbox: Outbox, opcode: number, bytes: Uint8Array, final: boolean): SendResult {
+  const place = opcode === CONTINUATION ? outbox.unfinished : outbox.reserve();
+  return place === undefined ? 'closed' : outbox.fragment(place, opcode, bytes, final);
 }
 
 const payload = (text: string) => Buffer.from(text);
@@ -314,11 +321,11 @@ describe('pongs that wait (RFC 6455 5.5.3)', () => {
 
 describe('a message in fragments (RFC 6455 5.4)', () => {
   const fragments = (outbox: Outbox, between: () => void) => {
-    outbox.fragment(TEXT, payload('1'), false);
+    fragment(outbox, TEXT, payload('1'), false);
     between();
-    outbox.fragment(CONTINUATION, payload('2'), false);
+    fragment(outbox, CONTINUATION, payload('2'), false);
     between();
-    outbox.fragment(CONTINUATION, payload('3'), true);
+    fragment(outbox, CONTINUATION, payload('3'), true);
   };
 
   test('holds other messages back and lets control frames through', () => {
@@ -326,12 +333,12 @@ describe('a message in fragments (RFC 6455 5.4)', () => {
     let number = 0;
     fragments(line.outbox, () => {
       number += 1;
-      expect(line.outbox.fragmenting).toBe(true);
+      expect(line.outbox.unfinished).toBeDefined();
       expect(line.outbox.text(`text ${number}`)).toBe('queued');
       expect(line.outbox.binary(big('b', 20_000))).toBe('queued');
       line.outbox.control(PING, payload(`${number}`));
     });
-    expect([line.outbox.fragmenting, line.outbox.queuedBytes]).toEqual([false, 0]);
+    expect([line.outbox.unfinished, line.outbox.queuedBytes]).toEqual([undefined, 0]);
     expect(line.frames).toEqual([
       'first text 1',
       'ping 1',
@@ -364,7 +371,7 @@ describe('a message in fragments (RFC 6455 5.4)', () => {
 
   test('counts those that it holds back against sendLimit', () => {
     const line = new Line({ sendLimit: 10, overflow: 'drop' });
-    line.outbox.fragment(BINARY, payload(''), false);
+    fragment(line.outbox, BINARY, payload(''), false);
     settle();
     expect([line.outbox.text('x'.repeat(8)), line.outbox.text('y')]).toEqual(['queued', 'dropped']);
     expect([line.outbox.bufferedAmount, line.outbox.queuedBytes]).toEqual([10, 10]);
@@ -378,10 +385,10 @@ describe('a message in fragments (RFC 6455 5.4)', () => {
 
   test('is given up by a Close, with those behind it', () => {
     const line = new Line();
-    line.outbox.fragment(TEXT, payload('1'), false);
+    fragment(line.outbox, TEXT, payload('1'), false);
     line.outbox.text('behind');
     line.outbox.close(encodeClosePayload(1001), false);
-    expect(line.outbox.fragment(CONTINUATION, payload('2'), true)).toBe('closed');
+    expect(fragment(line.outbox, CONTINUATION, payload('2'), true)).toBe('closed');
     expect(line.frames).toEqual(['first text 1', 'close 1001']);
     expect(line.outbox.bufferedAmount).toBe(0);
   });
@@ -399,7 +406,7 @@ describe('after our Close nothing follows (RFC 6455 5.5.1)', () => {
     expect([outbox.text('x'), outbox.binary(payload('x')), outbox.encoded(message)]).toEqual(
       Array(3).fill('closed'),
     );
-    expect([outbox.fragment(TEXT, payload('x'), true), outbox.control(PING, payload('x'))]).toEqual([
+    expect([fragment(outbox, TEXT, payload('x'), true), outbox.control(PING, payload('x'))]).toEqual([
       'closed',
       false,
     ]);
@@ -455,7 +462,7 @@ describe('after our Close nothing follows (RFC 6455 5.5.1)', () => {
 test('release forgets everything: nothing more is written, and nothing counted', () => {
   const line = new Line().stick();
   line.outbox.text('a');
-  line.outbox.fragment(TEXT, payload('1'), false);
+  fragment(line.outbox, TEXT, payload('1'), false);
   line.outbox.text('behind');
   line.outbox.release();
   expect([line.outbox.bufferedAmount, line.outbox.queuedBytes, line.outbox.text('b')]).toEqual([

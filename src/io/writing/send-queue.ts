@@ -1,0 +1,199 @@
+/**
+ * The frames of one connection that cannot leave yet, in the order in which they will.
+ *
+ * Control frames leave before data frames (RFC 6455 5.4 allows them between any two frames). Data frames keep the order
+ * of the calls. A message that is sent in fragments has a *place* among them from the call on, though its fragments come
+ * later: what was sent after it waits until it is complete.
+ */
+import { PONG } from '../frames/frame-encoder.ts';
+
+/** About how many bytes are given to the transport at a time. */
+const BATCH_BYTES = 256 * 1024;
+
+/** A whole message that waits. */
+export interface Queued {
+  frame: Uint8Array;
+  /** A newer message with the same key replaces this one. */
+  readonly key: string | undefined;
+}
+
+/** The place of a message that is sent in fragments. */
+export class Place {
+  /** Fragments that cannot leave yet. */
+  readonly frames: Uint8Array[] = [];
+  /** Its first fragment was accepted: the message can no longer be taken back. */
+  hasBegun = false;
+  /** A fragment was given to the transport. */
+  hasLeft = false;
+  /** Its last fragment was accepted. */
+  isComplete = false;
+  /** Called once, when no unfinished message is before this one. */
+  onTurn: (() => void) | undefined;
+}
+
+type Entry = Queued | Place;
+
+export class SendQueue {
+  /** Bytes of memory that wait here. */
+  bytes = 0;
+  readonly #control: Uint8Array[] = [];
+  #data: Entry[] = [];
+
+  get isEmpty(): boolean {
+    return this.#control.length === 0 && this.#data.length === 0;
+  }
+
+  /** Whether something could leave now. False too when all that waits is after an unfinished message. */
+  get hasNext(): boolean {
+    if (this.#control.length > 0) return true;
+    const first = this.#data[0];
+    return first !== undefined && (!(first instanceof Place) || first.frames.length > 0);
+  }
+
+  get controlFrames(): number {
+    return this.#control.length;
+  }
+
+  /** The first message whose fragments are not complete. What was sent after it waits for it. */
+  get unfinished(): Place | undefined {
+    return this.#data.find((entry): entry is Place => entry instanceof Place && !entry.isComplete);
+  }
+
+  /** Tells the first unfinished message that it may begin, if it has not been told. */
+  tellTurn(): void {
+    const place = this.unfinished;
+    const tell = place?.onTurn;
+    if (place !== undefined) place.onTurn = undefined;
+    tell?.();
+  }
+
+  // ------------------------------------------------------------------ in
+
+  push(frame: Uint8Array, key: string | undefined): void {
+    this.#data.push({ frame, key });
+    this.bytes += frame.length;
+  }
+
+  pushControl(frame: Uint8Array): void {
+    this.#control.push(frame);
+    this.bytes += frame.length;
+  }
+
+  reserve(): Place {
+    const place = new Place();
+    this.#data.push(place);
+    return place;
+  }
+
+  /** A fragment that cannot leave yet. */
+  pushFragment(place: Place, frame: Uint8Array): void {
+    place.frames.push(frame);
+    this.bytes += frame.length;
+  }
+
+  /** Whether no frame waits before the next fragment of this message. */
+  isNext(place: Place): boolean {
+    return this.#data[0] === place && place.frames.length === 0;
+  }
+
+  // ------------------------------------------------------------------ out
+
+  /** Takes out the next frames: all control frames, and data frames up to about 256 KiB. */
+  nextBatch(): Uint8Array[] {
+    const batch = this.#control.splice(0);
+    let bytes = batch.reduce((sum, { length }) => sum + length, 0);
+    let taken = 0;
+    const isFull = () => bytes >= BATCH_BYTES && batch.length > 0;
+    for (; taken < this.#data.length && !isFull(); taken++) {
+      const entry = this.#data[taken] as Entry;
+      if (!(entry instanceof Place)) {
+        batch.push(entry.frame);
+        bytes += entry.frame.length;
+        continue;
+      }
+      let count = 0;
+      for (; count < entry.frames.length && !isFull(); count++) {
+        const frame = entry.frames[count] as Uint8Array;
+        batch.push(frame);
+        bytes += frame.length;
+      }
+      entry.frames.splice(0, count);
+      entry.hasLeft ||= count > 0;
+      if (entry.frames.length > 0 || !entry.isComplete) break;
+    }
+    this.#data.splice(0, taken);
+    this.bytes -= bytes;
+    return batch;
+  }
+
+  /** Removes a message whose last fragment has left, or that never began. */
+  remove(place: Place): void {
+    const at = this.#data.indexOf(place);
+    if (at >= 0) this.#data.splice(at, 1);
+  }
+
+  // ------------------------------------------------------------------ replacing and dropping
+
+  /** The waiting message with this key. */
+  find(key: string): Queued | undefined {
+    return this.#data.find((entry): entry is Queued => !(entry instanceof Place) && entry.key === key);
+  }
+
+  replace(older: Queued, frame: Uint8Array): void {
+    this.bytes += frame.length - older.frame.length;
+    older.frame = frame;
+  }
+
+  /**
+   * Drops the oldest messages, until `missing` bytes are free, and says how many. Undefined, and none is dropped, when all
+   * of them are too few. Fragments and `kept` stay.
+   */
+  dropOldest(missing: number, kept: Queued | undefined): number | undefined {
+    const dropped = new Set<Entry>();
+    for (const entry of this.#data) {
+      if (missing <= 0) break;
+      if (entry instanceof Place || entry === kept) continue;
+      dropped.add(entry);
+      missing -= entry.frame.length;
+      this.bytes -= entry.frame.length;
+    }
+    if (missing <= 0) {
+      this.#data = this.#data.filter((entry) => !dropped.has(entry));
+      return dropped.size;
+    }
+    for (const entry of dropped) this.bytes += (entry as Queued).frame.length;
+    return undefined;
+  }
+
+  /**
+   * Makes room for a Pong. With `most` that wait already, the newest of them is dropped. RFC 6455 5.5.3: an endpoint "MAY
+   * elect to send a Pong frame for only the most recently processed Ping frame".
+   */
+  makeRoomForPong(most: number): void {
+    if (this.#control.length < most) return;
+    const isPong = (frame: Uint8Array): boolean => ((frame[0] as number) & 0x0f) === PONG;
+    if (this.#control.filter(isPong).length < most) return;
+    const [newest] = this.#control.splice(this.#control.findLastIndex(isPong), 1);
+    this.bytes -= (newest as Uint8Array).length;
+  }
+
+  /**
+   * No more fragments come. Messages that have not begun to leave are left out. After one that has, only control frames
+   * may follow (RFC 6455 5.4), so the rest of it and all that waits after it are dropped.
+   */
+  giveUpUnfinished(): void {
+    const kept: Entry[] = [];
+    for (const entry of this.#data) {
+      if (!(entry instanceof Place) || entry.isComplete) kept.push(entry);
+      else if (entry.hasLeft) break;
+    }
+    this.#data = kept;
+    this.bytes = this.#control.reduce((sum, { length }) => sum + length, 0);
+    for (const entry of kept) this.bytes += bytesOf(entry);
+  }
+}
+
+function bytesOf(entry: Entry): number {
+  if (!(entry instanceof Place)) return entry.frame.length;
+  return entry.frames.reduce((sum, { length }) => sum + length, 0);
+}
