@@ -112,5 +112,5 @@ test('a queue over sendLimit fails the connection with 1013, and its error says 
   client.stall();
   expect(connection.send('x'.repeat(1024 * 1024))).not.toBe('closed');
   expect(connection.send(LARGE)).toBe('closed');
-  expect(errors).toMatchObject([{ name: 'LimitError', limit: 'sendLimit', closeCode: 1013 }]);
+  expect(errors).toMatchObject([{ name: 'SendLimitError', limit: 'sendLimit', closeCode: 1013 }]);
 });
