@@ -47,6 +47,7 @@ export class Handshaking {
   #omitBody = false;
   /** Bytes that came while the user decides. */
   #earlyBytes = 0;
+  #headBytes = 0;
   #verdict: AcceptVerdict | undefined;
   #isOver = false;
 
@@ -59,6 +60,11 @@ export class Handshaking {
 
   // ------------------------------------------------------------------ bytes
 
+  /** Bytes of memory held for the head: what has come of it, or all of it while the user decides. */
+  get heldBytes(): number {
+    return this.#parser.heldBytes + this.#headBytes;
+  }
+
   readHead(chunk: Uint8Array, shared: boolean): void {
     const result = this.#parser.push(chunk);
     if (result.kind === 'need-more') return;
@@ -67,6 +73,7 @@ export class Handshaking {
       return;
     }
     this.#omitBody = result.head.method === 'HEAD';
+    this.#headBytes = result.head.heldBytes;
     const { rest } = result;
     const outcome = this.#judge(result.head);
     if (rest.length > 0) this.#session.reading.decoder.push(shared ? rest.slice() : rest);

@@ -5,6 +5,9 @@
  */
 import type { Fragment, Message } from './recipient.ts';
 
+/** About what a message that waits costs beside its bytes. */
+const ITEM_BYTES = 160;
+
 export type Waiting = { readonly bytes: number } & (
   | { readonly kind: 'whole'; readonly message: Message }
   | { readonly kind: 'fragment'; readonly fragment: Fragment }
@@ -17,6 +20,8 @@ export type Waiting = { readonly bytes: number } & (
 
 export class ReadAhead {
   bytes = 0;
+  /** Messages that wait; their fragments, other than the last one of each, are not counted. */
+  messages = 0;
   #items: Waiting[] = [];
   #next = 0;
 
@@ -24,9 +29,15 @@ export class ReadAhead {
     return this.#next === this.#items.length;
   }
 
+  /** Bytes of memory held. */
+  get heldBytes(): number {
+    return this.bytes + (this.#items.length - this.#next) * ITEM_BYTES;
+  }
+
   push(item: Waiting): void {
-    this.#items.push(item);
+    this.#items.push(withOwnMemory(item));
     this.bytes += item.bytes;
+    if (item.kind !== 'fragment') this.messages++;
   }
 
   /** The oldest one. */
@@ -35,6 +46,7 @@ export class ReadAhead {
     if (item === undefined) return undefined;
     this.#items[this.#next++] = undefined as never; // released; never read again
     this.bytes -= item.bytes;
+    if (item.kind !== 'fragment') this.messages--;
     if (this.isEmpty) this.clear();
     return item;
   }
@@ -43,5 +55,14 @@ export class ReadAhead {
     this.#items = [];
     this.#next = 0;
     this.bytes = 0;
+    this.messages = 0;
   }
+}
+
+/** Small messages share a slab; one that waits must not keep all of that. */
+function withOwnMemory(item: Waiting): Waiting {
+  if (item.kind === 'fragment') return item;
+  const { message } = item;
+  if (!(message instanceof Uint8Array) || message.byteLength === message.buffer.byteLength) return item;
+  return { ...item, message: new Uint8Array(message) };
 }

@@ -14,6 +14,7 @@ import type { Transport } from '../io/transports/transport.ts';
 import type { ConnectionEvent, FrameName } from '../machines/connection-ports.ts';
 import { Holding } from './holding.ts';
 import type { Host } from './host.ts';
+import type { Side } from './memory-budget.ts';
 import type { Rates } from './rate-limit.ts';
 import { ReadAhead, type Waiting } from './read-ahead.ts';
 import type { Fragment } from './recipient.ts';
@@ -23,7 +24,7 @@ const CONTINUE: ConnectionEvent = { type: 'read.continue' };
 /** Frames of one connection that are handled in one turn of the event loop. More wait for the next turn. */
 export const FRAMES_A_TURN = 256;
 
-export class Reading implements FairTurn {
+export class Reading implements FairTurn, Side {
   messages = 0;
   bytes = 0;
   /** Only where an option limits how fast the peer may send. */
@@ -39,6 +40,9 @@ export class Reading implements FairTurn {
   #ahead: ReadAhead | undefined;
   /** Frames handled in this turn. */
   #frames = 0;
+  /** Bytes of memory of the chunk that is not decoded to its end, as of the last `keepRest`. */
+  #restBytes = 0;
+  #countedBytes = 0;
   #transportPaused = false;
   #isLooping = false;
   /** A command of a handler is in the mailbox: it comes before the next frame. */
@@ -61,7 +65,32 @@ export class Reading implements FairTurn {
 
   /** Bytes of memory that this connection holds because of what its peer sent. */
   get heldBytes(): number {
-    return (this.#lent?.heldBytes ?? 0) + (this.#ahead?.bytes ?? 0);
+    const message = this.#lent === undefined ? 0 : this.#lent.heldBytes + this.#restBytes;
+    const waiting = this.#ahead === undefined ? 0 : this.#ahead.heldBytes;
+    return message + waiting + this.#session.headBytes;
+  }
+
+  /** Messages that came and do not wait. */
+  get completed(): number {
+    return this.messages - (this.#ahead?.messages ?? 0);
+  }
+
+  /** Bytes that have come of the head, or of the message, that is not complete. */
+  get movedBytes(): number {
+    return this.#lent === undefined ? this.#session.headBytes : this.#lent.receivedBytes;
+  }
+
+  /** The server is short of memory. */
+  shed(): void {
+    this.#session.shed();
+  }
+
+  /** Counts what is held in the server's memory budget. */
+  countMemory(): void {
+    const { heldBytes } = this;
+    if (heldBytes === 0 && this.#countedBytes === 0) return;
+    this.#countedBytes = heldBytes;
+    this.#session.memory.countReading(this);
   }
 
   /** Nothing is read from the transport: silence is our own doing. */
@@ -349,6 +378,7 @@ export class Reading implements FairTurn {
   /** The peer has said goodbye: what came before is still delivered, at the pace of its handlers. */
   #deliverAfterEnd(): void {
     while (this.#deliverNext());
+    this.countMemory();
     if (!this.hasWaiting) this.#session.exhausted();
   }
 
@@ -356,6 +386,7 @@ export class Reading implements FairTurn {
   forget(): void {
     this.#isOver = true;
     this.#ahead?.clear();
+    this.countMemory();
   }
 
   /**
@@ -396,21 +427,27 @@ export class Reading implements FairTurn {
   /** The chunk is done for now: what is left is copied where its memory is shared; an idle decoder is given back. */
   keepRest(shared: boolean): void {
     const decoder = this.#lent;
-    if (decoder === undefined) return;
+    if (decoder !== undefined) this.#settle(decoder, shared);
+    this.countMemory();
+  }
+
+  #settle(decoder: FrameDecoder, shared: boolean): void {
     this.#session.deadlines.insideMessage(decoder.insideMessage, this.messages);
     if (decoder.idle) {
       this.#host.takeBack(decoder);
       this.#lent = undefined;
-    } else {
-      if (shared && decoder.hasMore) decoder.keepRest();
-      decoder.settle();
+      return;
     }
-    if (this.heldBytes !== this.#session.countedBytes) this.#session.countMemory();
+    if (shared && decoder.hasMore) decoder.keepRest();
+    decoder.settle();
+    this.#restBytes = decoder.restBytes;
   }
 
   /** Nothing more is decoded: the connection is over, or its input is discarded. */
   drop(): void {
     this.#lent?.discard();
+    this.#restBytes = 0;
+    this.countMemory();
   }
 
   pauseTransport(): void {

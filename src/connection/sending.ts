@@ -6,9 +6,10 @@ import { PING, PONG } from '../io/frames/frame-encoder.ts';
 import type { Transport } from '../io/transports/transport.ts';
 import { Outbox, type OutboxOwner } from '../io/writing/outbox.ts';
 import type { Host } from './host.ts';
+import type { Side } from './memory-budget.ts';
 import type { Session } from './session.ts';
 
-export class Sending implements OutboxOwner {
+export class Sending implements OutboxOwner, Side {
   readonly outbox: Outbox;
   /** Settles when the last message begun by `sendFragments` is out. */
   fragmentsTurn: Promise<void> | undefined;
@@ -23,6 +24,26 @@ export class Sending implements OutboxOwner {
     this.#session = session;
     this.#host = host;
     this.outbox = new Outbox(transport, host.settings, host.turn, this);
+  }
+
+  /** Bytes that wait for the peer. */
+  get heldBytes(): number {
+    const { waiting, bufferedAmount, queuedBytes } = this.outbox;
+    return waiting ? bufferedAmount : queuedBytes;
+  }
+
+  get completed(): number {
+    return 0;
+  }
+
+  /** Bytes that the system has taken. */
+  get movedBytes(): number {
+    return this.outbox.takenBytes;
+  }
+
+  /** The server is short of memory. */
+  shed(): void {
+    this.#session.shed();
   }
 
   /** Whether a message may still be sent. */
@@ -84,16 +105,16 @@ export class Sending implements OutboxOwner {
   transportDrained(): void {
     this.outbox.onDrain();
     this.#session.deadlines.writing(this.outbox.waiting);
-    this.#session.countMemory();
+    this.#session.countSending();
   }
 
   onWaiting(): void {
     this.#session.deadlines.writing(true);
-    this.#session.countMemory();
+    this.#session.countSending();
   }
 
   onQueued(): void {
-    this.#session.countMemory();
+    this.#session.countSending();
   }
 
   onDrained(): void {

@@ -22,6 +22,7 @@ import {
 } from '../frames/frame-encoder.ts';
 import type { Transport } from '../transports/transport.ts';
 import { type EncodedMessage, formOf } from './encoded-message.ts';
+import { memoryOf } from './held-blocks.ts';
 import { type Flushable, SLAB_BYTES, type WriteTurn } from './write-turn.ts';
 
 /** `sent`: on its way; `queued`: waits until the peer reads; `dropped`, `closed`: it will never be sent. */
@@ -93,6 +94,8 @@ export class Outbox implements Flushable {
   #waiting = false;
   #queue: { control: Queued[]; data: Queued[] } | undefined;
   #queuedBytes = 0;
+  /** Blocks that the transport still has to write. */
+  #writing: readonly Uint8Array[] | undefined;
 
   #sealed = false;
   #ending = false;
@@ -109,6 +112,11 @@ export class Outbox implements Flushable {
   /** Bytes accepted that the network has not taken. */
   get bufferedAmount(): number {
     return this.#turnBytes + this.#queuedBytes + (this.#waiting ? this.#transport.bufferedAmount : 0);
+  }
+
+  /** Bytes that the system has taken. */
+  get takenBytes(): number {
+    return this.bytes - (this.#waiting ? this.#transport.bufferedAmount : 0);
   }
 
   /** Bytes of memory in the queue. */
@@ -226,6 +234,12 @@ export class Outbox implements Flushable {
     if (this.#queue === undefined) this.#endTransport();
   }
 
+  /** Drops all that waits behind what the transport has. */
+  drop(): void {
+    this.#dropBehind();
+    this.#dropQueue();
+  }
+
   /** The connection is over: drops everything. */
   release(): void {
     this.#sealed = true;
@@ -234,8 +248,8 @@ export class Outbox implements Flushable {
     this.#slab = undefined;
     this.#turnBytes = 0;
     this.#waiting = false;
-    this.#dropBehind();
-    this.#dropQueue();
+    this.#written();
+    this.drop();
   }
 
   /** Writes the frames of this turn. */
@@ -266,11 +280,21 @@ export class Outbox implements Flushable {
   /** A transport that a user wrote may throw. Then this connection is lost, and nothing else happens. */
   #give(blocks: readonly Uint8Array[]): boolean {
     try {
-      return this.#transport.write(blocks);
+      if (this.#transport.write(blocks)) return true;
     } catch (error) {
       this.#owner.onBroken(error);
       return true;
     }
+    this.#written();
+    this.#writing = blocks.slice();
+    for (const block of blocks) this.#turn.held.hold(memoryOf(block));
+    return false;
+  }
+
+  /** The transport needs its blocks no more. */
+  #written(): void {
+    for (const block of this.#writing ?? []) this.#turn.held.letGo(memoryOf(block));
+    this.#writing = undefined;
   }
 
   #endTransport(): void {
@@ -284,6 +308,7 @@ export class Outbox implements Flushable {
   /** The transport has written everything: gives it the next batch. */
   onDrain(): void {
     this.#waiting = false;
+    this.#written();
     while (this.#queue !== undefined) {
       if (!this.#give(this.#nextBatch(this.#queue))) {
         this.#waiting = true;
@@ -343,7 +368,7 @@ export class Outbox implements Flushable {
     this.messages++;
     if (this.#behind !== undefined) {
       this.#behind.push(queued);
-      this.#queuedBytes += frame.length;
+      this.#hold(frame);
       this.#owner.onQueued();
       return 'queued';
     }
@@ -396,7 +421,7 @@ export class Outbox implements Flushable {
       const oldest = list.slice(0, counts[i]);
       for (const { key, frame } of oldest) {
         if (key === FRAGMENT) continue;
-        this.#queuedBytes -= frame.length;
+        this.#letGo(frame);
         this.messages--;
         this.dropped++;
       }
@@ -410,7 +435,8 @@ export class Outbox implements Flushable {
     for (const list of [this.#queue?.data, this.#behind]) {
       const older = list?.find((queued) => queued.key === newer.key);
       if (older === undefined) continue;
-      this.#queuedBytes += newer.frame.length - older.frame.length;
+      this.#hold(newer.frame);
+      this.#letGo(older.frame);
       older.frame = newer.frame;
       return true;
     }
@@ -436,14 +462,26 @@ export class Outbox implements Flushable {
     const isPong = ({ frame }: Queued): boolean => ((frame[0] as number) & 0x0f) === PONG;
     if (control.filter(isPong).length < this.#limits.maxPendingPongs) return;
     const [newest] = control.splice(control.findLastIndex(isPong), 1);
-    this.#queuedBytes -= (newest as Queued).frame.length;
+    this.#letGo((newest as Queued).frame);
   }
 
   #enqueue(queued: Queued, control: boolean): void {
     this.#queue ??= { control: [], data: [] };
     (control ? this.#queue.control : this.#queue.data).push(queued);
-    this.#queuedBytes += queued.frame.length;
+    this.#hold(queued.frame);
     this.#owner.onQueued();
+  }
+
+  /** A frame waits in a queue. */
+  #hold(frame: Uint8Array): void {
+    this.#queuedBytes += frame.length;
+    this.#turn.held.hold(frame);
+  }
+
+  /** It does so no more. */
+  #letGo(frame: Uint8Array): void {
+    this.#queuedBytes -= frame.length;
+    this.#turn.held.letGo(frame);
   }
 
   #nextBatch(queue: { control: Queued[]; data: Queued[] }): Uint8Array[] {
@@ -452,16 +490,17 @@ export class Outbox implements Flushable {
     let data = 0;
     for (const { frame } of queue.control) {
       batch.push(frame);
+      this.#letGo(frame);
       bytes += frame.length;
     }
     queue.control.length = 0;
     while (data < queue.data.length && (bytes < BATCH_BYTES || batch.length === 0)) {
       const { frame } = queue.data[data++] as Queued;
       batch.push(frame);
+      this.#letGo(frame);
       bytes += frame.length;
     }
     queue.data.splice(0, data);
-    this.#queuedBytes -= bytes;
     this.bytes += bytes;
     if (queue.data.length === 0) this.#queue = undefined;
     return batch;
@@ -471,19 +510,20 @@ export class Outbox implements Flushable {
     const behind = this.#behind ?? [];
     this.#behind = undefined;
     for (const queued of behind) {
-      this.#queuedBytes -= queued.frame.length;
+      this.#letGo(queued.frame);
       this.#frame(queued);
     }
   }
 
   #dropBehind(): void {
-    for (const { frame } of this.#behind ?? []) this.#queuedBytes -= frame.length;
+    for (const { frame } of this.#behind ?? []) this.#letGo(frame);
     this.#behind = undefined;
   }
 
   #dropQueue(): void {
+    for (const { frame } of this.#queue?.control ?? []) this.#letGo(frame);
+    for (const { frame } of this.#queue?.data ?? []) this.#letGo(frame);
     this.#queue = undefined;
-    this.#queuedBytes = 0;
   }
 
   /** Reserves `bytes` in the slab, directly after the last frame of this connection if that is possible. */
