@@ -7,6 +7,8 @@ import type { Fragment, Message } from './recipient.ts';
 
 /** About what a message that waits costs beside its bytes. */
 const ITEM_BYTES = 160;
+/** So many places that are read are removed together, once they are half of the list. */
+const COMPACT_FROM = 256;
 
 export type Waiting = { readonly bytes: number } & (
   | { readonly kind: 'whole'; readonly message: Message }
@@ -48,7 +50,14 @@ export class ReadAhead {
     this.bytes -= item.bytes;
     if (item.kind !== 'fragment') this.messages--;
     if (this.isEmpty) this.clear();
+    else if (this.#next >= COMPACT_FROM && this.#next * 2 >= this.#items.length) this.#compact();
     return item;
+  }
+
+  /** Lets go of the places that are read. */
+  #compact(): void {
+    this.#items.splice(0, this.#next);
+    this.#next = 0;
   }
 
   clear(): void {
