@@ -79,6 +79,8 @@ export class Budget {
   #newest: Holder | undefined;
   #isShedding = false;
   #looks = 0;
+  /** The one that is being counted, if that has just made progress. */
+  #moving: Holder | undefined;
 
   constructor(limit: number) {
     this.limit = limit;
@@ -112,7 +114,10 @@ export class Budget {
     this.#bytes += change;
     if (bytes > 0) this.#keep(holder, held);
     else if (held) this.#unlink(holder);
+    // What a victim does to let go may count others: those are left to the loop that runs already.
+    if (this.#isShedding) return;
     if (this.#isOver) this.#shed();
+    this.#moving = undefined;
   }
 
   /** @internal This one lets go, and is not shed any more. */
@@ -130,9 +135,7 @@ export class Budget {
     return this.#bytes + this.blocks.bytes > this.limit;
   }
 
-  /** What this one does to let go may count others: those are left to the loop that runs already. */
   #shed(): void {
-    if (this.#isShedding) return;
     this.#isShedding = true;
     try {
       while (this.#isOver) {
@@ -157,7 +160,7 @@ export class Budget {
       // Back at the first: all have moved.
       if (oldest === undefined || (looks > 0 && oldest === first)) return first;
       this.#looks++;
-      if (!oldest.progressed()) return oldest;
+      if (!oldest.progressed() && oldest !== this.#moving) return oldest;
       this.#unlink(oldest);
       this.#link(oldest);
     }
@@ -167,15 +170,17 @@ export class Budget {
   /** It holds something: a new one, or one that made progress, becomes the newest. */
   #keep(holder: Holder, held: boolean): void {
     if (held) {
-      if (!holder.progressed() || this.#newest === holder) return;
+      if (!holder.progressed()) return;
       this.#unlink(holder);
     } else {
       holder.completed = holder.side.completed;
       holder.movedBytes = holder.side.movedBytes;
     }
     this.#link(holder);
+    if (!this.#isShedding) this.#moving = holder;
   }
 
+  /** Makes it the newest. */
   #link(holder: Holder): void {
     holder.older = this.#newest;
     if (this.#newest === undefined) this.#oldest = holder;

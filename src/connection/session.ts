@@ -461,8 +461,12 @@ export class Session implements ConnectionPort, TransportListener, Timed {
       this.exhausted();
       return;
     }
-    if (this.#handshaking !== undefined) this.#handshaking.settle(refused(fault('memoryShort')));
-    else if (this.state !== 'handshaking') this.fail(fault('memoryBudget'));
+    if (this.#handshaking !== undefined) {
+      this.#host.breached('memoryBudget');
+      this.#handshaking.settle(refused(fault('memoryShort')));
+    } else if (this.state !== 'handshaking') {
+      this.fail(fault('memoryBudget'));
+    }
     this.sending.outbox.drop();
     if (this.sending.outbox.waiting) this.#cutOff();
   }
