@@ -6,7 +6,7 @@
 import type { Fragment, Message } from './recipient.ts';
 
 /** About what a message that waits costs beside its bytes. */
-const ITEM_BYTES = 160;
+const ITEM_BYTES = 360;
 /** So many places that are read are removed together, once they are half of the list. */
 const COMPACT_FROM = 256;
 

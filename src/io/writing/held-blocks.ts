@@ -6,7 +6,7 @@
  */
 
 /** About what a block costs beside its bytes: the view, its ArrayBuffer, and the record of the memory behind it. */
-export const BLOCK_BYTES = 200;
+export const BLOCK_BYTES = 300;
 /** About what each place costs that a block is held in: an entry of a queue or of a batch. */
 export const PLACE_BYTES = 48;
 
