@@ -23,6 +23,7 @@ export {
 export type { InspectionObserver } from './api/inspection/inspection.ts';
 export { type AnyCodec, type Codec, json, type Typing } from './api/messages/codec.ts';
 export type { SchemaIssue, StandardSchema } from './api/messages/schema.ts';
+export { MemoryBudget } from './api/options/memory-budget.ts';
 export type { PlainHandlers, ServerOptions, TypedHandlers } from './api/options/options.ts';
 export type { StopOptions } from './api/options/stop-options.ts';
 export type {

@@ -77,6 +77,7 @@ export class Handshaking<Session extends HandshakingOwner> {
   /** Bytes that came while the user decides. */
   #earlyBytes = 0;
   #opened: Opened | undefined;
+  #headBytes = 0;
   #isOver = false;
 
   constructor(session: Session, host: Host<Session>) {
@@ -89,6 +90,11 @@ export class Handshaking<Session extends HandshakingOwner> {
   }
 
   // ------------------------------------------------------------------ bytes
+
+  /** Bytes of memory held for the head: what has come of it, or all of it while the user decides. */
+  get heldBytes(): number {
+    return this.#parser.heldBytes + this.#headBytes;
+  }
 
   readHead(chunk: Uint8Array, shared: boolean): void {
     const bytes = this.#proxyHeader === undefined ? chunk : this.#readProxyHeader(this.#proxyHeader, chunk);
@@ -120,6 +126,7 @@ export class Handshaking<Session extends HandshakingOwner> {
       return;
     }
     this.#omitBody = result.head.method === 'HEAD';
+    this.#headBytes = result.head.heldBytes;
     const { rest } = result;
     const outcome = this.#judge(result.head);
     if (rest.length > 0) this.#session.reading.decoder.push(shared ? rest.slice() : rest);

@@ -8,6 +8,7 @@ import type { Ticker } from '../io/time/ticker.ts';
 import type { WriteTurn } from '../io/writing/write-turn.ts';
 import type { ConnectionState } from '../machines/connection-ports.ts';
 import type { ServerActor } from '../machines/server-machine.ts';
+import type { Budget } from './memory-budget.ts';
 import type { Recipient } from './recipient.ts';
 import type { ConnectionSettings } from './settings.ts';
 
@@ -15,6 +16,8 @@ import type { ConnectionSettings } from './settings.ts';
 export interface Shared {
   readonly settings: ConnectionSettings;
   readonly ticker: Ticker;
+  /** What connections may make this server hold, or this one and others together. */
+  readonly budget: Budget;
   /** Frames that leave together. */
   readonly turn: WriteTurn;
   /** Connections whose frames were too many for one turn of the event loop. */

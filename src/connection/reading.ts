@@ -12,9 +12,15 @@ import { Decoded, type FrameDecoder } from '../io/frames/frame-decoder.ts';
 import type { FairTurn } from '../io/time/fair-turns.ts';
 import type { Transport } from '../io/transports/transport.ts';
 import { reports } from '../machines/connection-machine.ts';
-import type { CloseReport, ConnectionEvent, ConnectionState, FrameName } from '../machines/connection-ports.ts';
+import type {
+  CloseReport,
+  ConnectionEvent,
+  ConnectionState,
+  FrameName,
+} from '../machines/connection-ports.ts';
 import { Holding } from './holding.ts';
 import type { Shared } from './host.ts';
+import type { Side } from './memory-budget.ts';
 import type { Rates } from './rate-limit.ts';
 import { ReadAhead, type Waiting } from './read-ahead.ts';
 import type { Fragment, Recipient } from './recipient.ts';
@@ -38,9 +44,10 @@ export interface ReadingOwner {
     lastByteTick: number;
     insideMessage(isInside: boolean, messages: number): void;
   };
-  /** Bytes of memory that the connection was last counted with. */
-  readonly countedBytes: number;
-  countMemory(): void;
+  /** Bytes of memory held for the request head until the handshake is answered. */
+  readonly headBytes: number;
+  readonly memory: { countReading(side: Side): void };
+  shed(): void;
   tell(event: ConnectionEvent): void;
   fault(happened: Fault): void;
   answerPing(payload: Uint8Array): void;
@@ -58,7 +65,7 @@ export interface ReadingOwner {
  *
  * Many members: the machine, the transport, handlers and iterators all hold reading back or let it go on.
  */
-export class Reading implements FairTurn {
+export class Reading implements FairTurn, Side {
   messages = 0;
   bytes = 0;
   /** Only where an option limits how fast the peer may send. */
@@ -74,6 +81,9 @@ export class Reading implements FairTurn {
   #ahead: ReadAhead | undefined;
   /** Frames decoded, and waiting messages delivered, in this turn. */
   #frames = 0;
+  /** Bytes of memory of the chunk that is not decoded to its end, as of the last `keepRest`. */
+  #restBytes = 0;
+  #countedBytes = 0;
   #transportPaused = false;
   /** The user does not want to be given more for now: the deadlines of what comes in stand still. */
   #isStopped = false;
@@ -98,7 +108,32 @@ export class Reading implements FairTurn {
 
   /** Bytes of memory that this connection holds because of what its peer sent. */
   get heldBytes(): number {
-    return (this.#lent?.heldBytes ?? 0) + (this.#ahead?.bytes ?? 0);
+    const message = this.#lent === undefined ? 0 : this.#lent.heldBytes + this.#restBytes;
+    const waiting = this.#ahead === undefined ? 0 : this.#ahead.heldBytes;
+    return message + waiting + this.#session.headBytes;
+  }
+
+  /** Messages that came and do not wait. */
+  get completed(): number {
+    return this.messages - (this.#ahead?.messages ?? 0);
+  }
+
+  /** Bytes that have come of the head, or of the message, that is not complete. */
+  get movedBytes(): number {
+    return this.#lent === undefined ? this.#session.headBytes : this.#lent.receivedBytes;
+  }
+
+  /** The server is short of memory. */
+  shed(): void {
+    this.#session.shed();
+  }
+
+  /** Counts what is held in the server's memory budget. */
+  countMemory(): void {
+    const { heldBytes } = this;
+    if (heldBytes === 0 && this.#countedBytes === 0) return;
+    this.#countedBytes = heldBytes;
+    this.#session.memory.countReading(this);
   }
 
   /** Nothing is read from the transport: silence is our own doing. */
@@ -419,6 +454,7 @@ export class Reading implements FairTurn {
   /** The peer has said goodbye: what came before is still delivered, at the pace of its handlers. */
   #deliverAfterEnd(): void {
     while (this.#deliverNext());
+    this.countMemory();
     if (!this.hasWaiting) this.#session.exhausted();
   }
 
@@ -426,6 +462,7 @@ export class Reading implements FairTurn {
   forget(): void {
     this.#isOver = true;
     this.#ahead?.clear();
+    this.countMemory();
   }
 
   /**
@@ -479,21 +516,27 @@ export class Reading implements FairTurn {
   /** The chunk is done for now: what is left is copied where its memory is shared; an idle decoder is given back. */
   keepRest(shared: boolean): void {
     const decoder = this.#lent;
-    if (decoder === undefined) return;
+    if (decoder !== undefined) this.#settle(decoder, shared);
+    this.countMemory();
+  }
+
+  #settle(decoder: FrameDecoder, shared: boolean): void {
     this.#session.deadlines.insideMessage(decoder.insideMessage, this.messages);
     if (decoder.idle) {
       this.#host.takeBack(decoder);
       this.#lent = undefined;
-    } else {
-      if (shared && decoder.hasMore) decoder.keepRest();
-      decoder.settle();
+      return;
     }
-    if (this.heldBytes !== this.#session.countedBytes) this.#session.countMemory();
+    if (shared && decoder.hasMore) decoder.keepRest();
+    decoder.settle();
+    this.#restBytes = decoder.restBytes;
   }
 
   /** Nothing more is decoded: the connection is over, or its input is discarded. */
   drop(): void {
     this.#lent?.discard();
+    this.#restBytes = 0;
+    this.countMemory();
   }
 
   /** Reads no more for the user's sake: from here on the peer cannot be late. */

@@ -7,6 +7,7 @@ import type { Transport } from '../io/transports/transport.ts';
 import { Outbox, type OutboxOwner } from '../io/writing/outbox.ts';
 import type { CloseReport, ConnectionState } from '../machines/connection-ports.ts';
 import type { Shared } from './host.ts';
+import type { Side } from './memory-budget.ts';
 import type { Recipient } from './recipient.ts';
 
 /** What sending needs of its connection. */
@@ -15,7 +16,9 @@ export interface SendingOwner {
   readonly state: ConnectionState;
   readonly report: CloseReport | undefined;
   readonly deadlines: { writing(waiting: boolean): void };
-  countMemory(): void;
+  /** Counts what waits for the peer. */
+  countSending(): void;
+  shed(): void;
   /** A limit was passed by what we send. */
   fail(breach: Fault): void;
   onError(error: Error): void;
@@ -30,7 +33,7 @@ export interface Unfinished {
   finishNow(): void;
 }
 
-export class Sending implements OutboxOwner {
+export class Sending implements OutboxOwner, Side {
   readonly outbox: Outbox;
 
   readonly #session: SendingOwner;
@@ -52,6 +55,26 @@ export class Sending implements OutboxOwner {
 
   get sendLimit(): number {
     return this.#host.settings.sendLimit;
+  }
+
+  /** Bytes that wait for the peer. */
+  get heldBytes(): number {
+    const { waiting, bufferedAmount, queuedBytes } = this.outbox;
+    return waiting ? bufferedAmount : queuedBytes;
+  }
+
+  get completed(): number {
+    return 0;
+  }
+
+  /** Bytes that the system has taken. */
+  get movedBytes(): number {
+    return this.outbox.takenBytes;
+  }
+
+  /** The server is short of memory. */
+  shed(): void {
+    this.#session.shed();
   }
 
   /** Whether a message may still be sent. */
@@ -136,7 +159,7 @@ export class Sending implements OutboxOwner {
     this.outbox.onDrain();
     const { waiting } = this.outbox;
     this.#session.deadlines.writing(waiting);
-    this.#session.countMemory();
+    this.#session.countSending();
     if (waiting) return;
     const waiters = this.#acceptWaiters;
     this.#acceptWaiters = undefined;
@@ -151,11 +174,11 @@ export class Sending implements OutboxOwner {
       });
     }
     this.#session.deadlines.writing(true);
-    this.#session.countMemory();
+    this.#session.countSending();
   }
 
   onQueued(): void {
-    this.#session.countMemory();
+    this.#session.countSending();
   }
 
   onDrained(): void {

@@ -23,9 +23,9 @@ import { Interpreter } from '../machines/interpreter.ts';
 import { Deadlines, type Timed } from './deadlines.ts';
 import { type Accepted, type Asked, Handshaking, refused } from './handshaking.ts';
 import { Heartbeat } from './heartbeat.ts';
+import { HeldMemory } from './held-memory.ts';
 import type { Host } from './host.ts';
 import { LateEnd } from './late-end.ts';
-import { type Holder, processBudget } from './memory-budget.ts';
 import { Rates } from './rate-limit.ts';
 import { Reading } from './reading.ts';
 import type { Recipient } from './recipient.ts';
@@ -41,7 +41,7 @@ let nextId = 1;
  *
  * Many members: the machine's port alone has more than twenty. What they do is in the parts.
  */
-export class Session implements ConnectionPort, TransportListener, Timed, Holder {
+export class Session implements ConnectionPort, TransportListener, Timed {
   /** What runs the statechart, or hands events on to its actor. */
   readonly machine: Interpreter;
   readonly recipient: Recipient;
@@ -55,7 +55,7 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
   /** What the handshake agreed on. */
   accepted: Accepted | undefined;
   report: CloseReport | undefined;
-  countedBytes = 0;
+  readonly memory: HeldMemory;
   readonly bornTick: number;
 
   readonly #host: Host<Session>;
@@ -75,6 +75,7 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
     this.#transport = transport;
     this.bornTick = host.ticker.tick;
     this.remoteAddress = canonicalAddress(transport.remoteAddress) ?? transport.remoteAddress;
+    this.memory = new HeldMemory(host.budget);
     this.sending = new Sending(this, host, transport);
     this.#handshaking = new Handshaking(this, host);
     this.reading = new Reading(this, host, transport);
@@ -291,6 +292,7 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
     if (this.#handshaking === undefined) return;
     this.#handshaking.end();
     this.#handshaking = undefined;
+    this.reading.countMemory();
     this.#host.handshaken(this);
   }
 
@@ -379,7 +381,6 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
 
   endSocket(): void {
     this.reading.drop();
-    this.countMemory();
     this.sending.outbox.end();
     this.reading.discardInput();
   }
@@ -407,7 +408,7 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
     this.reading.drop();
     this.reading.keepRest(false);
     this.sending.release();
-    this.countMemory();
+    this.countSending();
     this.#abort?.abort(report);
     if (this.reading.hasWaiting)
       this.#lateEnd = new LateEnd(this.#host.ticker, () => this.#tellEnd(report, true));
@@ -487,16 +488,40 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
     return statsOf(this, this.#host.ticker);
   }
 
-  shed(): void {
-    this.fail(fault('memoryBudget'));
+  /** Bytes of memory held for the request head until the handshake is answered. */
+  get headBytes(): number {
+    return this.#handshaking === undefined ? 0 : this.#handshaking.heldBytes;
   }
 
-  /** Counts what this connection makes the process hold. */
-  countMemory(): void {
-    const { waiting, bufferedAmount, queuedBytes } = this.sending.outbox;
-    const queued = waiting ? bufferedAmount : queuedBytes;
-    const bytes = this.report === undefined ? this.reading.heldBytes + queued : 0;
-    processBudget.count(this, bytes, this.#host.settings.memoryBudget);
+  /** Counts what waits for the peer. A connection that was shed lets nothing wait. */
+  countSending(): void {
+    this.memory.countSending(this.sending);
+    if (this.memory.isShed && this.sending.outbox.waiting) this.#cutOff();
+  }
+
+  /** The server is short of memory: lets go of all at once. */
+  shed(): void {
+    if (!this.memory.leave()) return;
+    if (this.report !== undefined) {
+      this.reading.forget();
+      this.exhausted();
+      return;
+    }
+    if (this.#handshaking !== undefined) {
+      this.#host.breached('memoryBudget');
+      this.#handshaking.settle(refused(fault('memoryShort')));
+    } else if (this.state !== 'handshaking') {
+      this.fail(fault('memoryBudget'));
+    }
+    this.sending.outbox.drop();
+    if (this.sending.outbox.waiting) this.#cutOff();
+  }
+
+  /** What the transport still has to write goes only with the transport. */
+  #cutOff(): void {
+    this.#destroyTransport();
+    this.sending.release();
+    this.memory.countSending(this.sending);
   }
 
   /** What an inspector shows in place of this port. */

@@ -33,7 +33,11 @@ export interface Limits {
   readonly sendLimit: number;
   /** Pongs that wait for a peer that does not read; beyond, only the newest is kept. Default 64. */
   readonly maxPendingPongs: number;
-  /** Bytes of unfinished messages and send queues of all connections of the process together. Default 128 MiB. */
+  /**
+   * Bytes of memory that all connections together may make this server hold: unfinished messages and request heads, messages
+   * and chunks that wait, send queues; what several share is counted once. Over it, those that have held longest without
+   * progress close with 1013. As an option also a `MemoryBudget`, which several servers share. Default 128 MiB.
+   */
   readonly memoryBudget: number;
   /**
    * Bytes of messages that may wait while a handler's promise is pending or an iterator has not asked for more; from

@@ -109,7 +109,12 @@ export const faults = {
     'a message was not finished',
     'more than {bytes} bytes would wait for a message of sendFragments() whose pieces do not come',
   ),
-  memoryBudget: limit('memoryBudget', 1013, 'server is short of memory', 'this connection held the most'),
+  memoryBudget: limit(
+    'memoryBudget',
+    1013,
+    'server is short of memory',
+    'this connection held memory longest without progress',
+  ),
   maxAge: { code: 1001, reason: 'connection reached its age limit', by: 'user', limit: 'maxAge' },
 
   // -------------------------------------------------------------- the connection is lost
@@ -198,6 +203,7 @@ export const faults = {
   denied: refusal(403, 'You may not connect here.'),
   handshakeDeadline: refusal(408, 'The handshake took too long.', { limit: 'handshakeDeadline' }),
   stopping: unavailable('The server is stopping.'),
+  memoryShort: unavailable('The server is short of memory (memoryBudget).', 'memoryBudget'),
   maxConnections: unavailable('The server has its {count} connections (maxConnections).', 'maxConnections'),
   maxConnectionsPerAddress: unavailable(
     'Your address has its {count} connections (maxConnectionsPerAddress).',

@@ -4,6 +4,7 @@
  */
 import { type Actor, createActor, type InspectionEvent } from 'xstate';
 import type { Host } from '../connection/host.ts';
+import { Budget } from '../connection/memory-budget.ts';
 import type { Recipient } from '../connection/recipient.ts';
 import type { Session } from '../connection/session.ts';
 import type { Fault } from '../io/faults.ts';
@@ -35,7 +36,8 @@ export class Core implements ServerPort, Host<Session>, AdmissionHost, Listening
   readonly settings: ServerSettings;
   readonly recipient: ServerRecipient;
   readonly ticker: Ticker;
-  readonly turn = new WriteTurn((task) => process.nextTick(task));
+  readonly budget: Budget;
+  readonly turn: WriteTurn;
   readonly turns: FairTurns;
   readonly actor: Actor<typeof serverMachine>;
   /** Every connection that was accepted and has not ended. */
@@ -61,6 +63,8 @@ export class Core implements ServerPort, Host<Session>, AdmissionHost, Listening
   ) {
     this.settings = settings;
     this.recipient = recipient;
+    this.budget = settings.sharedBudget ?? new Budget(settings.memoryBudget);
+    this.turn = new WriteTurn((task) => process.nextTick(task), this.budget.blocks);
     this.ticker = new Ticker(settings.clock);
     this.turns = new FairTurns(() => settings.clock.now(), nextTurn);
     this.#admission = new AdmissionControl(this, this.#counters);

@@ -4,7 +4,7 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { processBudget } from '../../src/connection/memory-budget.ts';
+import { watchables } from '../../src/api/inspection/inspection.ts';
 import { type CloseReport, type Connection, createServer, type Failure } from '../../src/index.ts';
 import { ManualClock } from '../../src/io/time/manual-clock.ts';
 import type { MemoryTransport } from '../../src/io/transports/memory.ts';
@@ -160,7 +160,8 @@ describe.each(Object.entries(FAULTS))('%s', (name, kind) => {
       expect([opened - closed, closed + refused, connections.open], where).toEqual([1, counted, 1]);
       expect(connections, where).toEqual({ handshaking: 0, open: 1, fragmenting: 0, closing: 0 });
       expect(ends.length, where).toBe(closed);
-      expect([processBudget.bytes, processBudget.holders, buffered], where).toEqual([0, 0, 0]);
+      const budget = watchables.get(server)?.core.budget;
+      expect([budget?.bytes, budget?.holders, buffered], where).toEqual([0, 0, 0]);
       for (const [connection, report] of ends) {
         expect(connection, where).not.toBe(other);
         // 1008: a read that lost bytes left a message without its end, until its deadline.

@@ -16,6 +16,8 @@ import { OptionError } from '../errors.ts';
 import type { AnyCodec, Typing } from '../messages/codec.ts';
 import type { Handlers, PlainRequest } from '../paths/handlers.ts';
 import type { Params } from '../paths/router.ts';
+import { type Rule, readLimit } from './limit.ts';
+import { MEMORY_RULE, MemoryBudget } from './memory-budget.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -30,11 +32,17 @@ export type TypedHandlers = Handlers<unknown, Params, unknown> &
 /** The options of `createServer` and `newServer`. All but `port` have a default. */
 export interface ServerOptions
   extends Handlers,
-    Partial<{ [Name in keyof Limits]: Limits[Name] | undefined }> {
+    Partial<{ [Name in Exclude<keyof Limits, 'memoryBudget'>]: Limits[Name] | undefined }> {
   /** TCP port, 0 to 65535; 0 takes any free one, see `server.address()`. */
   readonly port: number;
   /** Address to listen on. Default: all. */
   readonly host?: string | undefined;
+  /**
+   * Bytes of memory that all connections of this server together may make it hold, see `Limits`; or a `MemoryBudget` that
+   * several servers share. 1 to 2^40, or Infinity. Over it, the connections that have held longest without progress close
+   * with 1013. Default 128 MiB.
+   */
+  readonly memoryBudget?: number | MemoryBudget | undefined;
   /** Handlers by path; the same as calling `server.path` for each. */
   readonly paths?: Readonly<Record<string, PlainHandlers | TypedHandlers>> | undefined;
   /**
@@ -81,15 +89,6 @@ export interface Settings extends ServerSettings {
   readonly inspect: ServerOptions['inspect'];
 }
 
-interface Rule {
-  readonly default: number;
-  readonly min: number;
-  readonly max: number;
-  readonly unit: string;
-  /** Whether Infinity is a value too. */
-  readonly unlimited: boolean;
-}
-
 const DAY_MS = 86_400_000;
 const bytes = (value: number, min: number, max: number): Rule => ({
   default: value,
@@ -129,7 +128,7 @@ const RULES: { readonly [Name in keyof Limits]: Rule } = {
   maxPendingPongs: count(64),
   readAhead: { ...bytes(64 * KIB, 0, 2 ** 40), unlimited: true },
   handlerWarning: time(30_000, true),
-  memoryBudget: { ...bytes(128 * MIB, 1, 2 ** 40), unlimited: true },
+  memoryBudget: { ...MEMORY_RULE, also: ', or a MemoryBudget' },
   maxConnections: count(65_536, true),
   maxConnectionsPerAddress: count(Number.POSITIVE_INFINITY, true),
   ipv6Prefix: { default: 64, min: 1, max: 128, unit: 'bits', unlimited: false },
@@ -214,6 +213,7 @@ export function readOptions(options: ServerOptions): Settings {
     inspect: options.inspect,
     clock: options.clock ?? systemClock,
     listener: options.listener,
+    sharedBudget: options.memoryBudget instanceof MemoryBudget ? options.memoryBudget : undefined,
   };
 }
 
@@ -275,7 +275,7 @@ export function checkHandlerNames(path: string, handlers: Handlers & Typing): vo
 function readLimits(options: ServerOptions): Limits {
   const limits = {} as { -readonly [Name in keyof Limits]: number };
   for (const name of Object.keys(RULES) as (keyof Limits)[]) {
-    limits[name] = readLimit(name, options[name], RULES[name]);
+    limits[name] = readLimit(name, limitOf(options, name), RULES[name]);
   }
   if (options.sendLimit === undefined) {
     limits.sendLimit = Math.max(limits.sendLimit, Math.min(limits.cap, constants.MAX_STRING_LENGTH));
@@ -283,13 +283,10 @@ function readLimits(options: ServerOptions): Limits {
   return limits;
 }
 
-function readLimit(name: string, value: number | undefined, rule: Rule): number {
-  if (value === undefined) return rule.default;
-  if (rule.unlimited && value === Number.POSITIVE_INFINITY) return value;
-  if (Number.isInteger(value) && value >= rule.min && value <= rule.max) return value;
-  const unit = rule.unit === '' ? '' : ` ${rule.unit}`;
-  const allowed = `a whole number from ${rule.min} to ${rule.max}${unit}${rule.unlimited ? ', or Infinity' : ''}`;
-  throw new OptionError(name, value, allowed);
+/** What is given for a limit; of a budget that several servers share its own limit. */
+function limitOf(options: ServerOptions, name: keyof Limits): number | undefined {
+  if (name !== 'memoryBudget') return options[name];
+  return options.memoryBudget instanceof MemoryBudget ? options.memoryBudget.limit : options.memoryBudget;
 }
 
 function readOrigins(origins: ServerOptions['origins']): Settings['origins'] {

@@ -87,9 +87,19 @@ export class FrameDecoder extends HeaderReader {
     return this.messageOpcode !== 0 || this.missing >= 0 || this.cutBytes > 0;
   }
 
-  /** Bytes of memory held for an incomplete message: at most 4 KiB, or twice what has arrived of it. */
+  /** Bytes of memory held for an incomplete message: at most 64, or twice what has arrived of it. */
   get heldBytes(): number {
     return this.#buffer === undefined ? 0 : this.#buffer.capacity;
+  }
+
+  /** Bytes of memory of a chunk that is not decoded to its end. */
+  get restBytes(): number {
+    return this.hasMore ? this.#chunk.length : 0;
+  }
+
+  /** Bytes that have come of the message that is not complete. */
+  get receivedBytes(): number {
+    return this.extended ? this.messageBytes : this.messageBytes - Math.max(this.missing, 0);
   }
 
   /** Gives the next chunk. The last one must have been decoded completely. */
@@ -104,8 +114,9 @@ export class FrameDecoder extends HeaderReader {
     this.push(new Uint8Array(this.#chunk.subarray(this.#at))); // not slice: that of a Buffer is a view
   }
 
-  /** The caller pauses between two chunks: an incomplete message moves to memory of its own. */
+  /** The caller pauses between two chunks: an incomplete message moves to memory of its own, the last one is let go. */
   settle(): void {
+    this.message = EMPTY;
     this.#buffer?.settle();
   }
 

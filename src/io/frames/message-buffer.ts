@@ -15,7 +15,7 @@ import { copyUnmasked } from './message-memory.ts';
 import { Utf8Validator } from './utf8.ts';
 
 /** A block has at most this many bytes, or twice what has arrived: a length that is only announced costs no memory. */
-const FIRST_BYTES = 4096;
+const FIRST_BYTES = 64;
 
 /** The size of the shared block. A larger message gets a block of its own at once. */
 const SHARED_BYTES = 64 * 1024;

@@ -104,6 +104,11 @@ export class RequestHeadParser {
     return this.#bytesExamined;
   }
 
+  /** Bytes of memory held for a head that is not complete. */
+  get heldBytes(): number {
+    return this.#kept.length;
+  }
+
   /**
    * Takes the next bytes. A fault is final: it is the answer to every later chunk. Once a head was returned the parser
    * is finished, and one more call is a bug of the caller: it throws an `Error`.

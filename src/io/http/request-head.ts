@@ -49,6 +49,11 @@ export class RequestHead {
     this.#fields = fields;
   }
 
+  /** Bytes that its texts take up in memory: about as many as came. */
+  get heldBytes(): number {
+    return this.target.length + this.#fields.length;
+  }
+
   /** The path, before any `?`, without percent-decoding; it begins with `/`. */
   get path(): string {
     const mark = this.target.indexOf('?', this.#pathStart);

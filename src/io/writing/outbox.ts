@@ -22,6 +22,7 @@ import {
 } from '../frames/frame-encoder.ts';
 import type { Transport } from '../transports/transport.ts';
 import { type EncodedMessage, formOf } from './encoded-message.ts';
+import type { HeldBlocks } from './held-blocks.ts';
 import { type Place, type Queued, SendQueue } from './send-queue.ts';
 import { TurnWriter, type WriterOwner } from './turn-writer.ts';
 import type { WriteTurn } from './write-turn.ts';
@@ -78,6 +79,7 @@ export class Outbox {
   readonly #limits: OutboxLimits;
   readonly #owner: OutboxOwner;
   readonly #writer: TurnWriter;
+  readonly #held: HeldBlocks;
   /** What cannot be given to the transport yet; undefined when that is nothing. */
   #queue: SendQueue | undefined;
 
@@ -88,6 +90,7 @@ export class Outbox {
     this.#limits = limits;
     this.#owner = owner;
     this.#writer = new TurnWriter(transport, turn, owner);
+    this.#held = turn.held;
   }
 
   /** Bytes given to the transport. */
@@ -103,6 +106,11 @@ export class Outbox {
   /** Of the bytes given to the transport, those that it could not write yet. They become fewer as the peer reads. */
   get unsentBytes(): number {
     return this.#writer.unsentBytes;
+  }
+
+  /** Bytes that the system has taken. */
+  get takenBytes(): number {
+    return this.bytes - this.unsentBytes;
   }
 
   /** Bytes of memory in the queue. */
@@ -178,7 +186,7 @@ export class Outbox {
 
   /** Keeps a place, in the order of the calls, for a message that is sent in fragments (RFC 6455 5.4). */
   reserve(): Place {
-    this.#queue ??= new SendQueue();
+    this.#queue ??= new SendQueue(this.#held);
     return this.#queue.reserve();
   }
 
@@ -233,7 +241,7 @@ export class Outbox {
    */
   close(payload: Uint8Array, discard: boolean): void {
     if (this.#sealed) return;
-    if (discard) this.#queue = undefined;
+    if (discard) this.drop();
     this.#queue?.giveUpUnfinished();
     this.#sealed = true;
     const frame = encodeFrame(CLOSE, payload);
@@ -251,11 +259,17 @@ export class Outbox {
     if (!this.#queue?.hasNext) this.#writer.end();
   }
 
+  /** Drops all that waits, other than what the transport has. */
+  drop(): void {
+    this.#queue?.clear();
+    this.#queue = undefined;
+  }
+
   /** The connection is over: drops everything. */
   release(): void {
     this.#sealed = true;
     this.#writer.release();
-    this.#queue = undefined;
+    this.drop();
   }
 
   /** Writes the frames of this turn. */
@@ -265,7 +279,7 @@ export class Outbox {
 
   /** The transport has written everything: gives it the next frames. */
   onDrain(): void {
-    this.#writer.waiting = false;
+    this.#writer.written();
     this.#giveQueue();
     if (this.#ending && !this.waiting) this.#writer.end();
     else this.#tellDrained();
@@ -385,14 +399,14 @@ export class Outbox {
       writer.extend(start + payload.length);
       return;
     }
-    this.#queue ??= new SendQueue();
+    this.#queue ??= new SendQueue(this.#held);
     if (opcode === PONG) this.#queue.makeRoomForPong(this.#limits.maxPendingPongs);
     this.#queue.pushControl(encodeFrame(opcode, payload));
     this.#owner.onQueued();
   }
 
   #enqueue(frame: Uint8Array, key: string | undefined): void {
-    this.#queue ??= new SendQueue();
+    this.#queue ??= new SendQueue(this.#held);
     this.#queue.push(frame, key);
     this.#owner.onQueued();
   }

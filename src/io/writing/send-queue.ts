@@ -6,6 +6,7 @@
  * later: what was sent after it waits until it is complete.
  */
 import { PONG } from '../frames/frame-encoder.ts';
+import type { HeldBlocks } from './held-blocks.ts';
 
 /** About how many bytes are given to the transport at a time. */
 const BATCH_BYTES = 256 * 1024;
@@ -38,6 +39,22 @@ export class SendQueue {
   bytes = 0;
   readonly #control: Uint8Array[] = [];
   #data: Entry[] = [];
+  readonly #held: HeldBlocks;
+
+  /** What waits is counted in `held`. */
+  constructor(held: HeldBlocks) {
+    this.#held = held;
+  }
+
+  #hold(frame: Uint8Array): void {
+    this.bytes += frame.length;
+    this.#held.hold(frame);
+  }
+
+  #letGo(frame: Uint8Array): void {
+    this.bytes -= frame.length;
+    this.#held.letGo(frame);
+  }
 
   get isEmpty(): boolean {
     return this.#control.length === 0 && this.#data.length === 0;
@@ -71,12 +88,12 @@ export class SendQueue {
 
   push(frame: Uint8Array, key: string | undefined): void {
     this.#data.push({ frame, key });
-    this.bytes += frame.length;
+    this.#hold(frame);
   }
 
   pushControl(frame: Uint8Array): void {
     this.#control.push(frame);
-    this.bytes += frame.length;
+    this.#hold(frame);
   }
 
   reserve(): Place {
@@ -88,7 +105,7 @@ export class SendQueue {
   /** A fragment that cannot leave yet. */
   pushFragment(place: Place, frame: Uint8Array): void {
     place.frames.push(frame);
-    this.bytes += frame.length;
+    this.#hold(frame);
   }
 
   /** Whether no frame waits before the next fragment of this message. */
@@ -122,7 +139,7 @@ export class SendQueue {
       if (entry.frames.length > 0 || !entry.isComplete) break;
     }
     this.#data.splice(0, taken);
-    this.bytes -= bytes;
+    for (const frame of batch) this.#letGo(frame);
     return batch;
   }
 
@@ -140,7 +157,8 @@ export class SendQueue {
   }
 
   replace(older: Queued, frame: Uint8Array): void {
-    this.bytes += frame.length - older.frame.length;
+    this.#hold(frame);
+    this.#letGo(older.frame);
     older.frame = frame;
   }
 
@@ -149,20 +167,17 @@ export class SendQueue {
    * of them are too few. Fragments and `kept` stay.
    */
   dropOldest(missing: number, kept: Queued | undefined): number | undefined {
-    const dropped = new Set<Entry>();
+    const dropped = new Set<Queued>();
     for (const entry of this.#data) {
       if (missing <= 0) break;
       if (entry instanceof Place || entry === kept) continue;
       dropped.add(entry);
       missing -= entry.frame.length;
-      this.bytes -= entry.frame.length;
     }
-    if (missing <= 0) {
-      this.#data = this.#data.filter((entry) => !dropped.has(entry));
-      return dropped.size;
-    }
-    for (const entry of dropped) this.bytes += (entry as Queued).frame.length;
-    return undefined;
+    if (missing > 0) return undefined;
+    for (const { frame } of dropped) this.#letGo(frame);
+    this.#data = this.#data.filter((entry) => !(dropped as Set<Entry>).has(entry));
+    return dropped.size;
   }
 
   /**
@@ -174,7 +189,7 @@ export class SendQueue {
     const isPong = (frame: Uint8Array): boolean => ((frame[0] as number) & 0x0f) === PONG;
     if (this.#control.filter(isPong).length < most) return;
     const [newest] = this.#control.splice(this.#control.findLastIndex(isPong), 1);
-    this.bytes -= (newest as Uint8Array).length;
+    this.#letGo(newest as Uint8Array);
   }
 
   /**
@@ -187,13 +202,20 @@ export class SendQueue {
       if (!(entry instanceof Place) || entry.isComplete) kept.push(entry);
       else if (entry.hasLeft) break;
     }
+    const stays = new Set(kept);
+    for (const entry of this.#data) {
+      if (!stays.has(entry)) for (const frame of framesOf(entry)) this.#letGo(frame);
+    }
     this.#data = kept;
-    this.bytes = this.#control.reduce((sum, { length }) => sum + length, 0);
-    for (const entry of kept) this.bytes += bytesOf(entry);
+  }
+
+  /** Drops all that waits. */
+  clear(): void {
+    for (const frame of this.#control.splice(0)) this.#letGo(frame);
+    for (const entry of this.#data.splice(0)) for (const frame of framesOf(entry)) this.#letGo(frame);
   }
 }
 
-function bytesOf(entry: Entry): number {
-  if (!(entry instanceof Place)) return entry.frame.length;
-  return entry.frames.reduce((sum, { length }) => sum + length, 0);
+function framesOf(entry: Entry): readonly Uint8Array[] {
+  return entry instanceof Place ? entry.frames : [entry.frame];
 }

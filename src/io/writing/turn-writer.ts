@@ -8,6 +8,7 @@
 import type { Buffer } from 'node:buffer';
 import { BINARY, writeHeader } from '../frames/frame-encoder.ts';
 import type { Transport } from '../transports/transport.ts';
+import { memoryOf } from './held-blocks.ts';
 import { type Flushable, SLAB_BYTES, type WriteTurn } from './write-turn.ts';
 
 /** Who is told of the state of a writer. */
@@ -40,6 +41,8 @@ export class TurnWriter implements Flushable {
   #from = 0;
   #to = 0;
   #marked = false;
+  /** Blocks that the transport still has to write. */
+  #writing: readonly Uint8Array[] | undefined;
 
   constructor(transport: Transport, turn: WriteTurn, owner: WriterOwner) {
     this.#transport = transport;
@@ -113,8 +116,17 @@ export class TurnWriter implements Flushable {
     this.bytes += bytes;
     if (this.#write(blocks)) return true;
     this.waiting = true;
+    this.#writing = blocks.slice();
+    for (const block of blocks) this.#turn.held.hold(memoryOf(block));
     this.#owner.onWaiting();
     return false;
+  }
+
+  /** The transport has written all that it was given. */
+  written(): void {
+    this.waiting = false;
+    for (const block of this.#writing ?? []) this.#turn.held.letGo(memoryOf(block));
+    this.#writing = undefined;
   }
 
   /** Writes the frames of this turn. */
@@ -146,7 +158,7 @@ export class TurnWriter implements Flushable {
     this.#blocks = undefined;
     this.#slab = undefined;
     this.turnBytes = 0;
-    this.waiting = false;
+    this.written();
   }
 
   /** A transport that a user wrote may throw. Then this connection is lost, and nothing else happens. */

@@ -7,6 +7,7 @@
  * from its start; where a write has to wait, its bytes stay, and later frames go after them.
  */
 import { Buffer } from 'node:buffer';
+import { HeldBlocks } from './held-blocks.ts';
 
 /** Bytes of a slab; larger frames get memory of their own. */
 export const SLAB_BYTES = 64 * 1024;
@@ -20,6 +21,8 @@ export interface Flushable {
 }
 
 export class WriteTurn {
+  /** Queued frames, and blocks that transports still have to write. */
+  readonly held: HeldBlocks;
   slab: Buffer = Buffer.allocUnsafeSlow(SLAB_BYTES);
   used = 0;
 
@@ -31,9 +34,10 @@ export class WriteTurn {
   #depth = 0;
   #scheduled = false;
 
-  /** `schedule` runs a task when the running callback has returned. */
-  constructor(schedule: (task: () => void) => void) {
+  /** `schedule` runs a task when the running callback has returned; what waits for peers is counted in `held`. */
+  constructor(schedule: (task: () => void) => void, held = new HeldBlocks()) {
     this.#schedule = schedule;
+    this.held = held;
   }
 
   begin(): void {

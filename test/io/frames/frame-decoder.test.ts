@@ -319,7 +319,7 @@ describe('memory', () => {
     expect([decoder.next(), decoder.message]).toEqual([Decoded.MESSAGE, 'b']);
   });
 
-  test('an unfinished message holds at most 4 KiB or twice what has come of it', () => {
+  test('an unfinished message holds at most 64 bytes or twice what has come of it', () => {
     const sent = binaryFrame(new Uint8Array(300_000));
     const decoder = new FrameDecoder(LIMITS);
     let came = 0;
@@ -327,7 +327,7 @@ describe('memory', () => {
       decoder.push(chunk);
       if (decoder.next() === Decoded.MESSAGE) break;
       came += chunk.length;
-      expect(decoder.heldBytes).toBeLessThanOrEqual(Math.max(4096, 2 * came));
+      expect(decoder.heldBytes).toBeLessThanOrEqual(Math.max(64, 2 * came));
     }
     expect([came > 0, decoder.heldBytes]).toEqual([true, 0]);
   });

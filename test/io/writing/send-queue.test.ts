@@ -1,13 +1,14 @@
 import { Buffer } from 'node:buffer';
 import { describe, expect, test } from 'vitest';
 import { encodeFrame, PING, PONG } from '../../../src/io/frames/frame-encoder.ts';
+import { HeldBlocks } from '../../../src/io/writing/held-blocks.ts';
 import { SendQueue } from '../../../src/io/writing/send-queue.ts';
 
 const frame = (text: string) => Buffer.from(text);
 const batch = (queue: SendQueue) => queue.nextBatch().map((each) => String(Buffer.from(each)));
 
 function queueOf(...texts: string[]): SendQueue {
-  const queue = new SendQueue();
+  const queue = new SendQueue(new HeldBlocks());
   for (const text of texts) queue.push(frame(text), undefined);
   return queue;
 }
@@ -22,7 +23,7 @@ describe('what leaves next', () => {
   });
 
   test('is about 256 KiB at a time, also within the fragments of one message', () => {
-    const queue = new SendQueue();
+    const queue = new SendQueue(new HeldBlocks());
     const place = queue.reserve();
     for (let i = 0; i < 6; i++) queue.pushFragment(place, Buffer.alloc(100_000));
     place.isComplete = true;
@@ -48,7 +49,7 @@ describe('what leaves next', () => {
   });
 
   test('each message in fragments is told its turn once', () => {
-    const queue = new SendQueue();
+    const queue = new SendQueue(new HeldBlocks());
     const told: string[] = [];
     const [first, second] = [queue.reserve(), queue.reserve()];
     first.onTurn = () => told.push('first');
@@ -86,7 +87,7 @@ describe('replacing and dropping', () => {
   });
 
   test('with too many Pongs, the newest makes room, and Pings stay', () => {
-    const queue = new SendQueue();
+    const queue = new SendQueue(new HeldBlocks());
     const control = (opcode: number, text: string) => queue.pushControl(encodeFrame(opcode, frame(text)));
     control(PONG, '1');
     control(PONG, '2');
@@ -110,7 +111,7 @@ describe('when no more fragments come', () => {
   });
 
   test('after one that has begun to leave, only control frames may follow', () => {
-    const queue = new SendQueue();
+    const queue = new SendQueue(new HeldBlocks());
     const place = queue.reserve();
     queue.pushFragment(place, frame('1'));
     expect(batch(queue)).toEqual(['1']);
