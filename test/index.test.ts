@@ -10,6 +10,7 @@ test('these names are exported, and no others', () => {
     'InternalError',
     'InvalidMessageError',
     'LimitError',
+    'MemoryBudget',
     'NameTakenError',
     'NoMessageHandlerError',
     'OptionError',

@@ -14,7 +14,7 @@ import { Block, type MaskingKey, unmaskInto } from './masking.ts';
 import { copyUnmasked } from './message-memory.ts';
 import { Utf8Validator } from './utf8.ts';
 
-/** A block has at most this many bytes, or twice what has arrived: a length that is only announced costs no memory. */
+/** A block has at most this many bytes, or twice what has arrived: an announced length costs no memory. */
 const FIRST_BYTES = 64;
 
 /** The size of the shared block. A larger message gets a block of its own at once. */
