@@ -51,7 +51,7 @@ test('an idle decoder is given back, one inside a frame is kept', () => {
   memory.keepRest(true);
   expect(decoders).toEqual([]);
   expect(memory.heldBytes).toBeGreaterThan(0);
-  expect(memory.movedBytes).toBe(8);
+  expect(memory.movedBytes).toBe(2); // of the payload
   expect(take()).toEqual([true, memory.heldBytes]);
   memory.decoder.append(chunk.subarray(8));
   memory.decoder.next();
@@ -69,7 +69,7 @@ test('drop lets go of what was not decoded', () => {
   memory.drop();
   memory.keepRest(false);
   expect(memory.heldBytes).toBe(0);
-  expect(take().at(-1)).toBe(0);
+  expect(take()).toEqual([0, false]);
 });
 
 test('messages that wait are held, and are not completed', () => {
