@@ -7,12 +7,19 @@
 
 /** What reading is asked for and told. */
 export interface AnswerReading {
-  /** A handler's promise is pending. */
-  readonly isHandling: boolean;
-  /** A subscription awaits an answer, until no handler is pending. */
-  ask(subscription: object): void;
-  /** A subscription has ended. */
-  askNoMore(subscription: object): void;
+  /** Undefined where nobody has held messages back so far. */
+  readonly held:
+    | {
+        /** A handler's promise is pending. */
+        readonly isHandling: boolean;
+        /** A subscription has ended. */
+        askNoMore(subscription: object): void;
+      }
+    | undefined;
+  hold(): {
+    /** A subscription awaits an answer, until no handler is pending. */
+    ask(subscription: object): void;
+  };
   /** Goes on with what waits. */
   readAgain(): void;
 }
@@ -32,10 +39,10 @@ export class Answers {
     this.count++;
     const subscription = { number: this.count };
     this.#subscriptions.add(subscription);
-    if (this.#reading.isHandling) this.#ask(subscription);
+    if (this.#reading.held?.isHandling) this.#ask(subscription);
     return () => {
       this.#subscriptions.delete(subscription);
-      this.#reading.askNoMore(subscription);
+      this.#reading.held?.askNoMore(subscription);
     };
   }
 
@@ -46,7 +53,7 @@ export class Answers {
   }
 
   #ask(subscription: object): void {
-    this.#reading.ask(subscription);
+    this.#reading.hold().ask(subscription);
     // Not at once: the subscription is not made yet.
     queueMicrotask(() => this.#reading.readAgain());
   }

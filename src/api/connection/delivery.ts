@@ -318,13 +318,13 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
 
   #awaitDecoded(decoded: PromiseLike<unknown>, message: Message, give: (value: unknown) => void): void {
     const { reading } = this.#session;
-    reading.decoding(true);
+    reading.hold().decoding(true);
     const { handlers } = this.#host;
     const began = handlers.handlerBegan();
     const settled =
       (act: (value: unknown) => void) =>
       (value: unknown): void => {
-        reading.decoding(false);
+        reading.hold().decoding(false);
         if (reading.delivers) act(value);
         handlers.handlerEnded(began);
         reading.readAgain();

@@ -19,7 +19,8 @@ export class MessageIterator implements AsyncIterator<Message, undefined> {
 
   constructor(reading: Reading, streams: ConnectionStreams) {
     this.#reading = reading;
-    reading.iterating(1);
+    reading.hold().iterating(1);
+    reading.readAgain();
     this.#subscription = streams.get('messages').observable.subscribe({
       next: (message) => this.#take(message),
       complete: () => this.#end(),
@@ -32,7 +33,9 @@ export class MessageIterator implements AsyncIterator<Message, undefined> {
     if (this.#ended) return Promise.resolve(DONE);
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
-      if (this.#waiting.length === 1) this.#reading.pulling(1);
+      if (this.#waiting.length > 1) return;
+      this.#reading.hold().pulling(1);
+      this.#reading.readAgain();
     });
   }
 
@@ -49,16 +52,17 @@ export class MessageIterator implements AsyncIterator<Message, undefined> {
       this.#messages.push(message);
       return;
     }
-    if (this.#waiting.length === 0) this.#reading.pulling(-1);
+    if (this.#waiting.length === 0) this.#reading.hold().pulling(-1);
     resolve({ done: false, value: message });
   }
 
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    if (this.#waiting.length > 0) this.#reading.pulling(-1);
+    if (this.#waiting.length > 0) this.#reading.hold().pulling(-1);
     for (const resolve of this.#waiting) resolve(DONE);
     this.#waiting.length = 0;
-    this.#reading.iterating(-1);
+    this.#reading.hold().iterating(-1);
+    this.#reading.readAgain();
   }
 }

@@ -48,10 +48,10 @@ export class PendingHandlers implements Waiting {
   /** The same, and the next message waits, too. */
   waitHolding(result: PromiseLike<unknown>, failed: (error: unknown) => void): void {
     const reading = this.#reading;
-    reading.handling(1);
+    reading.hold().handling(1);
     const began = this.#began();
     const settled = (): void => {
-      reading.handling(-1);
+      reading.hold().handling(-1);
       this.#ended(began);
     };
     Promise.resolve(result).then(

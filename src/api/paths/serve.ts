@@ -47,7 +47,7 @@ export interface ServedConnection {
 
 /** Holds messages back, as for a handler. */
 export interface ServedReading {
-  handling(change: 1 | -1): void;
+  hold(): { handling(change: 1 | -1): void };
   readAgain(): void;
 }
 
@@ -97,7 +97,7 @@ export class ServedSource {
     this.#begin();
     if (!this.#isPending || othersTakeMessages) return;
     this.#isHolding = true;
-    this.#reading.handling(1);
+    this.#reading.hold().handling(1);
   }
 
   #begin(): void {
@@ -139,7 +139,7 @@ export class ServedSource {
     this.#isPending = false;
     if (!this.#isHolding) return;
     this.#isHolding = false;
-    this.#reading.handling(-1);
+    this.#reading.hold().handling(-1);
     this.#reading.readAgain();
   }
 

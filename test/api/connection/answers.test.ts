@@ -9,11 +9,13 @@ function reading() {
   const asking = new Set<object>();
   const state = { isHandling: false, reads: 0, asking };
   const answers = new Answers({
-    get isHandling() {
-      return state.isHandling;
+    held: {
+      get isHandling() {
+        return state.isHandling;
+      },
+      askNoMore: (subscription) => void asking.delete(subscription),
     },
-    ask: (subscription) => void asking.add(subscription),
-    askNoMore: (subscription) => void asking.delete(subscription),
+    hold: () => ({ ask: (subscription) => void asking.add(subscription) }),
     readAgain() {
       state.reads++;
     },
