@@ -10,7 +10,7 @@ import { type CloseKeyword, encodeClosePayload, toCloseCode } from '../../io/fra
 import { MAX_CONTROL_BYTES } from '../../io/frames/frame-encoder.ts';
 import { bytesAdvice, toBytes } from '../../io/writing/bytes.ts';
 import { type EncodedMessage, isEncoded, kindOf, notSendable } from '../../io/writing/encoded-message.ts';
-import type { SendResult } from '../../io/writing/outbox.ts';
+import type { SendResult } from '../../io/writing/outbox-ports.ts';
 import type { ConnectionActor } from '../../machines/connection-machine.ts';
 import type { CloseReport, ConnectionState } from '../../machines/connection-ports.ts';
 import type { Codec } from '../messages/codec.ts';
