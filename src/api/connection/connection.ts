@@ -212,12 +212,12 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
 
   /** Stops reading; the peer is held back by TCP. Messages that were read already wait. */
   pause(): void {
-    this.#session.requestPause();
+    this.#session.command({ type: 'connection.pause' });
   }
 
   /** Reads again after `pause`. */
   resume(): void {
-    this.#session.requestResume();
+    this.#session.command({ type: 'connection.resume' });
   }
 
   /** Its counters, now: messages, bytes, age, round-trip time. */

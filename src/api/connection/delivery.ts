@@ -8,7 +8,7 @@
 import { isThenable } from '../../connection/is-thenable.ts';
 import type { Answer, Fragment, Message, Opening, Recipient, Refused } from '../../connection/recipient.ts';
 import type { Session } from '../../connection/session.ts';
-import type { Fault } from '../../io/faults.ts';
+import { type Fault, faults } from '../../io/faults.ts';
 import type { HttpResponse } from '../../io/http/http-response.ts';
 import type { RequestHead } from '../../io/http/request-head.ts';
 import type {
@@ -298,7 +298,7 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
       return;
     }
     this.#host.subscriberEnded(ended, path.streams);
-    this.#session.callbackFailed(decide(ended, this, true));
+    this.#session.command({ type: 'callback.failed', decision: decide(ended, this, true) });
   }
 
   // ------------------------------------------------------------------ codecs
@@ -342,7 +342,8 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
     const decision = report(Object.assign(error, this.#facts, { raw: message }), this);
     const goesOn = this.path?.codecs?.asks === true && decision !== 'close';
     if (goesOn || !this.#session.sending.isOpen) return;
-    this.#session.refuseMessage();
+    const { code, reason } = faults.invalidMessage;
+    this.#session.command({ type: 'protocol.failed', code, reason });
   }
 
   // ------------------------------------------------------------------ handlers
@@ -425,7 +426,7 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
    * already. What gave up because the connection's signal aborted did not fail.
    */
   failed(error: unknown, retry?: () => void, attempts = 0): void {
-    if (this.#session.isAbort(error)) return;
+    if (this.#session.ending?.isAbort(error)) return;
     if (this.#host.debugOnError) stopToDebug(error);
     let decision: Decision = report(error, this);
     if (decision === 'retry') {
@@ -436,7 +437,7 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
         this.#retries.push(retry);
       }
     }
-    this.#session.callbackFailed(decision);
+    this.#session.command({ type: 'callback.failed', decision });
   }
 
   retry(): void {
