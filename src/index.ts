@@ -49,7 +49,7 @@ export type { OriginFunction, OriginsOption } from './io/http/origin-rules.ts';
 export type { Clock } from './io/time/clock.ts';
 export type { Listener, Transport, TransportListener, TransportName } from './io/transports/transport.ts';
 export { type EncodedMessage, encodeMessage as prepare } from './io/writing/encoded-message.ts';
-export type { Overflow, SendResult } from './io/writing/outbox.ts';
+export type { Overflow, SendResult } from './io/writing/outbox-ports.ts';
 export { type ConnectionActor, connectionMachine } from './machines/connection-machine.ts';
 export type {
   CloseReport,

@@ -8,7 +8,7 @@ import { Buffer } from 'node:buffer';
 import { BINARY, CONTINUATION, TEXT } from '../io/frames/frame-encoder.ts';
 import { bytesAdvice, toBytes } from '../io/writing/bytes.ts';
 import { kindOf } from '../io/writing/encoded-message.ts';
-import type { SendResult } from '../io/writing/outbox.ts';
+import type { SendResult } from '../io/writing/outbox-ports.ts';
 import type { Place } from '../io/writing/send-queue.ts';
 import { isThenable } from './is-thenable.ts';
 import type { Message } from './recipient.ts';

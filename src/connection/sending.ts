@@ -4,7 +4,8 @@
 import { type Fault, fault } from '../io/faults.ts';
 import { PING, PONG } from '../io/frames/frame-encoder.ts';
 import type { Transport } from '../io/transports/transport.ts';
-import { Outbox, type OutboxOwner } from '../io/writing/outbox.ts';
+import { Outbox } from '../io/writing/outbox.ts';
+import type { OutboxOwner } from '../io/writing/outbox-ports.ts';
 import type { CloseReport, ConnectionState } from '../machines/connection-ports.ts';
 import type { Shared } from './host.ts';
 import type { Side } from './memory-budget.ts';

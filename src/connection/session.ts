@@ -9,7 +9,7 @@ import { encodeClosePayload, isWireCloseCode, NO_STATUS } from '../io/frames/clo
 import { PING, PONG } from '../io/frames/frame-encoder.ts';
 import { canonicalAddress } from '../io/http/addresses.ts';
 import { type HttpResponse, refusal } from '../io/http/http-response.ts';
-import type { Transport, TransportListener } from '../io/transports/transport.ts';
+import type { Transport } from '../io/transports/transport.ts';
 import { takeOver } from '../machines/connection-actor.ts';
 import type { ConnectionActor } from '../machines/connection-machine.ts';
 import type {
@@ -17,19 +17,19 @@ import type {
   ConnectionEvent,
   ConnectionPort,
   ConnectionState,
-  Decision,
 } from '../machines/connection-ports.ts';
 import { Interpreter } from '../machines/interpreter.ts';
-import { Deadlines, type Timed } from './deadlines.ts';
+import { Deadlines } from './deadlines.ts';
+import { Ending } from './ending.ts';
 import { type Accepted, type Asked, Handshaking, refused } from './handshaking.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { HeldMemory } from './held-memory.ts';
 import type { Host } from './host.ts';
-import { LateEnd } from './late-end.ts';
 import { Rates } from './rate-limit.ts';
 import { Reading } from './reading.ts';
 import type { Recipient } from './recipient.ts';
 import { Sending } from './sending.ts';
+import { SessionEvents } from './session-events.ts';
 import { type ConnectionStats, statsOf } from './stats.ts';
 
 const NOTHING = new Uint8Array(0);
@@ -41,7 +41,7 @@ let nextId = 1;
  *
  * Many members: the machine's port alone has more than twenty. What they do is in the parts.
  */
-export class Session implements ConnectionPort, TransportListener, Timed {
+export class Session extends SessionEvents implements ConnectionPort {
   /** What runs the statechart, or hands events on to its actor. */
   readonly machine: Interpreter;
   readonly recipient: Recipient;
@@ -55,23 +55,21 @@ export class Session implements ConnectionPort, TransportListener, Timed {
   /** What the handshake agreed on. */
   accepted: Accepted | undefined;
   report: CloseReport | undefined;
+  /** Made when the end is certain, or when somebody asks for the signal. */
+  ending: Ending | undefined;
   readonly memory: HeldMemory;
   readonly bornTick: number;
 
-  readonly #host: Host<Session>;
+  protected readonly host: Host<Session>;
   readonly #transport: Transport;
   #actor: ConnectionActor | undefined;
   #handshaking: Handshaking<Session> | undefined;
   #heartbeat: Heartbeat | undefined;
-  #lateEnd: LateEnd | undefined;
-  /** Made when somebody asks for its signal. */
-  #abort: AbortController | undefined;
-  /** How it will end, known before it has ended: the peer said goodbye, or we failed the connection. */
-  #fate: CloseReport | undefined;
   #id = 0;
 
   constructor(host: Host<Session>, transport: Transport) {
-    this.#host = host;
+    super();
+    this.host = host;
     this.#transport = transport;
     this.bornTick = host.ticker.tick;
     this.remoteAddress = canonicalAddress(transport.remoteAddress) ?? transport.remoteAddress;
@@ -101,12 +99,12 @@ export class Session implements ConnectionPort, TransportListener, Timed {
 
   /** XState's actor of this connection; made at the first call, and from then on it runs the statechart. */
   get actor(): ConnectionActor {
-    this.#actor ??= takeOver(this.machine, this.#host.actor);
+    this.#actor ??= takeOver(this.machine, this.host.actor);
     return this.#actor;
   }
 
   get inspected(): boolean {
-    return this.#host.inspected;
+    return this.host.inspected;
   }
 
   /** Round-trip time of the last heartbeat in milliseconds; undefined before the first. */
@@ -119,127 +117,12 @@ export class Session implements ConnectionPort, TransportListener, Timed {
    * failed. The reason is the report.
    */
   get signal(): AbortSignal {
-    if (this.#abort === undefined) {
-      this.#abort = new AbortController();
-      const report = this.report ?? this.#fate;
-      if (report !== undefined) this.#abort.abort(report);
-    }
-    return this.#abort.signal;
+    return this.#end.signal;
   }
 
-  /** Whether an error is what the signal makes of what waits for it: its reason, or an AbortError. */
-  isAbort(error: unknown): boolean {
-    if (this.#abort?.signal.aborted !== true) return false;
-    return error === this.#abort.signal.reason || (error instanceof Error && error.name === 'AbortError');
-  }
-
-  /** Frames are still read and delivered: the connection has neither failed nor ended. */
-  get readsOn(): boolean {
-    const { state } = this;
-    if (state === 'open' || state === 'fragmenting') return true;
-    return state === 'closing' && this.machine.matches({ closing: 'local' });
-  }
-
-  // ------------------------------------------------------------------ what the transport and the deadlines tell
-
-  onBytes(chunk: Uint8Array, shared: boolean): void {
-    const { turn, ticker } = this.#host;
-    const { reading } = this;
-    this.deadlines.lastByteTick = ticker.tick;
-    if (!reading.count(chunk.length)) return;
-    turn.begin();
-    this.machine.send({ type: 'socket.bytes', chunk, shared });
-    reading.keepRest(shared);
-    turn.end();
-  }
-
-  onDrain(): void {
-    this.sending.transportDrained();
-  }
-
-  onEnd(): void {
-    this.tell({ type: 'socket.end' });
-  }
-
-  onError(error: Error): void {
-    this.tell({ type: 'socket.error', error });
-  }
-
-  onClosed(): void {
-    this.tell({ type: 'socket.closed' });
-  }
-
-  onTimeout(event: Extract<ConnectionEvent, { type: `timeout.${string}` }>): void {
-    this.tell(event);
-  }
-
-  onAged(): void {
-    const { code, reason } = faults.maxAge;
-    this.#host.breached('maxAge');
-    this.requestClose(code, reason);
-  }
-
-  get unsentBytes(): number {
-    return this.sending.outbox.unsentBytes;
-  }
-
-  /** Nothing is read from the transport. */
-  get held(): boolean {
-    return this.reading.isHeld;
-  }
-
-  readingStopped(): void {
-    this.deadlines.readingStopped();
-  }
-
-  readingResumed(): void {
-    this.deadlines.readingResumed();
-  }
-
-  // ------------------------------------------------------------------ events for the machine
-
-  /** Sends an event to the machine; one that has ended hears nothing. */
-  tell(event: ConnectionEvent): void {
-    if (this.report === undefined) this.machine.send(event);
-  }
-
-  /** An event that must be processed before the next frame. */
-  command(event: ConnectionEvent): void {
-    this.reading.commanded();
-    this.reading.goOn(() => this.tell(event));
-  }
-
-  requestClose(code: number, reason: string): void {
-    this.sending.sealForClose();
-    // The peer is going already: who closes now wants nothing more of it.
-    if (!this.readsOn && this.state !== 'handshaking') this.reading.forget();
-    this.command({ type: 'connection.close', code, reason });
-  }
-
-  requestTerminate(): void {
-    this.sending.seal();
-    this.reading.forget();
-    this.exhausted();
-    this.command({ type: 'connection.terminate' });
-  }
-
-  /** A callback of the user's failed; `decision` is what `onError` says. */
-  callbackFailed(decision: Decision): void {
-    this.command({ type: 'callback.failed', decision });
-  }
-
-  /** A message does not fit the path's codec: the connection is failed. */
-  refuseMessage(): void {
-    const { code, reason } = faults.invalidMessage;
-    this.command({ type: 'protocol.failed', code, reason });
-  }
-
-  requestPause(): void {
-    this.command({ type: 'connection.pause' });
-  }
-
-  requestResume(): void {
-    this.command({ type: 'connection.resume' });
+  get #end(): Ending {
+    this.ending ??= new Ending(this, this.host.ticker);
+    return this.ending;
   }
 
   /** A limit was passed by what we send or hold: tells the user, and fails the connection. */
@@ -261,11 +144,11 @@ export class Session implements ConnectionPort, TransportListener, Timed {
   }
 
   acceptHandshake(): void {
-    this.reading.rates = Rates.of(this.#host.settings, this.#host.ticker);
+    this.reading.rates = Rates.of(this.host.settings, this.host.ticker);
     this.accepted = this.#handshaking?.accept();
     void this.id; // its number is given now
     this.#endHandshake();
-    this.#host.opened(this);
+    this.host.opened(this);
   }
 
   /**
@@ -293,7 +176,7 @@ export class Session implements ConnectionPort, TransportListener, Timed {
     this.#handshaking.end();
     this.#handshaking = undefined;
     this.reading.countMemory();
-    this.#host.handshaken(this);
+    this.host.handshaken(this);
   }
 
   // ------------------------------------------------------------------ reading and delivering
@@ -347,13 +230,13 @@ export class Session implements ConnectionPort, TransportListener, Timed {
 
   /** A Pong that answers our heartbeat is not told. */
   takePong(payload: Uint8Array): void {
-    if (this.#heartbeat?.isAnswer(payload, this.#host.settings.clock.now())) return;
+    if (this.#heartbeat?.isAnswer(payload, this.host.settings.clock.now())) return;
     this.recipient.pong(payload);
   }
 
   sendHeartbeat(): void {
     this.#heartbeat ??= new Heartbeat();
-    this.sending.outbox.control(PING, this.#heartbeat.next(this.#host.settings.clock.now()));
+    this.sending.outbox.control(PING, this.#heartbeat.next(this.host.settings.clock.now()));
     this.deadlines.pinged();
   }
 
@@ -387,14 +270,13 @@ export class Session implements ConnectionPort, TransportListener, Timed {
 
   /** It is certain how the connection will end: work for the peer may stop. */
   ends(report: CloseReport): void {
-    this.#fate ??= report;
-    this.#abort?.abort(this.#fate);
+    this.#end.foresee(report);
   }
 
   announce(state: ConnectionState, event: ConnectionEvent['type']): void {
     const from = this.state;
     this.state = state;
-    this.#host.moved(from, state);
+    this.host.moved(from, state);
     this.deadlines.enter(state);
     if (state === 'closing' || state === 'closed') this.sending.seal();
     this.recipient.changed(from, state, event);
@@ -403,44 +285,28 @@ export class Session implements ConnectionPort, TransportListener, Timed {
   finish(report: CloseReport): void {
     if (this.report !== undefined) return;
     this.report = report;
+    const end = this.#end;
     this.#endHandshake();
-    this.#destroyTransport();
+    this.destroyTransport();
     this.reading.drop();
     this.reading.keepRest(false);
     this.sending.release();
     this.countSending();
-    this.#abort?.abort(report);
-    if (this.reading.hasWaiting)
-      this.#lateEnd = new LateEnd(this.#host.ticker, () => this.#tellEnd(report, true));
-    else this.#tellEnd(report, false);
+    end.finish(report, this.reading.hasWaiting);
   }
 
   /** Until this, the connection counts as one of the server's, and a stop waits for it. */
-  #tellEnd(report: CloseReport, hasMore: boolean): void {
-    this.#host.closed(this);
+  tellEnd(report: CloseReport, hasMore: boolean): void {
+    this.host.closed(this);
     this.recipient.ended(report, hasMore);
   }
 
-  /** Whether the user was told of the end. */
-  get isEndTold(): boolean {
-    return this.report !== undefined && this.#lateEnd?.isTold !== false;
-  }
-
-  /** Whether no message follows any more. */
-  get isExhausted(): boolean {
-    return this.report !== undefined && this.#lateEnd === undefined;
-  }
-
-  /** Nothing that came before the end waits any more. */
+  /** No message waits any more. */
   exhausted(): void {
-    const late = this.#lateEnd;
-    if (late === undefined || this.report === undefined) return;
-    this.#lateEnd = undefined;
-    if (late.cancel()) this.#tellEnd(this.report, false);
-    else this.recipient.exhausted();
+    this.ending?.exhausted();
   }
 
-  #destroyTransport(): void {
+  destroyTransport(): void {
     try {
       this.#transport.destroy();
     } catch (error) {
@@ -454,7 +320,7 @@ export class Session implements ConnectionPort, TransportListener, Timed {
   reportFault(name: FaultName): void {
     const { limit }: FaultRow = faults[name];
     if (this.asked !== 'nothing') this.fault(fault(name));
-    else if (limit !== undefined) this.#host.breached(limit);
+    else if (limit !== undefined) this.host.breached(limit);
   }
 
   reportLoss(error: Error): void {
@@ -464,7 +330,7 @@ export class Session implements ConnectionPort, TransportListener, Timed {
   /** Counts the limit that was passed, and tells the user where the ladder says so. */
   fault(happened: Fault, error?: Error): void {
     const row: FaultRow = faults[happened.name];
-    if (row.limit !== undefined) this.#host.breached(row.limit);
+    if (row.limit !== undefined) this.host.breached(row.limit);
     if (row.error !== undefined) this.recipient.faulted(happened, error);
   }
 
@@ -485,7 +351,7 @@ export class Session implements ConnectionPort, TransportListener, Timed {
   // ------------------------------------------------------------------ memory, and being seen
 
   stats(): ConnectionStats {
-    return statsOf(this, this.#host.ticker);
+    return statsOf(this, this.host.ticker);
   }
 
   /** Bytes of memory held for the request head until the handshake is answered. */
@@ -493,35 +359,22 @@ export class Session implements ConnectionPort, TransportListener, Timed {
     return this.#handshaking === undefined ? 0 : this.#handshaking.heldBytes;
   }
 
-  /** Counts what waits for the peer. A connection that was shed lets nothing wait. */
   countSending(): void {
-    this.memory.countSending(this.sending);
-    if (this.memory.isShed && this.sending.outbox.waiting) this.#cutOff();
+    this.memory.countSendingOf(this);
   }
 
-  /** The server is short of memory: lets go of all at once. */
   shed(): void {
-    if (!this.memory.leave()) return;
-    if (this.report !== undefined) {
-      this.reading.forget();
-      this.exhausted();
-      return;
-    }
+    this.memory.shed(this);
+  }
+
+  /** The server is short of memory: refuses the handshake, or fails the connection. */
+  failForMemory(): void {
     if (this.#handshaking !== undefined) {
-      this.#host.breached('memoryBudget');
+      this.host.breached('memoryBudget');
       this.#handshaking.settle(refused(fault('memoryShort')));
     } else if (this.state !== 'handshaking') {
       this.fail(fault('memoryBudget'));
     }
-    this.sending.outbox.drop();
-    if (this.sending.outbox.waiting) this.#cutOff();
-  }
-
-  /** What the transport still has to write goes only with the transport. */
-  #cutOff(): void {
-    this.#destroyTransport();
-    this.sending.release();
-    this.memory.countSending(this.sending);
   }
 
   /** What an inspector shows in place of this port. */

@@ -5,7 +5,7 @@
 import type { Proxies } from '../io/http/forwarded.ts';
 import type { OriginRules } from '../io/http/origin-rules.ts';
 import type { Clock } from '../io/time/clock.ts';
-import type { Overflow } from '../io/writing/outbox.ts';
+import type { Overflow } from '../io/writing/outbox-ports.ts';
 
 /** Every limit of a server. Bytes are bytes of payload unless said otherwise; times are milliseconds, coarse by 50. */
 export interface Limits {

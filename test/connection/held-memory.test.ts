@@ -37,6 +37,28 @@ describe('the two sides of a connection', () => {
   });
 });
 
+test('a shed connection gives up once, and later lets its transport hold nothing', () => {
+  const memory = new HeldMemory(new Budget(100));
+  const did: string[] = [];
+  const act = (name: string) => () => void did.push(name);
+  const outbox = { waiting: false, drop: act('drop') };
+  const owner = {
+    report: undefined,
+    reading: { forget: act('forget') },
+    sending: { ...side(0), outbox, release: act('release') },
+    exhausted: act('exhausted'),
+    failForMemory: act('fail'),
+    destroyTransport: act('destroy'),
+  };
+  memory.countSendingOf(owner);
+  memory.shed(owner);
+  memory.shed(owner);
+  expect(did).toEqual(['fail', 'drop']);
+  outbox.waiting = true;
+  memory.countSendingOf(owner);
+  expect(did).toEqual(['fail', 'drop', 'destroy', 'release']);
+});
+
 describe('counted is', () => {
   test('a request head that comes in pieces, and all of it while authorize decides', async () => {
     const memoryBudget = unlimited();

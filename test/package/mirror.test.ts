@@ -11,6 +11,7 @@ const typesOnly = [
   'connection/settings.ts',
   'io/extensions/extension.ts',
   'io/transports/transport.ts',
+  'io/writing/outbox-ports.ts',
   'machines/connection-ports.ts',
   'machines/server-ports.ts',
   'server/recipient.ts',

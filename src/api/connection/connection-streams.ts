@@ -55,8 +55,9 @@ export class ConnectionStreams {
 
   /** Whether nothing comes any more. Messages may come for a while after the end. */
   #isOver(name: StreamName): boolean {
-    const { isEndTold, isExhausted } = this.#session;
-    return name === 'messages' || name === 'fragments' ? isExhausted : isEndTold;
+    const { ending } = this.#session;
+    if (ending === undefined) return false;
+    return name === 'messages' || name === 'fragments' ? ending.isExhausted : ending.isTold;
   }
 
   /** What a late subscriber gets at once. */

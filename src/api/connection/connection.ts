@@ -10,7 +10,7 @@ import { type CloseKeyword, encodeClosePayload, toCloseCode } from '../../io/fra
 import { MAX_CONTROL_BYTES } from '../../io/frames/frame-encoder.ts';
 import { bytesAdvice, toBytes } from '../../io/writing/bytes.ts';
 import { type EncodedMessage, isEncoded, kindOf, notSendable } from '../../io/writing/encoded-message.ts';
-import type { SendResult } from '../../io/writing/outbox.ts';
+import type { SendResult } from '../../io/writing/outbox-ports.ts';
 import type { ConnectionActor } from '../../machines/connection-machine.ts';
 import type { CloseReport, ConnectionState } from '../../machines/connection-ports.ts';
 import type { Codec } from '../messages/codec.ts';
@@ -212,12 +212,12 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
 
   /** Stops reading; the peer is held back by TCP. Messages that were read already wait. */
   pause(): void {
-    this.#session.requestPause();
+    this.#session.command({ type: 'connection.pause' });
   }
 
   /** Reads again after `pause`. */
   resume(): void {
-    this.#session.requestResume();
+    this.#session.command({ type: 'connection.resume' });
   }
 
   /** Its counters, now: messages, bytes, age, round-trip time. */

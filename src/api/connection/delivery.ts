@@ -8,7 +8,7 @@
 import { isThenable } from '../../connection/is-thenable.ts';
 import type { Answer, Fragment, Message, Opening, Recipient, Refused } from '../../connection/recipient.ts';
 import type { Session } from '../../connection/session.ts';
-import type { Fault } from '../../io/faults.ts';
+import { type Fault, faults } from '../../io/faults.ts';
 import type { HttpResponse } from '../../io/http/http-response.ts';
 import type { RequestHead } from '../../io/http/request-head.ts';
 import type {
@@ -21,7 +21,6 @@ import {
   errorOf,
   type Facts,
   InternalError,
-  InvalidMessageError,
   NoMessageHandlerError,
   type SubscriberError,
 } from '../errors.ts';
@@ -34,7 +33,9 @@ import type { Match, Params } from '../paths/router.ts';
 import { ServedSource, type Serving } from '../paths/serve.ts';
 import { Connection, type ConnectionUser } from './connection.ts';
 import { ConnectionStreams } from './connection-streams.ts';
+import { type DecodingOwner, decode, misfit } from './decoding.ts';
 import { decide, report, type Scene, stopToDebug } from './failures.ts';
+import { callFragment, callMessage, callOpen, type HandlerCaller } from './handler-calls.ts';
 import { type HandlerHost, PendingHandlers } from './pending-handlers.ts';
 import { beginDelivery } from './streams.ts';
 
@@ -60,7 +61,7 @@ export interface DeliveryHost {
 }
 
 /** Many members: a connection tells it and asks it twenty things (`Recipient`). */
-export class Delivery implements Recipient, Scene, ConnectionUser {
+export class Delivery implements Recipient, Scene, ConnectionUser, HandlerCaller, DecodingOwner {
   readonly connection: Connection;
   path: Path | undefined;
   params: Params | undefined;
@@ -166,7 +167,7 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
     const delivery = beginDelivery();
     path.streams.connections.next(this.connection, delivery);
     this.#host.streams.connections.next(this.connection, delivery);
-    if (path.handlers.onOpen !== undefined) this.#callOpen();
+    if (path.handlers.onOpen !== undefined) callOpen(this);
     if (path.serving !== undefined) this.#serve(path.serving);
   }
 
@@ -198,7 +199,7 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
   fragment(fragment: Fragment, delivery = beginDelivery()): void {
     const own = this.#streams?.made.fragments;
     const isObserved = own?.observed === true;
-    this.#callFragment(fragment);
+    callFragment(this, fragment);
     if (isObserved) own.next(fragment, delivery);
   }
 
@@ -210,8 +211,27 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
   }
 
   #take(message: Message, delivery?: number): void {
-    if (this.codec === undefined) this.#giveMessage(message, delivery);
-    else this.#decode(this.codec, message, delivery);
+    const { codec } = this;
+    if (codec === undefined) this.#giveMessage(message, delivery);
+    // Of the type that the codec says.
+    else decode(codec, message, (value) => this.#giveMessage(value as Message, delivery), this);
+  }
+
+  get reading(): Session['reading'] {
+    return this.#session.reading;
+  }
+
+  get handlerHost(): HandlerHost {
+    return this.#host.handlers;
+  }
+
+  /** RFC 6455 7.4.1: 1007 is for "data within a message that was not consistent with the type of the message". */
+  doesNotFit(cause: unknown, raw: Message): void {
+    const decision = report(Object.assign(misfit(cause), this.#facts, { raw }), this);
+    const goesOn = this.path?.codecs?.asks === true && decision !== 'close';
+    if (goesOn || !this.#session.sending.isOpen) return;
+    const { code, reason } = faults.invalidMessage;
+    this.#session.command({ type: 'protocol.failed', code, reason });
   }
 
   ping(payload: Uint8Array): void {
@@ -273,7 +293,7 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
       path.streams.messages.observed ||
       this.#host.streams.messages.observed;
     if (isObserved) this.#giveToAll(message, path, delivery ?? beginDelivery());
-    else if (hasHandler) this.#callMessage(message);
+    else if (hasHandler) callMessage(this, message);
     // While it closes, and after the end, a message that nobody is there for any more is nobody's fault.
     else if (this.#session.sending.isOpen) this.#nobodyTook(path);
   }
@@ -283,7 +303,7 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
     const own = this.#streams?.made.messages;
     const { messages: ofPath } = path.streams;
     const { messages: ofServer } = this.#host.streams;
-    if (path.handlers.onMessage !== undefined) this.#callMessage(message);
+    if (path.handlers.onMessage !== undefined) callMessage(this, message);
     own?.next(message, delivery);
     if (ofPath.observed) ofPath.next({ connection, message }, delivery);
     if (ofServer.observed) ofServer.next({ connection, message }, delivery);
@@ -298,91 +318,14 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
       return;
     }
     this.#host.subscriberEnded(ended, path.streams);
-    this.#session.callbackFailed(decide(ended, this, true));
+    this.#session.command({ type: 'callback.failed', decision: decide(ended, this, true) });
   }
 
-  // ------------------------------------------------------------------ codecs
-
-  /** A codec says what a message means; while it decides, the next message waits as for a handler. */
-  #decode(codec: Codec, message: Message, delivery?: number): void {
-    // Of the type that the codec says.
-    const give = (value: unknown): void => this.#giveMessage(value as Message, delivery);
-    try {
-      const value = codec.decode(message);
-      if (isThenable(value)) this.#awaitDecoded(value, message, give);
-      else give(value);
-    } catch (error) {
-      this.#doesNotFit(error, message);
-    }
-  }
-
-  #awaitDecoded(decoded: PromiseLike<unknown>, message: Message, give: (value: unknown) => void): void {
-    const { reading } = this.#session;
-    reading.hold().decoding(true);
-    const { handlers } = this.#host;
-    const began = handlers.handlerBegan();
-    const settled =
-      (act: (value: unknown) => void) =>
-      (value: unknown): void => {
-        reading.hold().decoding(false);
-        if (reading.delivers) act(value);
-        handlers.handlerEnded(began);
-        reading.readAgain();
-      };
-    Promise.resolve(decoded).then(
-      settled(give),
-      settled((error) => this.#doesNotFit(error, message)),
-    );
-  }
-
-  /** 7.4.1: 1007 is for "data within a message that was not consistent with the type of the message". */
-  #doesNotFit(cause: unknown, message: Message): void {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    const error = cause instanceof InvalidMessageError ? cause : new InvalidMessageError(why, { cause });
-    const decision = report(Object.assign(error, this.#facts, { raw: message }), this);
-    const goesOn = this.path?.codecs?.asks === true && decision !== 'close';
-    if (goesOn || !this.#session.sending.isOpen) return;
-    this.#session.refuseMessage();
-  }
-
-  // ------------------------------------------------------------------ handlers
+  // ------------------------------------------------------------------ handlers and failures
 
   /** Subscriptions so far to messages and fragments of this connection: a handler may make more. */
-  get #subscribed(): number {
+  get subscribed(): number {
     return this.#streams?.answers.count ?? 0;
-  }
-
-  #callOpen(attempts = 0): void {
-    const subscribed = this.#subscribed;
-    try {
-      const result = this.path?.handlers.onOpen?.(this.connection);
-      if (result !== undefined)
-        this.#settle(result, () => this.#callOpen(attempts + 1), attempts, subscribed);
-    } catch (error) {
-      this.failed(error, () => this.#callOpen(attempts + 1), attempts);
-    }
-  }
-
-  #callMessage(message: Message, attempts = 0): void {
-    const subscribed = this.#subscribed;
-    try {
-      const result = this.path?.handlers.onMessage?.(this.connection, message);
-      if (result === undefined) return;
-      this.#settle(result, () => this.#callMessage(message, attempts + 1), attempts, subscribed);
-    } catch (error) {
-      this.failed(error, () => this.#callMessage(message, attempts + 1), attempts);
-    }
-  }
-
-  #callFragment(fragment: Fragment, attempts = 0): void {
-    const subscribed = this.#subscribed;
-    try {
-      const result = this.path?.handlers.onFragment?.(this.connection, fragment);
-      if (result === undefined) return;
-      this.#settle(result, () => this.#callFragment(fragment, attempts + 1), attempts, subscribed);
-    } catch (error) {
-      this.failed(error, () => this.#callFragment(fragment, attempts + 1), attempts);
-    }
   }
 
   #callClose(report: CloseReport, path: Path): void {
@@ -403,29 +346,26 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
 
   /** Begins what the function of the path gives for this connection. */
   #serve(serving: Serving, attempts = 0): void {
-    const subscribed = this.#subscribed;
+    const subscribed = this.subscribed;
     const failed = (error: unknown) => this.failed(error, () => this.#serve(serving, attempts + 1), attempts);
-    const { reading } = this.#session;
-    this.#served = new ServedSource(serving, this.connection, failed, reading);
+    this.#served = new ServedSource(serving, this.connection, failed, this.reading);
     this.#served.start(this.wantsMessages);
     this.#streams?.answers.handlerPending(subscribed);
   }
 
   /** A handler may answer with a promise: the next message waits for it. */
-  #settle(result: unknown, retry: () => void, attempts: number, subscribed: number): void {
+  settle(result: unknown, retry: () => void, attempts: number, subscribed: number): void {
     if (!isThenable(result)) return;
     this.#handlers.waitHolding(result, (error) => this.failed(error, retry, attempts));
     this.#streams?.answers.handlerPending(subscribed);
   }
-
-  // ------------------------------------------------------------------ failures
 
   /**
    * A handler or a subscriber failed. `retry` calls the handler once more; it has been called again `attempts` times
    * already. What gave up because the connection's signal aborted did not fail.
    */
   failed(error: unknown, retry?: () => void, attempts = 0): void {
-    if (this.#session.isAbort(error)) return;
+    if (this.#session.ending?.isAbort(error)) return;
     if (this.#host.debugOnError) stopToDebug(error);
     let decision: Decision = report(error, this);
     if (decision === 'retry') {
@@ -436,7 +376,7 @@ export class Delivery implements Recipient, Scene, ConnectionUser {
         this.#retries.push(retry);
       }
     }
-    this.#session.callbackFailed(decision);
+    this.#session.command({ type: 'callback.failed', decision });
   }
 
   retry(): void {

@@ -10,7 +10,7 @@ import type { HttpResponse } from '../../io/http/http-response.ts';
 import { compileOrigins, type OriginsOption } from '../../io/http/origin-rules.ts';
 import { type Clock, systemClock } from '../../io/time/clock.ts';
 import type { Listener } from '../../io/transports/transport.ts';
-import type { Overflow } from '../../io/writing/outbox.ts';
+import type { Overflow } from '../../io/writing/outbox-ports.ts';
 import type { ServerSettings } from '../../server/settings.ts';
 import { OptionError } from '../errors.ts';
 import type { AnyCodec, Typing } from '../messages/codec.ts';

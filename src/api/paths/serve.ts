@@ -6,7 +6,7 @@
 import type { Subscribable, Unsubscribable } from 'rxjs';
 import { isThenable } from '../../connection/is-thenable.ts';
 import { type EncodedMessage, kindOf } from '../../io/writing/encoded-message.ts';
-import type { SendResult } from '../../io/writing/outbox.ts';
+import type { SendResult } from '../../io/writing/outbox-ports.ts';
 import { OptionError } from '../errors.ts';
 
 /**

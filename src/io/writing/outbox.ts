@@ -23,22 +23,10 @@ import {
 import type { Transport } from '../transports/transport.ts';
 import { type EncodedMessage, formOf } from './encoded-message.ts';
 import type { HeldBlocks } from './held-blocks.ts';
+import type { OutboxLimits, OutboxOwner, SendResult } from './outbox-ports.ts';
 import { type Place, type Queued, SendQueue } from './send-queue.ts';
-import { TurnWriter, type WriterOwner } from './turn-writer.ts';
+import { TurnWriter } from './turn-writer.ts';
 import type { WriteTurn } from './write-turn.ts';
-
-/** `sent`: on its way; `queued`: waits until the peer reads; `dropped`, `closed`: it will never be sent. */
-export type SendResult = 'sent' | 'queued' | 'dropped' | 'closed';
-/** What happens to a message that would exceed `sendLimit`. */
-export type Overflow = 'close' | 'drop' | 'drop-oldest';
-
-export interface OutboxLimits {
-  /** Payload bytes that may wait for one peer, the new message included. */
-  readonly sendLimit: number;
-  readonly overflow: Overflow;
-  /** How many Pongs may wait for a peer that does not read. Above that, only the newest is kept (RFC 6455 5.5.3). */
-  readonly maxPendingPongs: number;
-}
 
 /** Messages up to this size are written into the slab. A larger one gets a block of its own and is written at once. */
 const SMALL_BYTES = 16 * 1024;
@@ -49,18 +37,6 @@ function tooLarge(bytes: number, sendLimit: number): RangeError {
   return new RangeError(
     `cannot send a message of ${bytes} bytes: sendLimit is ${sendLimit} bytes for each connection; ${advice}`,
   );
-}
-
-/** Who is told of the state of an outbox. */
-export interface OutboxOwner extends WriterOwner {
-  /** Something was put into the queue. */
-  onQueued(): void;
-  /** A message would exceed `sendLimit` together with what waits, and the policy is `close`. */
-  onOverflow(): void;
-  /** A message exceeds `sendLimit` alone, so it can never be sent, and the policy is not `close`. */
-  onTooLarge(error: RangeError): void;
-  /** Nothing waits any more. */
-  onDrained(): void;
 }
 
 /**

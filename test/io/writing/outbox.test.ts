@@ -4,7 +4,8 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { encodeClosePayload } from '../../../src/io/frames/close-payload.ts';
 import { BINARY, CONTINUATION, PING, PONG, TEXT } from '../../../src/io/frames/frame-encoder.ts';
 import { encodeMessage, formOf } from '../../../src/io/writing/encoded-message.ts';
-import { Outbox, type OutboxLimits, type SendResult } from '../../../src/io/writing/outbox.ts';
+import { Outbox } from '../../../src/io/writing/outbox.ts';
+import type { OutboxLimits, SendResult } from '../../../src/io/writing/outbox-ports.ts';
 import { WriteTurn } from '../../../src/io/writing/write-turn.ts';
 import { FakeTransport } from '../../support/fake-transport.ts';
 

@@ -1,0 +1,30 @@
+/**
+ * What an outbox is given and what it gives back: its limits, the result of each send, and the owner that it tells of its
+ * state. Only types.
+ */
+import type { WriterOwner } from './turn-writer.ts';
+
+/** `sent`: on its way; `queued`: waits until the peer reads; `dropped`, `closed`: it will never be sent. */
+export type SendResult = 'sent' | 'queued' | 'dropped' | 'closed';
+/** What happens to a message that would exceed `sendLimit`. */
+export type Overflow = 'close' | 'drop' | 'drop-oldest';
+
+export interface OutboxLimits {
+  /** Payload bytes that may wait for one peer, the new message included. */
+  readonly sendLimit: number;
+  readonly overflow: Overflow;
+  /** How many Pongs may wait for a peer that does not read. Above that, only the newest is kept (RFC 6455 5.5.3). */
+  readonly maxPendingPongs: number;
+}
+
+/** Who is told of the state of an outbox. */
+export interface OutboxOwner extends WriterOwner {
+  /** Something was put into the queue. */
+  onQueued(): void;
+  /** A message would exceed `sendLimit` together with what waits, and the policy is `close`. */
+  onOverflow(): void;
+  /** A message exceeds `sendLimit` alone, so it can never be sent, and the policy is not `close`. */
+  onTooLarge(error: RangeError): void;
+  /** Nothing waits any more. */
+  onDrained(): void;
+}
