@@ -55,9 +55,22 @@ export class Ending {
     this.#abort?.abort(this.#fate);
   }
 
+  /** The report of the end: the one that was foreseen, where it says the same. */
+  sameAs(report: CloseReport): CloseReport {
+    const fate = this.#fate;
+    if (fate === undefined) return report;
+    const isSame =
+      fate.code === report.code &&
+      fate.reason === report.reason &&
+      fate.wasClean === report.wasClean &&
+      fate.initiator === report.initiator;
+    return isSame ? fate : report;
+  }
+
   /** The connection has ended. `hasWaiting`: messages that came before still wait, so the news of the end waits, too. */
   finish(report: CloseReport, hasWaiting: boolean): void {
-    this.#abort?.abort(report);
+    this.#fate ??= report;
+    this.#abort?.abort(this.#fate);
     if (hasWaiting) this.#late = new LateEnd(this.#ticker, () => this.#owner.tellEnd(report, true));
     else this.#owner.tellEnd(report, false);
   }

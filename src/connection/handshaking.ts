@@ -13,7 +13,7 @@ import type { FrameDecoder } from '../io/frames/frame-decoder.ts';
 import { readClient } from '../io/http/forwarded.ts';
 import { readHandshake, type Upgrade } from '../io/http/handshake.ts';
 import { RequestHeadParser } from '../io/http/head-parser.ts';
-import { encodeHttpResponse, type HttpResponse, refusal } from '../io/http/http-response.ts';
+import { checkedResponse, type HttpResponse, refusal } from '../io/http/http-response.ts';
 import { checkOrigin } from '../io/http/origin.ts';
 import { ProxyHeaderParser } from '../io/http/proxy-protocol.ts';
 import type { RequestHead } from '../io/http/request-head.ts';
@@ -96,6 +96,11 @@ export class Handshaking<Session extends HandshakingOwner> {
     return this.#parser.heldBytes + this.#headBytes;
   }
 
+  /** Bytes that have come of the head. */
+  get receivedBytes(): number {
+    return this.#parser.receivedBytes;
+  }
+
   readHead(chunk: Uint8Array, shared: boolean): void {
     const bytes = this.#proxyHeader === undefined ? chunk : this.#readProxyHeader(this.#proxyHeader, chunk);
     if (bytes.length > 0) this.#readRequest(bytes, shared);
@@ -145,12 +150,13 @@ export class Handshaking<Session extends HandshakingOwner> {
   #await(outcome: Promise<Outcome>): void {
     this.#host.deciding(this.#session);
     this.#session.tell({ type: 'handshake.pending' });
-    outcome.then((settled) => {
-      // A verdict that comes after a 408, a 503 or the peer's end is void.
+    const settle = (settled: Outcome): void => {
+      // An answer that comes after a 408, a 503 or the peer's end counts no more.
       if (this.#isOver) return;
       const outcome = this.#stillOpen(settled);
       this.#session.reading.goOn(() => this.settle(outcome));
-    });
+    };
+    outcome.then(settle).catch((cause: unknown) => settle({ ...refused(fault('callbackUndecided')), cause }));
   }
 
   /** While the user decided, the room may have gone, or the user has stopped the server. */
@@ -195,10 +201,8 @@ export class Handshaking<Session extends HandshakingOwner> {
   #answerRequest(head: RequestHead): Outcome | Promise<Outcome> {
     const toOutcome = (response: HttpResponse | undefined): Outcome => {
       if (response === undefined) return refused(fault('noUpgrade'));
-      // Encoded once here, so that a malformed response is this callback's failure and not the connection's.
-      encodeHttpResponse(response);
       this.#session.asked = 'page';
-      return { kind: 'refused', response };
+      return { kind: 'refused', response: checkedResponse(response) };
     };
     return guarded(() => this.#recipient().answerRequest(head, this.#session.remoteAddress), toOutcome);
   }
@@ -251,10 +255,7 @@ export class Handshaking<Session extends HandshakingOwner> {
 
 /** What the user said as the verdict that opens the connection (RFC 6455 4.2.2). */
 function toOutcome(head: RequestHead, { key }: Upgrade, answer: Answer): Outcome {
-  if (answer.kind === 'refused') {
-    encodeHttpResponse(answer.response);
-    return answer;
-  }
+  if (answer.kind === 'refused') return { ...answer, response: checkedResponse(answer.response) };
   const { subprotocol, headers } = answer;
   const verdict = acceptHandshake({ key, subprotocol, headers });
   return { kind: 'accepted', head, subprotocol: subprotocol ?? '', verdict };

@@ -12,6 +12,8 @@ import { WaitingMessages } from './waiting-messages.ts';
 export interface MemoryOwner {
   /** Bytes of memory held for the request head until the handshake is answered. */
   readonly headBytes: number;
+  /** Bytes that have come of it. */
+  readonly receivedHeadBytes: number;
   readonly memory: { countReading(side: Side): void };
   readonly deadlines: { insideMessage(isInside: boolean, messages: number): void };
   shed(): void;
@@ -65,7 +67,7 @@ export abstract class ReadingMemory<Owner extends MemoryOwner> implements Side {
 
   /** Bytes that have come of the head, or of the message, that is not complete. */
   get movedBytes(): number {
-    return this.lent === undefined ? this.session.headBytes : this.lent.receivedBytes;
+    return this.lent === undefined ? this.session.receivedHeadBytes : this.lent.receivedBytes;
   }
 
   /** The server is short of memory. */

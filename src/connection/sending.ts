@@ -34,6 +34,7 @@ export interface Unfinished {
   finishNow(): void;
 }
 
+/** Many members: what the outbox, the budget, the machine and the user each ask of the sending side. */
 export class Sending implements OutboxOwner, Side {
   readonly outbox: Outbox;
 

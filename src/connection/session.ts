@@ -282,10 +282,11 @@ export class Session extends SessionEvents implements ConnectionPort {
     this.recipient.changed(from, state, event);
   }
 
-  finish(report: CloseReport): void {
+  finish(noted: CloseReport): void {
     if (this.report !== undefined) return;
-    this.report = report;
     const end = this.#end;
+    const report = end.sameAs(noted);
+    this.report = report;
     this.#endHandshake();
     this.destroyTransport();
     this.reading.drop();
@@ -357,6 +358,11 @@ export class Session extends SessionEvents implements ConnectionPort {
   /** Bytes of memory held for the request head until the handshake is answered. */
   get headBytes(): number {
     return this.#handshaking === undefined ? 0 : this.#handshaking.heldBytes;
+  }
+
+  /** Bytes that have come of it. */
+  get receivedHeadBytes(): number {
+    return this.#handshaking === undefined ? 0 : this.#handshaking.receivedBytes;
   }
 
   countSending(): void {

@@ -103,10 +103,34 @@ describe('authorize', () => {
     [new Map([['data', 1]])],
     [new Response('no', { status: 401 })],
     [Object.create({ data: 1 })],
+    [{ data: 1, [Symbol('error')]: 1 }],
+    [Object.defineProperty({ data: 1 }, 'status', { value: 401 })],
   ])('what is no verdict, such as %s, lets nobody in: 500, and a TypeError to the user', async (answer) => {
     const { response, errors } = await ask(() => answer as never);
     expect(response.status).toBe(500);
     expect(errors).toMatchObject([{ error: { name: 'TypeError' } }]);
+  });
+
+  test('an answer that changes between two looks is read once; what cannot be read is a 500, also later', async () => {
+    let looks = 0;
+    const response = {
+      status: 401,
+      get body() {
+        looks++;
+        if (looks > 1) throw new Error('read twice');
+        return 'no';
+      },
+    };
+    expect((await ask(async () => response)).response.status).toBe(401);
+    const unreadable = {
+      status: 401,
+      get body(): string {
+        throw new Error('cannot be read');
+      },
+    };
+    for (const answer of [() => unreadable, async () => unreadable]) {
+      expect((await ask(answer)).response.status).toBe(500);
+    }
   });
 
   test('an HTTP response denies with just that', async () => {

@@ -11,6 +11,7 @@ class Memory extends ReadingMemory<MemoryOwner> {}
 function make() {
   const seen: unknown[] = [];
   const session = {
+    receivedHeadBytes: 0,
     headBytes: 0,
     memory: { countReading: ({ heldBytes }: { heldBytes: number }) => void seen.push(heldBytes) },
     deadlines: { insideMessage: (isInside: boolean) => void seen.push(isInside) },

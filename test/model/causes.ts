@@ -4,7 +4,6 @@
  *
  * What a change of state shows is not written here but follows from the specification: see `real-connection.ts`.
  */
-import { Buffer } from 'node:buffer';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { ConnectionEvent } from '../../src/machines/connection-ports.ts';
 import {

@@ -69,6 +69,8 @@ const named: Record<string, Record<string, string[]>> = {
   'io/http/verdict.ts': { 'node:crypto': ['hash'] },
   'io/frames/masking.ts': { 'node:crypto': ['randomBytes'] },
   'io/frames/message-memory.ts': { 'node:worker_threads': ['markAsUntransferable'] },
+  'io/http/header-fields.ts': { 'node:util': ['types'] },
+  'io/http/origin-rules.ts': { 'node:util': ['types'] },
   'io/writing/bytes.ts': { 'node:util': ['types'] },
   'api/inspection/channels.ts': { 'node:diagnostics_channel': ['Channel', 'channel'] },
   'inspect/access.ts': { 'node:crypto': ['timingSafeEqual'] },

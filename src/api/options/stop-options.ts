@@ -3,6 +3,7 @@
  */
 import { inspect } from 'node:util';
 import { type CloseKeyword, encodeClosePayload, toCloseCode } from '../../io/frames/close-payload.ts';
+import { isPlainObject } from '../../io/http/header-fields.ts';
 import type { StopRequest } from '../../server/stopping.ts';
 import { OptionError } from '../errors.ts';
 
@@ -37,7 +38,7 @@ const SHOWN_LENGTH = 200;
  */
 export function readStopOptions(options: StopOptions, closeDeadline: number): StopRequest {
   const names = NAMES.join(', ');
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+  if (!isPlainObject(options as unknown)) {
     const allowed = `an object with some of ${names}`;
     const message = `stop was given ${shown(options)}; allowed is ${allowed}, or nothing`;
     throw new OptionError('options', options, allowed, message);

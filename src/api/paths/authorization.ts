@@ -31,8 +31,10 @@ export function readVerdict(verdict: Verdict<unknown>, path: Path, opening: Open
     const denied = fault('denied');
     return { kind: 'refused', answer: { kind: 'refused', response: refusal(denied), fault: denied } };
   }
-  const keys = isPlainObject(verdict) ? Object.keys(verdict) : [];
-  const isMadeOf = (known: readonly string[]) => keys.length > 0 && keys.every((key) => known.includes(key));
+  // Symbols and hidden properties count, too: an object that says more than an acceptance is none.
+  const keys = isPlainObject(verdict) ? Reflect.ownKeys(verdict) : [];
+  const isMadeOf = (known: readonly string[]) =>
+    keys.length > 0 && keys.every((key) => known.includes(key as string));
   if ('status' in Object(verdict) && isMadeOf(RESPONSE_KEYS)) {
     return { kind: 'refused', answer: { kind: 'refused', response: verdict as { status: number } } };
   }
@@ -51,9 +53,7 @@ function accepted(path: Path, { upgrade }: Opening, acceptance: Acceptance): Rea
   const { subprotocol = chooseSubprotocol(protocols, path.subprotocols), data, headers } = acceptance;
   // 4.2.2: the subprotocol must be one of those the client offered.
   if (subprotocol !== undefined && !protocols.includes(subprotocol)) {
-    throw new TypeError(
-      `authorize chose the subprotocol ${JSON.stringify(subprotocol)}, which was not offered`,
-    );
+    throw new TypeError(`authorize chose the subprotocol ${shown(subprotocol)}, which was not offered`);
   }
   if (path.codecs?.refuses(subprotocol ?? '')) {
     const missing = fault('noSubprotocol', { names: path.codecs.subprotocols.join(', ') });
@@ -64,9 +64,10 @@ function accepted(path: Path, { upgrade }: Opening, acceptance: Acceptance): Rea
 
 /** What was returned, short enough for one line. */
 function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value);
   if (typeof value !== 'object' || value === null) return String(value);
-  if (!isPlainObject(value)) return `a ${value.constructor?.name ?? 'object of another kind'}`;
-  const keys = Object.keys(value);
+  if (!isPlainObject(value)) return `a ${String(value.constructor?.name || 'object of another kind')}`;
+  const keys = Reflect.ownKeys(value).map(String);
   return keys.length === 0 ? 'an empty object' : `an object with ${keys.join(', ')}`;
 }
 

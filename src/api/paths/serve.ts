@@ -3,8 +3,10 @@
  *
  * Each connection has a subscription of its own, so an error in it ends that connection and no other.
  */
+
 import type { Subscribable, Unsubscribable } from 'rxjs';
 import { isThenable } from '../../connection/is-thenable.ts';
+import { isPlainObject } from '../../io/http/header-fields.ts';
 import { type EncodedMessage, kindOf } from '../../io/writing/encoded-message.ts';
 import type { SendResult } from '../../io/writing/outbox-ports.ts';
 import { OptionError } from '../errors.ts';
@@ -52,7 +54,15 @@ export interface ServedReading {
 }
 
 /** @throws OptionError for what is wrong. */
-export function readServing(path: string, serve: Serving['serve'], { key }: ServeOptions): Serving {
+export function readServing(path: string, serve: Serving['serve'], options: ServeOptions): Serving {
+  if (!isPlainObject(options as unknown)) {
+    throw new OptionError(`options of serve of ${path}`, options, 'an object such as { key }');
+  }
+  const unknown = Object.keys(options).find((name) => name !== 'key');
+  if (unknown !== undefined) {
+    throw new OptionError(`${unknown} of serve of ${path}`, options[unknown as 'key'], 'no option but key');
+  }
+  const { key } = options;
   if (typeof serve !== 'function') {
     throw new OptionError(`serve of ${path}`, serve, 'a function that is given a connection');
   }

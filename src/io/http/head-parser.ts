@@ -105,6 +105,12 @@ export class RequestHeadParser {
   }
 
   /** Bytes of memory held for a head that is not complete. */
+  /** Bytes that have come of a head that is not complete. */
+  get receivedBytes(): number {
+    return this.#keptLength;
+  }
+
+  /** Bytes of memory held for it. */
   get heldBytes(): number {
     return this.#kept.length;
   }

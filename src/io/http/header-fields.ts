@@ -4,6 +4,7 @@
  * Whatever has the form of headers is used; all else is a `TypeError`, so that nothing is dropped in silence. What a user
  * may put into a value is checked, so that no value can end its line and begin another (response splitting).
  */
+import { types } from 'node:util';
 import { isFieldValue, isToken } from './grammar.ts';
 
 /**
@@ -59,12 +60,16 @@ export function headerLines(fields: readonly HeaderField[]): string {
 
 function entriesOf(headers: HeadersInput): Iterable<readonly [unknown, unknown]> {
   const kind = tagOf(headers);
-  if (kind === 'Map') return headers as ReadonlyMap<unknown, unknown>;
+  if (types.isMap(headers)) return headers as ReadonlyMap<unknown, unknown>;
   // Its iterator gives each Set-Cookie by itself. What is older than getSetCookie joins them, which nobody can undo.
   if (kind === 'Headers' && typeof (headers as { getSetCookie?: unknown }).getSetCookie === 'function') {
     return headers as unknown as Iterable<[string, string]>;
   }
-  if (isPlainObject(headers)) return Object.entries(headers);
+  if (isPlainObject(headers)) {
+    const hidden = Reflect.ownKeys(headers).find((name) => !Object.keys(headers).includes(name as string));
+    if (hidden !== undefined) throw new TypeError(`${String(hidden)} cannot be the name of a header.`);
+    return Object.entries(headers);
+  }
   throw new TypeError(
     `Headers must be an object such as { 'Set-Cookie': ['a=1', 'b=2'] }, a Headers or a Map, not ${kindOf(headers)}.`,
   );

@@ -96,6 +96,33 @@ export function encodeHttpResponse(response: HttpResponse, options: { omitBody?:
   return options.omitBody === true ? headBytes : Buffer.concat([headBytes, body]);
 }
 
+/**
+ * A response of the user's, read once: what it says cannot change after it was checked.
+ * @throws TypeError where it cannot be sent as it is.
+ */
+export function checkedResponse(response: HttpResponse): HttpResponse {
+  checkShape(response);
+  const { status, headers, body } = response;
+  const once: HttpResponse = {
+    status,
+    ...(headers === undefined
+      ? {}
+      : { headers: readHeaders(headers, FRAMING).reduce(addField, Object.create(null)) }),
+    ...(body === undefined ? {} : { body }),
+  };
+  encodeHttpResponse(once);
+  return once;
+}
+
+function addField(
+  fields: Record<string, string | readonly string[]>,
+  [name, value]: readonly [string, string],
+): Record<string, string | readonly string[]> {
+  const before = fields[name] ?? [];
+  fields[name] = [...(typeof before === 'string' ? [before] : before), value];
+  return fields;
+}
+
 /** The answer that tells a peer of a fault: its status, its text, and the headers of its row. */
 export function refusal({ name, code, reason }: Fault): HttpResponse {
   const { headers = {} }: FaultRow = faults[name];
@@ -117,9 +144,9 @@ function checkShape(response: unknown): void {
       `An HTTP response must be a plain object such as { status: 200, body }, not ${kindOf(response)}.`,
     );
   }
-  const unknown = Object.keys(response).find((name) => !MEMBERS.includes(name));
+  const unknown = Reflect.ownKeys(response).find((name) => !MEMBERS.includes(name as string));
   if (unknown !== undefined) {
-    throw new TypeError(`An HTTP response has status, headers and body, and no ${unknown}.`);
+    throw new TypeError(`An HTTP response has status, headers and body, and no ${String(unknown)}.`);
   }
 }
 

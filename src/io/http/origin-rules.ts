@@ -1,6 +1,7 @@
 /**
  * The option `origins`, made ready: what it may be, and a clear error for everything else.
  */
+import { types } from 'node:util';
 import { isWebSocketScheme, type OriginParts, parseOrigin, serialised } from './origin-parts.ts';
 
 /** Says whether pages of this origin may connect: true or false, at once. */
@@ -75,7 +76,7 @@ function fits(expression: RegExp, origin: string): boolean {
 
 /** Also one of another realm (Jest, `node:vm`). */
 function isRegExp(value: unknown): value is RegExp {
-  return Object.prototype.toString.call(value) === '[object RegExp]';
+  return types.isRegExp(value);
 }
 
 /** One entry without a wildcard, as browsers write it. */

@@ -5,15 +5,30 @@
  * says no to it. Other objects that hold bytes are not taken, since the order of the bytes in a number is the machine's; the
  * error says how to make a `Uint8Array` of them.
  */
+import { Buffer } from 'node:buffer';
 import { types } from 'node:util';
 
 /** The value if it is a Uint8Array of any realm (a Buffer is one), as one of this realm; otherwise undefined. */
 export function toBytes(value: unknown): Uint8Array | undefined {
-  if (value instanceof Uint8Array) return value;
   if (!types.isUint8Array(value)) return undefined;
-  const { buffer, byteOffset, byteLength } = value as Uint8Array;
-  return new Uint8Array(buffer, byteOffset, byteLength);
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (
+    (prototype === Uint8Array.prototype || prototype === Buffer.prototype) &&
+    !Object.hasOwn(value, 'length')
+  ) {
+    return value;
+  }
+  // Of another realm, or of a class that may say something else about its length.
+  return new Uint8Array(bufferOf.call(value), offsetOf.call(value), lengthOf.call(value));
 }
+
+/** What a typed array itself knows, whatever its class says. */
+const { prototype: typedArray } = Object.getPrototypeOf(Uint8Array) as { prototype: object };
+const getterOf = (name: string) =>
+  Object.getOwnPropertyDescriptor(typedArray, name)?.get as (this: unknown) => never;
+const bufferOf: (this: unknown) => ArrayBuffer = getterOf('buffer');
+const offsetOf: (this: unknown) => number = getterOf('byteOffset');
+const lengthOf: (this: unknown) => number = getterOf('byteLength');
 
 /** How to make a Uint8Array of a value that holds bytes, to end an error with; empty for any other value. */
 export function bytesAdvice(value: unknown): string {
@@ -21,8 +36,7 @@ export function bytesAdvice(value: unknown): string {
   if (ArrayBuffer.isView(value)) {
     return '; its bytes go as new Uint8Array(view.buffer, view.byteOffset, view.byteLength)';
   }
-  const { arrayBuffer } = Object(value) as { arrayBuffer?: unknown };
-  return typeof arrayBuffer === 'function'
-    ? '; its bytes go as new Uint8Array(await blob.arrayBuffer())'
-    : '';
+  if (value instanceof Uint8Array)
+    return '; a proxy or an imitation goes as new Uint8Array(bytes) of the real one';
+  return value instanceof Blob ? '; its bytes go as new Uint8Array(await blob.arrayBuffer())' : '';
 }

@@ -9,7 +9,7 @@ function make(delivers = true) {
   const owner: DecodingOwner = {
     reading: {
       delivers,
-      decoding: (isPending) => void did.push(isPending ? 'hold' : 'release'),
+      hold: () => ({ decoding: (isPending) => void did.push(isPending ? 'hold' : 'release') }),
       readAgain: () => void did.push('read'),
     },
     handlerHost: {

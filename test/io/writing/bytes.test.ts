@@ -51,3 +51,16 @@ test('the advice is code that makes a Uint8Array of the value', () => {
   expect(bytesAdvice(new Blob(['a']))).toContain('new Uint8Array(await blob.arrayBuffer())');
   for (const other of [undefined, null, 1, 'a', {}, [1], Symbol('s')]) expect(bytesAdvice(other)).toBe('');
 });
+
+test('the length is what the memory has, whatever a class says; a proxy is none', () => {
+  class Ring extends Uint8Array {
+    override get length(): number {
+      return 100;
+    }
+  }
+  expect(toBytes(new Ring([65, 66]))?.length).toBe(2);
+  expect(toBytes(Object.defineProperty(new Uint8Array(2), 'length', { value: 9 }))?.length).toBe(2);
+  expect(toBytes(new Proxy(new Uint8Array(2), {}))).toBeUndefined();
+  expect(toBytes(Object.create(Uint8Array.prototype))).toBeUndefined();
+  expect(bytesAdvice(new Proxy(new Uint8Array(2), {}))).toContain('new Uint8Array');
+});
