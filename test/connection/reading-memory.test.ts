@@ -36,9 +36,11 @@ test('holds nothing at first, and counts nothing', () => {
 test('the head counts until it is answered, and its end is counted once', () => {
   const { memory, session, take } = make();
   session.headBytes = 100;
+  session.receivedHeadBytes = 100;
   memory.countMemory();
   expect(memory.movedBytes).toBe(100);
   session.headBytes = 0;
+  session.receivedHeadBytes = 0;
   memory.countMemory();
   memory.countMemory();
   expect(take()).toEqual([100, 0]);
