@@ -67,6 +67,8 @@ export default defineConfig({
             'test/connection/**/*.test.ts',
             'test/server/**/*.test.ts',
           ],
+          // It tests the default that is changed here.
+          exclude: ['test/api/options/options.test.ts'],
           setupFiles: ['test/support/tcp-by-socket.ts'],
         },
       },

@@ -72,11 +72,11 @@ export class Handshaking<Session extends HandshakingOwner> {
   #isWithoutSource = false;
   /** Made when there is somebody to tell. */
   #abort: AbortController | undefined;
-  /** The request was HEAD: its answer has no body. */
-  #omitBody = false;
   /** Bytes that came while the user decides. */
   #earlyBytes = 0;
   #opened: Opened | undefined;
+  /** The request, once it has come whole. */
+  #head: RequestHead | undefined;
   #headBytes = 0;
   #isOver = false;
 
@@ -130,7 +130,7 @@ export class Handshaking<Session extends HandshakingOwner> {
       this.settle(refused(result.fault));
       return;
     }
-    this.#omitBody = result.head.method === 'HEAD';
+    this.#head = result.head;
     this.#headBytes = result.head.heldBytes;
     const { rest } = result;
     const outcome = this.#judge(result.head);
@@ -175,7 +175,7 @@ export class Handshaking<Session extends HandshakingOwner> {
       session.tell({ type: 'handshake.accepted' });
       return;
     }
-    this.#recipient().refused(outcome);
+    this.#recipient().refused(outcome, this.#head);
     session.tell({ type: 'handshake.refused', response: outcome.response });
   }
 
@@ -242,7 +242,7 @@ export class Handshaking<Session extends HandshakingOwner> {
   }
 
   refuse(response: HttpResponse): void {
-    const bytes = encodeVerdict({ kind: 'refuse', response }, { omitBody: this.#omitBody });
+    const bytes = encodeVerdict({ kind: 'refuse', response }, { omitBody: this.#head?.method === 'HEAD' });
     this.#session.sending.outbox.raw(bytes);
   }
 

@@ -67,8 +67,8 @@ export interface Recipient {
   plainRequest(head: RequestHead, remoteAddress: string): unknown;
   /** Whom to let in, and how. */
   decide(opening: Opening): MaybePromise<Answer>;
-  /** The peer was refused. */
-  refused(refused: Refused): void;
+  /** The peer was refused. `head` is its request, where that has come whole. */
+  refused(refused: Refused, head: RequestHead | undefined): void;
 
   // ------------------------------------------------------------------ the open connection
 

@@ -191,9 +191,9 @@ export class Sending implements OutboxOwner, Side {
   /** Says who is to blame: the peer only if it has had time to read. */
   onOverflow(): void {
     const { waiting, unfinished } = this.outbox;
-    const name =
-      unfinished !== undefined && !waiting ? 'unfinishedMessage' : this.#isBurst ? 'sendBurst' : 'sendLimit';
-    this.#session.fail(fault(name, { bytes: this.sendLimit }));
+    const bytes = this.sendLimit;
+    if (unfinished !== undefined && !waiting) this.#session.fail(fault('unfinishedMessage', { bytes }));
+    else this.#session.fail(fault(this.#isBurst ? 'sendBurst' : 'sendLimit', { bytes }));
   }
 
   onTooLarge(error: RangeError): void {

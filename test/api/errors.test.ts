@@ -487,7 +487,7 @@ describe('subscribing late', () => {
 
 describe('an opening handshake that is refused', () => {
   test.each([
-    ['a path that is not there', { path: '/nowhere' }, 404, 'There is nothing at /nowhere.'],
+    ['a path that is not there', { path: '/nowhere', headers: {} }, 404, 'There is nothing at /nowhere.'],
     [
       'an origin that is not ours',
       { headers: { Origin: 'https://evil.example' } },
@@ -509,6 +509,8 @@ describe('an opening handshake that is refused', () => {
     const { connection, error } = await failure;
     expect(connection).toBeUndefined();
     expect(error).toMatchObject({ code: 'ERR_HANDSHAKE', status, message: expect.stringContaining(why) });
+    const origin = 'Origin' in fields.headers ? 'https://evil.example' : undefined;
+    expect(error).toMatchObject({ remoteAddress: '127.0.0.1', origin });
   });
 });
 

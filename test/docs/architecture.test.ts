@@ -83,8 +83,8 @@ test('each interface is declared and implemented where the table says', () => {
 
 test('a name that is gone is noticed', () => {
   const session = read('src/connection/session.ts');
-  expect(declares(session, 'onBytes')).toBe(true);
-  expect(declares(session, 'onBytesThatIsGone')).toBe(false);
+  expect(declares(session, 'readHead')).toBe(true);
+  expect(declares(session, 'readHeadThatIsGone')).toBe(false);
   // It calls this, and does not declare it.
   expect(session).toContain('takeOver(');
   expect(declares(session, 'takeOver')).toBe(false);

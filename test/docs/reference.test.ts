@@ -38,7 +38,7 @@ test('every option that the server knows is described', () => {
 });
 
 /** `@internal` in the source. */
-const NOT_FOR_USERS = ['constructor', 'opened', 'left', 'subprotocols'];
+const NOT_FOR_USERS = ['constructor', 'isOver', 'opened', 'left', 'subprotocols'];
 
 test('every member of a server and a path is described', () => {
   const server = portal.createServer({ port: 0 });

@@ -137,12 +137,13 @@ export class Delivery implements Recipient, Scene, ConnectionUser, HandlerCaller
     return isThenable(verdict) ? Promise.resolve(verdict).then(read) : read(verdict);
   }
 
-  refused({ response, fault, cause }: Refused): void {
+  refused({ response, fault, cause }: Refused, head: RequestHead | undefined): void {
     if (cause !== undefined) {
       if (this.#host.debugOnError) stopToDebug(cause);
       report(cause, this);
     } else if (response.status >= 400) {
-      report(errorOf(fault, response, this.#facts), { ...this.#scene, path: undefined });
+      const facts = { ...this.#facts, origin: head?.header('origin') };
+      report(errorOf(fault, response, facts), { ...this.#scene, path: undefined });
     }
   }
 

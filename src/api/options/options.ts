@@ -139,29 +139,46 @@ const RULES: { readonly [Name in keyof Limits]: Rule } = {
   maxAge: time(Number.POSITIVE_INFINITY, true),
 };
 
-/** Defaults that the test suite changes, to run over both transports. @internal */
-export const defaults: { tcp: 'handle' | 'socket' } = { tcp: 'handle' };
-
 const HANDLER_NAMES = ['onOpen', 'onMessage', 'onClose', 'onError', 'onFragment', 'authorize'] as const;
 /** How a path's messages are typed; not for a whole server. */
 const TYPING_NAMES = ['codec', 'codecs', 'onInvalid'];
-const OTHER_NAMES = [
-  'port',
-  'host',
-  'paths',
-  'origins',
-  'subprotocols',
-  'trustProxy',
-  'overflow',
-  'debugOnError',
-  'tcp',
-  'onRequest',
-  'inspect',
-  'clock',
-  'listener',
-];
 const PATH_VALUE = 'an object of handlers, such as { onMessage(connection, message) {} }';
 const OVERFLOWS: readonly Overflow[] = ['close', 'drop', 'drop-oldest'];
+
+type OtherName = Exclude<keyof ServerOptions, keyof Limits | (typeof HANDLER_NAMES)[number]>;
+type Reader<Name extends OtherName> = (value: ServerOptions[Name], options: ServerOptions) => unknown;
+type Readers = { readonly [Name in OtherName]: Reader<Name> };
+
+/** Checks each option that is neither a limit nor a handler, and gives its setting. */
+const READERS = {
+  port: (port, { listener }) => {
+    const valid = listener !== undefined || (Number.isInteger(port) && port >= 0 && port <= 65_535);
+    if (!valid) throw new OptionError('port', port, 'a whole number from 0 to 65535');
+    return port;
+  },
+  host: (host) => {
+    if (host === undefined || (typeof host === 'string' && host !== '')) return host;
+    throw new OptionError('host', host, 'a host name or an address');
+  },
+  paths: checkPaths,
+  origins: readOrigins,
+  subprotocols: readSubprotocols,
+  trustProxy: readProxies,
+  overflow: (overflow = 'close') => oneOf('overflow', overflow, OVERFLOWS),
+  debugOnError: (debugOnError = false) => {
+    if (typeof debugOnError === 'boolean') return debugOnError;
+    throw new OptionError('debugOnError', debugOnError, 'true or false');
+  },
+  tcp: (tcp = 'handle') => oneOf('tcp', tcp, ['handle', 'socket'] as const),
+  onRequest: (onRequest) => {
+    if (onRequest === undefined || typeof onRequest === 'function') return onRequest;
+    throw new OptionError('onRequest', onRequest, 'a function');
+  },
+  inspect: (inspect) =>
+    typeof inspect === 'function' ? inspect : withMethods('inspect', inspect, ['next'], 'a function, or '),
+  clock: (clock) => withMethods('clock', clock, ['now', 'epochMs', 'random', 'every']) ?? systemClock,
+  listener: (listener) => withMethods('listener', listener, ['listen', 'close', 'address']),
+} satisfies Readers;
 
 /**
  * Checks the options and fills in the defaults.
@@ -173,48 +190,35 @@ export function readOptions(options: ServerOptions): Settings {
     throw new OptionError('options', options, allowed, `a server is made with ${allowed}`);
   }
   for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(RULES, name) && !OTHER_NAMES.includes(name) && !isHandlerName(name)) {
+    if (!Object.hasOwn(RULES, name) && !Object.hasOwn(READERS, name) && !isHandlerName(name)) {
       const names = allNames().join(', ');
       const message = `there is no option ${name}; the options are ${names}`;
       throw new OptionError(name, options[name as keyof ServerOptions], names, message);
     }
   }
   checkHandlers(options);
-  const limits = readLimits(options);
-  const { port, host, overflow = 'close', debugOnError = false } = options;
-  const { tcp = defaults.tcp } = options;
-  if (options.listener === undefined && (!Number.isInteger(port) || port < 0 || port > 65_535)) {
-    throw new OptionError('port', port, 'a whole number from 0 to 65535');
-  }
-  if (host !== undefined && (typeof host !== 'string' || host === '')) {
-    throw new OptionError('host', host, 'a host name or an address');
-  }
-  if (!OVERFLOWS.includes(overflow)) {
-    throw new OptionError('overflow', overflow, OVERFLOWS.map((name) => `'${name}'`).join(' or '));
-  }
-  if (typeof debugOnError !== 'boolean') throw new OptionError('debugOnError', debugOnError, 'true or false');
-  if (tcp !== 'handle' && tcp !== 'socket') throw new OptionError('tcp', tcp, "'handle' or 'socket'");
-  if (options.onRequest !== undefined && typeof options.onRequest !== 'function') {
-    throw new OptionError('onRequest', options.onRequest, 'a function');
-  }
-  checkPaths(options.paths);
-  checkParts(options);
   return {
-    ...limits,
-    port,
-    host,
-    origins: readOrigins(options.origins),
-    subprotocols: readSubprotocols(options.subprotocols),
-    trustProxy: readProxies(options.trustProxy),
-    overflow,
-    debugOnError,
-    tcp,
-    onRequest: options.onRequest,
-    inspect: options.inspect,
-    clock: options.clock ?? systemClock,
-    listener: options.listener,
+    ...readLimits(options),
+    ...readOthers(options),
     sharedBudget: options.memoryBudget instanceof MemoryBudget ? options.memoryBudget : undefined,
   };
+}
+
+type Others = { readonly [Name in OtherName]: ReturnType<(typeof READERS)[Name]> };
+
+function readOthers(options: ServerOptions): Others {
+  const names = Object.keys(READERS) as OtherName[];
+  return Object.fromEntries(names.map((name) => [name, readOther(options, name)])) as Others;
+}
+
+function readOther<Name extends OtherName>(options: ServerOptions, name: Name): unknown {
+  const readers: Readers = READERS;
+  return readers[name](options[name], options);
+}
+
+function oneOf<Value extends string>(name: string, value: Value, values: readonly Value[]): Value {
+  if (values.includes(value)) return value;
+  throw new OptionError(name, value, values.map((allowed) => `'${allowed}'`).join(' or '));
 }
 
 function checkPaths(paths: unknown): void {
@@ -230,20 +234,10 @@ function checkPaths(paths: unknown): void {
 }
 
 /** What Portal calls must be there to be called. */
-function checkParts({ inspect, clock, listener }: ServerOptions): void {
-  const parts: [string, unknown, readonly string[]][] = [
-    ['clock', clock, ['now', 'epochMs', 'random', 'every']],
-    ['listener', listener, ['listen', 'close', 'address']],
-    ['inspect', typeof inspect === 'function' ? undefined : inspect, ['next']],
-  ];
-  for (const [name, value, methods] of parts) {
-    if (value === undefined) continue;
-    const has = (method: string) => typeof (value as Record<string, unknown> | null)?.[method] === 'function';
-    if (!methods.every(has)) {
-      const also = name === 'inspect' ? 'a function, or ' : '';
-      throw new OptionError(name, value, `${also}an object with ${methods.join(', ')}`);
-    }
-  }
+function withMethods<Value>(name: string, value: Value, methods: readonly string[], also = ''): Value {
+  const has = (method: string) => typeof (value as Record<string, unknown> | null)?.[method] === 'function';
+  if (value === undefined || methods.every(has)) return value;
+  throw new OptionError(name, value, `${also}an object with ${methods.join(', ')}`);
 }
 
 /** @throws OptionError when a handler is not a function; `path` says whose it is. */
@@ -328,5 +322,5 @@ function isHandlerName(name: string): boolean {
 }
 
 function allNames(): string[] {
-  return [...OTHER_NAMES, ...Object.keys(RULES), ...HANDLER_NAMES];
+  return [...Object.keys(READERS), ...Object.keys(RULES), ...HANDLER_NAMES];
 }

@@ -6,7 +6,6 @@ import { OptionError } from '../../../src/api/errors.ts';
 import {
   checkHandlerNames,
   checkHandlers,
-  defaults,
   readOptions,
   type ServerOptions,
 } from '../../../src/api/options/options.ts';
@@ -70,8 +69,7 @@ test('all defaults', () => {
     trustProxy: undefined,
     overflow: 'close',
     debugOnError: false,
-    // True for users; the suite runs over both transports.
-    tcp: defaults.tcp,
+    tcp: 'handle',
     onRequest: undefined,
     inspect: undefined,
     clock: systemClock,
