@@ -12,6 +12,7 @@ test('a connection reads on after a Close of ours, until the peer answers', asyn
   await client.sendBytes(textFrame('late'));
   await until(() => heard.length === 1);
   await client.sendBytes(closeFrame(4000, 'enough'));
+  client.fin();
   expect(await reportOf(connection)).toMatchObject({ code: 4000, wasClean: true });
   expect(heard).toEqual(['late']);
 });

@@ -143,14 +143,10 @@ export class Delivery implements Recipient, Scene, ConnectionUser, HandlerCaller
       report(cause, this);
     } else if (response.status >= 400) {
       const facts = { ...this.#facts, origin: head?.header('origin') };
-      report(errorOf(fault, response, facts), { ...this.#scene, path: undefined });
+      const { connection, isOpened, streams } = this;
+      const unheard = (error: unknown) => this.unheard(error);
+      report(errorOf(fault, response, facts), { connection, path: undefined, isOpened, streams, unheard });
     }
-  }
-
-  /** This scene as an object of its own, to be changed. */
-  get #scene(): Scene {
-    const { connection, path, isOpened, streams } = this;
-    return { connection, path, isOpened, streams, unheard: (error) => this.unheard(error) };
   }
 
   /** What a log needs to know of an error. */
@@ -212,10 +208,13 @@ export class Delivery implements Recipient, Scene, ConnectionUser, HandlerCaller
   }
 
   #take(message: Message, delivery?: number): void {
-    const { codec } = this;
-    if (codec === undefined) this.#giveMessage(message, delivery);
-    // Of the type that the codec says.
-    else decode(codec, message, (value) => this.#giveMessage(value as Message, delivery), this);
+    if (this.codec === undefined) this.#giveMessage(message, delivery);
+    else this.#decode(this.codec, message, delivery);
+  }
+
+  /** Apart from `#take`, where the closure would cost memory for each plain message, too. The value is as the codec says. */
+  #decode(codec: Codec, message: Message, delivery?: number): void {
+    decode(codec, message, (value) => this.#giveMessage(value as Message, delivery), this);
   }
 
   get reading(): Session['reading'] {
