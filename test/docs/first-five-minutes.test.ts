@@ -1,5 +1,5 @@
 // The first five minutes of a new user: the package as it is packed, installed into an empty folder; the README's first
-// block; a browser that talks to it; and the ten likeliest mistakes, each of which says what happened, why, and what
+// block; a browser that talks to it; and the likeliest mistakes, each of which says what happened, why, and what
 // to do, as told in docs/how-to/when-something-goes-wrong.md.
 
 import { execFile } from 'node:child_process';
@@ -47,9 +47,16 @@ const start = (handler: string, options = '') =>
 const onMessage = (body: string) =>
   start(`server.path('/', { onMessage(connection, message) { ${body} } });`);
 
-/** What was said, with the port that the docs have. */
-const toldOf = async (program: Awaited<ReturnType<typeof serve>>, n: number) => {
-  const expected = said[n] ?? 'the page has fewer texts';
+/** The text of the page that has this in it. */
+function text(part: string): string {
+  const found = said.filter((text) => text.includes(part));
+  if (found.length !== 1) throw new Error(`the page has ${found.length} texts with "${part}"`);
+  return `${found[0]}`;
+}
+
+/** What was said is in the page, with the port that the docs have. */
+const toldOf = async (program: Awaited<ReturnType<typeof serve>>, part: string) => {
+  const expected = text(part);
   await heard(program, expected.replaceAll(':5005', `:${program.port}`), 'err');
 };
 
@@ -93,25 +100,25 @@ describe(`a browser${skipped}`, { skip: executable === undefined }, () => {
   test('no such path', async () => {
     const program = await onMessage('');
     expect(await talk(program, '/ecko')).toEqual({ code: 1006, reason: '' });
-    await toldOf(program, 1);
+    await toldOf(program, 'refused with 404');
   });
 
   test('origin refused', async () => {
     const program = await start(`server.path('/');`, `origins: ['https://example.com']`);
     expect(await talk(program)).toEqual({ code: 1006, reason: '' });
-    await toldOf(program, 2);
+    await toldOf(program, 'refused with 403');
   });
 
   test('sending an object', async () => {
     const program = await onMessage('connection.send({ hello: message });');
     expect(await talk(program, '/', 'you')).toEqual({ code: 1011, reason: 'internal error' });
-    await toldOf(program, 3);
+    await toldOf(program, 'cannot send an Object');
   });
 
   test('closing with 1005', async () => {
     const program = await onMessage('connection.close(1005);');
     expect(await talk(program, '/', 'bye')).toEqual({ code: 1011, reason: 'internal error' });
-    await toldOf(program, 4);
+    await toldOf(program, 'close code 1005');
   });
 
   test('a handler that throws: the stack is told, and the server lives', async () => {
@@ -119,7 +126,7 @@ describe(`a browser${skipped}`, { skip: executable === undefined }, () => {
       `if (message === 'bad') throw new Error('boom'); connection.close(4000, message);`,
     );
     expect(await talk(program, '/', 'bad')).toEqual({ code: 1011, reason: 'internal error' });
-    await toldOf(program, 5);
+    await toldOf(program, 'unhandled Error: boom');
     await heard(program, 'at Object.onMessage', 'err');
     expect(await talk(program, '/', 'good')).toEqual({ code: 4000, reason: 'good' });
   });
@@ -127,15 +134,39 @@ describe(`a browser${skipped}`, { skip: executable === undefined }, () => {
   test('wss:// to a port without TLS', async () => {
     const program = await onMessage('');
     expect(await talk(program, '/', undefined, 'wss')).toEqual({ code: 1006, reason: '' });
-    await toldOf(program, 6);
+    await toldOf(program, 'not TLS');
   });
 
   test('a message over the cap: the page is told which', async () => {
     const program = await start(
       `server.path('/', { onMessage() {} }); server.errors$.subscribe(({ error }) => console.error(error.limit));`,
     );
-    expect(await talk(program, '/', 2 ** 20 + 1)).toEqual({ code: 1009, reason: said[7] });
+    expect(await talk(program, '/', 2 ** 20 + 1)).toEqual({ code: 1009, reason: text('over the cap') });
     await heard(program, 'cap', 'err');
+  });
+
+  test('one bad message ends a subscriber for all', async () => {
+    const program = await start(`import { map } from 'rxjs';
+      server.path('/api').messages$.pipe(map(({ message }) => JSON.parse(message))).subscribe();`);
+    expect(await talk(program, '/api', 'oops')).toEqual({ code: 1011, reason: 'internal error' });
+    await toldOf(program, 'SubscriberError');
+  });
+
+  test('a handler that never ends; told after 1 ms here, after 30 s by default', async () => {
+    const program = await start(
+      `server.path('/echo', { onMessage: () => new Promise(() => {}) });`,
+      'handlerWarning: 1',
+    );
+    await page.goto(`http://127.0.0.1:${program.port}/`);
+    await page.evaluate(
+      (url) =>
+        new Promise<void>((resolve) => {
+          const socket = new WebSocket(url);
+          socket.onopen = () => resolve(socket.send('x'));
+        }),
+      `ws://127.0.0.1:${program.port}/echo`,
+    );
+    await heard(program, text('has been pending').replace('30 s', '0.001 s'), 'err');
   });
 
   test('subscribing late', async () => {
@@ -144,7 +175,7 @@ describe(`a browser${skipped}`, { skip: executable === undefined }, () => {
       connection.messages$.subscribe();
     });`);
     expect(await talk(program, '/late', 'anybody?')).toEqual({ code: 1011, reason: 'internal error' });
-    await toldOf(program, 9);
+    await toldOf(program, 'NoMessageHandlerError');
   });
 });
 
@@ -155,7 +186,7 @@ test('the port is taken: the process ends and says so', async () => {
     user,
   );
   expect((await once(second.child, 'close'))[0]).toBe(1);
-  expect(second.said.err).toContain(said[0]?.replace('5005', `${port}`));
+  expect(second.said.err).toContain(text('is in use').replace('5005', `${port}`));
 });
 
 test('two servers of one name: the process ends and says so', async () => {
@@ -164,17 +195,17 @@ test('two servers of one name: the process ends and says so', async () => {
     user,
   );
   expect((await once(program.child, 'close'))[0]).toBe(1);
-  expect(program.said.err).toContain(said[8]);
+  expect(program.said.err).toContain(text('exists already'));
 });
 
 test('authorize returned something else: the peer gets 500, the server says what', async () => {
   const program = await start(`server.path('/', { authorize: () => ({ ok: false }) });`);
   expect(await refused(program.url)).toMatchObject({ status: 500 });
-  await toldOf(program, 10);
+  await toldOf(program, 'authorize returned');
 });
 
-test('the page has a text for each of the eleven, and its program passes the type checker and hears of a fault', async () => {
-  expect(said).toHaveLength(11);
+test('the page has a text for each of the thirteen, and its program passes the type checker and hears of a fault', async () => {
+  expect(said).toHaveLength(13);
   const { complaints, programs } = await compile(mistakes);
   expect(complaints).toBe('');
   const program = await serve(programs.get(mistakes)?.[0]);
