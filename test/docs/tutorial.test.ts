@@ -146,8 +146,9 @@ describe.skipIf(!executable)(`in Chromium${skipped}`, () => {
     await shows(ada, 'Grace has left');
     await isLit('closed');
 
+    const closed = once(program.child, 'close');
     program.child.kill('SIGINT');
     await shows(ada, 'closed: 1001 ');
-    expect((await once(program.child, 'close'))[0]).toBe(0);
+    expect((await closed)[0]).toBe(0);
   });
 });
