@@ -331,7 +331,7 @@ export class Delivery implements Recipient, Scene, ConnectionUser, HandlerCaller
   #callClose(report: CloseReport, path: Path): void {
     try {
       const result = path.handlers.onClose?.(this.connection, report);
-      if (isThenable(result)) this.#handlers.wait(result, (error) => this.failed(error));
+      if (isThenable(result)) this.#handlers.wait(this.reading, result, (error) => this.failed(error));
     } catch (error) {
       this.failed(error);
     }
@@ -340,7 +340,7 @@ export class Delivery implements Recipient, Scene, ConnectionUser, HandlerCaller
   /** Those whose promises are pending, made with the first. */
   get #handlers(): PendingHandlers {
     const path = this.path as Path; // set before the connection opened
-    this.#pending ??= new PendingHandlers(this.#host.handlers, this.#session.reading, path);
+    this.#pending ??= new PendingHandlers(this.#host.handlers, path);
     return this.#pending;
   }
 
@@ -356,7 +356,7 @@ export class Delivery implements Recipient, Scene, ConnectionUser, HandlerCaller
   /** A handler may answer with a promise: the next message waits for it. */
   settle(result: unknown, retry: () => void, attempts: number, subscribed: number): void {
     if (!isThenable(result)) return;
-    this.#handlers.waitHolding(result, (error) => this.failed(error, retry, attempts));
+    this.#handlers.waitHolding(this.reading, result, (error) => this.failed(error, retry, attempts));
     this.#streams?.answers.handlerPending(subscribed);
   }
 

@@ -22,20 +22,20 @@ export class PendingHandlers implements Waiting {
   /** Set once; then it stays in the ticker until it falls due, whatever begins and ends meanwhile. */
   dueTick = -1;
   readonly #host: HandlerHost;
-  readonly #reading: Reading;
   readonly #path: Path;
+  /** Set while a handler is pending: the ticker must not keep the connection of one that has settled. */
+  #busy: Reading | undefined;
   #count = 0;
   #sinceTick = 0;
 
-  constructor(host: HandlerHost, reading: Reading, path: Path) {
+  constructor(host: HandlerHost, path: Path) {
     this.#host = host;
-    this.#reading = reading;
     this.#path = path;
   }
 
   /** Waits for a handler's promise; `failed` is told of its rejection. A thenable of the user's may settle twice. */
-  wait(result: PromiseLike<unknown>, failed: (error: unknown) => void): void {
-    const began = this.#began();
+  wait(reading: Reading, result: PromiseLike<unknown>, failed: (error: unknown) => void): void {
+    const began = this.#began(reading);
     Promise.resolve(result).then(
       () => this.#ended(began),
       (error: unknown) => {
@@ -46,10 +46,9 @@ export class PendingHandlers implements Waiting {
   }
 
   /** The same, and the next message waits, too. */
-  waitHolding(result: PromiseLike<unknown>, failed: (error: unknown) => void): void {
-    const reading = this.#reading;
+  waitHolding(reading: Reading, result: PromiseLike<unknown>, failed: (error: unknown) => void): void {
     reading.hold().handling(1);
-    const began = this.#began();
+    const began = this.#began(reading);
     const settled = (): void => {
       reading.hold().handling(-1);
       this.#ended(began);
@@ -68,7 +67,8 @@ export class PendingHandlers implements Waiting {
   }
 
   /** A handler's promise is pending; returns what `#ended` is to be told. */
-  #began(): number {
+  #began(reading: Reading): number {
+    this.#busy = reading;
     const { ticker, handlerWarning } = this.#host;
     if (this.#count++ === 0) this.#sinceTick = ticker.present;
     if (this.dueTick < 0 && !this.#path.isSlowTold) {
@@ -78,15 +78,15 @@ export class PendingHandlers implements Waiting {
   }
 
   #ended(began: number): void {
-    this.#count--;
+    if (--this.#count === 0) this.#busy = undefined;
     this.#host.handlerEnded(began);
   }
 
   onDue(tick: number): void {
-    if (this.#count === 0 || this.#path.isSlowTold) return;
+    if (this.#busy === undefined || this.#path.isSlowTold) return;
     const dueTick = this.#sinceTick + Ticker.ticks(this.#host.handlerWarning);
     if (dueTick > tick) this.#host.ticker.wait(this, dueTick);
-    else if (!this.#reading.isIterated) this.#tell();
+    else if (!this.#busy.isIterated) this.#tell();
   }
 
   #tell(): void {
