@@ -70,7 +70,11 @@ export const attacks = {
       ];
       const endless = await statuses(`GET /echo HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(1000)}`, 50);
       const quick = await statuses(head(), 0);
-      const long = await statuses(`GET /echo HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(16 * 1024)}`, 0, 100);
+      const long = await statuses(
+        `GET /echo HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(16 * 1024)}`,
+        0,
+        100,
+      );
       return [
         ['too slow: 408', String(endless) === '408'],
         ['in time: 101', String(quick) === '101'],
