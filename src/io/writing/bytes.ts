@@ -8,16 +8,15 @@
 import { Buffer } from 'node:buffer';
 import { types } from 'node:util';
 
+/** Looked up once: every binary message is compared with them. */
+const OF_ARRAY = Uint8Array.prototype;
+const OF_BUFFER = Buffer.prototype;
+
 /** The value if it is a Uint8Array of any realm (a Buffer is one), as one of this realm; otherwise undefined. */
 export function toBytes(value: unknown): Uint8Array | undefined {
   if (!types.isUint8Array(value)) return undefined;
   const prototype: unknown = Object.getPrototypeOf(value);
-  if (
-    (prototype === Uint8Array.prototype || prototype === Buffer.prototype) &&
-    !Object.hasOwn(value, 'length')
-  ) {
-    return value;
-  }
+  if ((prototype === OF_ARRAY || prototype === OF_BUFFER) && !Object.hasOwn(value, 'length')) return value;
   // Of another realm, or of a class that may say something else about its length.
   return new Uint8Array(bufferOf.call(value), offsetOf.call(value), lengthOf.call(value));
 }
