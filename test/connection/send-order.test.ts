@@ -95,6 +95,17 @@ function perform(
   }
 }
 
+/** Does one after the other. */
+async function performAll(given: readonly Act[], met: Awaited<ReturnType<typeof meet>>) {
+  const done = [];
+  for (const [i, act] of given.entries()) {
+    const step = perform(act, `${i}`, met);
+    done.push(step);
+    await step.wait;
+  }
+  return done;
+}
+
 describe('whatever is sent in whichever way, while the peer reads and does not', () => {
   const numRuns = 60;
 
@@ -114,12 +125,7 @@ describe('whatever is sent in whichever way, while the peer reads and does not',
     await fc.assert(
       fc.asyncProperty(kinds, async (given) => {
         const met = await meet();
-        const done = [];
-        for (const [i, act] of given.entries()) {
-          const step = perform(act, `${i}`, met);
-          done.push(step);
-          await step.wait;
-        }
+        const done = await performAll(given, met);
         met.transport.resume();
         await Promise.all(done.map(({ sent }) => sent));
         await met.connection.drained();
@@ -139,12 +145,7 @@ describe('whatever is sent in whichever way, while the peer reads and does not',
     await fc.assert(
       fc.asyncProperty(kinds, async (given) => {
         const met = await meet();
-        const done = [];
-        for (const [i, act] of given.entries()) {
-          const step = perform(act, `${i}`, met);
-          done.push(step);
-          await step.wait;
-        }
+        const done = await performAll(given, met);
         met.connection.close();
         met.transport.resume();
         await until(met.isClosed);

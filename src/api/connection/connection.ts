@@ -148,8 +148,8 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
    * to encode. The bytes are copied: they are yours again when it returns. With `key`, it takes the place of a waiting
    * message of the same key.
    *
-   * `sent`: on its way. `queued`: it waits until the peer has read what was sent before. `dropped`: `sendLimit` was reached. `closed`: the
-   * connection takes no more messages. Never throws for a closed connection.
+   * `sent`: on its way. `queued`: it waits until the peer has read what was sent before. `dropped`: `sendLimit` was
+   * reached. `closed`: the connection takes no more messages. Never throws for a closed connection.
    * @throws TypeError for anything but a string, a Uint8Array or a prepared message; what the codec throws; RangeError
    *   for a message that is larger than `sendLimit` alone (`'dropped'` where `overflow` is not `'close'`).
    */
@@ -169,8 +169,8 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
    * later wait until it is complete, within `sendLimit`; control frames do not. It waits for the peer to read before it takes
    * the next piece. A piece that is larger than `sendLimit` goes in several fragments.
    *
-   * Resolves as `send` returns. `close()` gives up a message whose pieces are still to come. When the pieces fail, the message cannot be finished: the connection is closed with
-   * 1011 and the promise rejects.
+   * Resolves as `send` returns. `close()` gives up a message whose pieces are still to come. When the pieces fail, the
+   * message cannot be finished: the connection is closed with 1011 and the promise rejects.
    * @throws TypeError (rejects) for a piece that is neither a string nor bytes, or of another kind than the first.
    */
   sendFragments(pieces: Pieces): Promise<SendResult> {

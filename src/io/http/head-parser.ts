@@ -104,7 +104,6 @@ export class RequestHeadParser {
     return this.#bytesExamined;
   }
 
-  /** Bytes of memory held for a head that is not complete. */
   /** Bytes that have come of a head that is not complete. */
   get receivedBytes(): number {
     return this.#keptLength;
