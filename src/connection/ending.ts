@@ -69,8 +69,7 @@ export class Ending {
 
   /** The connection has ended. `hasWaiting`: messages that came before still wait, so the news of the end waits, too. */
   finish(report: CloseReport, hasWaiting: boolean): void {
-    this.#fate ??= report;
-    this.#abort?.abort(this.#fate);
+    this.foresee(report);
     if (hasWaiting) this.#late = new LateEnd(this.#ticker, () => this.#owner.tellEnd(report, true));
     else this.#owner.tellEnd(report, false);
   }

@@ -8,6 +8,7 @@
  * for the handshake (RFC 6455 4.2.1), 503 where there is no room, 404 for the path, 403 for the origin, and then what the
  * user says.
  */
+
 import { type Fault, fault } from '../io/faults.ts';
 import type { FrameDecoder } from '../io/frames/frame-decoder.ts';
 import { readClient } from '../io/http/forwarded.ts';
@@ -18,9 +19,9 @@ import { checkOrigin } from '../io/http/origin.ts';
 import { ProxyHeaderParser } from '../io/http/proxy-protocol.ts';
 import type { RequestHead } from '../io/http/request-head.ts';
 import { type AcceptVerdict, acceptHandshake, encodeVerdict } from '../io/http/verdict.ts';
+import { isThenable } from '../io/values.ts';
 import type { ConnectionEvent } from '../machines/connection-ports.ts';
 import type { Host } from './host.ts';
-import { isThenable } from './is-thenable.ts';
 import type { Answer, Recipient, Refused } from './recipient.ts';
 
 const NO_BYTES = new Uint8Array(0);

@@ -4,13 +4,14 @@
  * It has its place among the messages of the connection from the call on: what is sent later waits until it is complete.
  * Pieces that are there already are sent before the call returns, as long as the peer reads.
  */
+
 import { Buffer } from 'node:buffer';
 import { BINARY, CONTINUATION, TEXT } from '../io/frames/frame-encoder.ts';
+import { isThenable } from '../io/values.ts';
 import { bytesAdvice, toBytes } from '../io/writing/bytes.ts';
 import { kindOf } from '../io/writing/encoded-message.ts';
 import type { SendResult } from '../io/writing/outbox-ports.ts';
 import type { Place } from '../io/writing/send-queue.ts';
-import { isThenable } from './is-thenable.ts';
 import type { Message } from './recipient.ts';
 import type { Sending, Unfinished } from './sending.ts';
 import type { Session } from './session.ts';

@@ -207,7 +207,7 @@ describe('the layers', () => {
     ['connection/handshaking.ts', "import { readHandshake } from '../io/http/handshake.ts';"],
     ['server/listening.ts', "import { TcpListener } from '../io/transports/tcp.ts';"],
     ['server/admission.ts', "import { Session } from '../connection/session.ts';"],
-    ['api/connection/delivery.ts', "import { isThenable } from '../../connection/is-thenable.ts';"],
+    ['api/connection/delivery.ts', "import { isThenable } from '../../io/values.ts';"],
     ['api/server/server.ts', "import { Core } from '../../server/core.ts';"],
     ['api/server/server.ts', "import type { AddressInfo } from 'node:net';"],
     ['api/server/server.ts', "import { map } from 'rxjs/operators';"],

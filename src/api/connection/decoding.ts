@@ -2,8 +2,9 @@
  * What a message means by the codec of its path. A codec may answer with a promise; then the next message waits, as it does
  * for a handler.
  */
-import { isThenable } from '../../connection/is-thenable.ts';
+
 import type { Message } from '../../connection/recipient.ts';
+import { isThenable } from '../../io/values.ts';
 import { InvalidMessageError } from '../errors.ts';
 import type { Codec } from '../messages/codec.ts';
 

@@ -5,12 +5,13 @@
  * becomes `callback.failed` for the statechart. A handler that returns a promise holds back the next message until it
  * settles.
  */
-import { isThenable } from '../../connection/is-thenable.ts';
+
 import type { Answer, Fragment, Message, Opening, Recipient, Refused } from '../../connection/recipient.ts';
 import type { Session } from '../../connection/session.ts';
 import { type Fault, faults } from '../../io/faults.ts';
 import type { HttpResponse } from '../../io/http/http-response.ts';
 import type { RequestHead } from '../../io/http/request-head.ts';
+import { isThenable } from '../../io/values.ts';
 import type {
   CloseReport,
   ConnectionEvent,

@@ -3,7 +3,7 @@
  * warning of the process.
  */
 
-import { isThenable } from '../../connection/is-thenable.ts';
+import { isThenable } from '../../io/values.ts';
 import type { Decision } from '../../machines/connection-ports.ts';
 import type { Failure, Path, Streams } from '../paths/path.ts';
 import type { Connection } from './connection.ts';

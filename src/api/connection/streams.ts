@@ -2,8 +2,9 @@
  * Observables that are hot, made only when somebody asks, and safe to subscribe to: what a subscriber throws, or the
  * promise that it returns rejects with, fails the connection it was handling, not the process.
  */
+
 import { Observable, type Observer, type Operator, type Subscriber, type Subscription } from 'rxjs';
-import { isThenable } from '../../connection/is-thenable.ts';
+import { isThenable } from '../../io/values.ts';
 import { SubscriberError } from '../errors.ts';
 import { catchUnhandled } from './rxjs-errors.ts';
 

@@ -5,8 +5,9 @@
  * text messages, or a pair of functions of your own. Handlers and streams get what it returns for a message. If it throws or
  * rejects, the message does not fit.
  */
-import { isThenable } from '../../connection/is-thenable.ts';
+
 import type { Message } from '../../connection/recipient.ts';
+import { isThenable } from '../../io/values.ts';
 import { kindOf } from '../../io/writing/encoded-message.ts';
 import { InvalidMessageError, OptionError } from '../errors.ts';
 import type { SchemaIssue, SchemaResult, StandardSchema } from './schema.ts';

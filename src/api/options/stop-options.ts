@@ -1,9 +1,10 @@
 /**
  * The options of `stop()`: their defaults, what is allowed, and the check that says so.
  */
+
 import { inspect } from 'node:util';
 import { type CloseKeyword, encodeClosePayload, toCloseCode } from '../../io/frames/close-payload.ts';
-import { isPlainObject } from '../../io/http/header-fields.ts';
+import { isPlainObject } from '../../io/values.ts';
 import type { StopRequest } from '../../server/stopping.ts';
 import { OptionError } from '../errors.ts';
 
@@ -26,7 +27,6 @@ export interface StopOptions {
 }
 
 const NAMES = ['code', 'reason', 'deadline', 'batch'];
-const GOING_AWAY = 1001;
 /** Connections asked to close in a tick. */
 const BATCH = 500;
 /** How much of a wrong value a message repeats, in characters. */
@@ -48,7 +48,7 @@ export function readStopOptions(options: StopOptions, closeDeadline: number): St
     const message = `stop has no option ${name}, which is ${shown(value)}; allowed are ${names}`;
     throw new OptionError(name, value, names, message);
   }
-  const { code = GOING_AWAY, reason = '', deadline = closeDeadline, batch = BATCH } = options;
+  const { code = 'going-away', reason = '', deadline = closeDeadline, batch = BATCH } = options;
   const number = toCloseCode(code);
   if (typeof reason !== 'string') {
     throw new TypeError(`reason is ${shown(reason)}; allowed is a string of at most 123 bytes of UTF-8`);

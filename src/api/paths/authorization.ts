@@ -1,13 +1,14 @@
 /**
  * What a user's `authorize` returns, read strictly: nobody is let in by a mistake.
  */
+
 import type { Answer, Opening } from '../../connection/recipient.ts';
 import { fault } from '../../io/faults.ts';
 import { chooseSubprotocol } from '../../io/http/handshake.ts';
-import { isPlainObject } from '../../io/http/header-fields.ts';
 import { refusal } from '../../io/http/http-response.ts';
 import type { RequestHead } from '../../io/http/request-head.ts';
-import type { HandshakeRequest, PlainRequest, Verdict } from './handlers.ts';
+import { isPlainObject } from '../../io/values.ts';
+import type { Acceptance, HandshakeRequest, PlainRequest, Verdict } from './handlers.ts';
 import type { Path } from './path.ts';
 import type { Params } from './router.ts';
 
@@ -38,17 +39,11 @@ export function readVerdict(verdict: Verdict<unknown>, path: Path, opening: Open
   if ('status' in Object(verdict) && isMadeOf(RESPONSE_KEYS)) {
     return { kind: 'refused', answer: { kind: 'refused', response: verdict as { status: number } } };
   }
-  if (isMadeOf(ACCEPTANCE_KEYS)) return accepted(path, opening, verdict as Acceptance);
+  if (isMadeOf(ACCEPTANCE_KEYS)) return accepted(path, opening, verdict as Acceptance<unknown>);
   throw new TypeError(`authorize returned ${shown(verdict)}; allowed are ${ALLOWED}`);
 }
 
-interface Acceptance {
-  readonly data?: unknown;
-  readonly subprotocol?: string | undefined;
-  readonly headers?: Extract<Answer, { kind: 'accepted' }>['headers'];
-}
-
-function accepted(path: Path, { upgrade }: Opening, acceptance: Acceptance): ReadVerdict {
+function accepted(path: Path, { upgrade }: Opening, acceptance: Acceptance<unknown>): ReadVerdict {
   const { protocols } = upgrade;
   const { subprotocol = chooseSubprotocol(protocols, path.subprotocols), data, headers } = acceptance;
   // 4.2.2: the subprotocol must be one of those the client offered.

@@ -5,8 +5,7 @@
  */
 
 import type { Subscribable, Unsubscribable } from 'rxjs';
-import { isThenable } from '../../connection/is-thenable.ts';
-import { isPlainObject } from '../../io/http/header-fields.ts';
+import { isPlainObject, isThenable } from '../../io/values.ts';
 import { type EncodedMessage, kindOf } from '../../io/writing/encoded-message.ts';
 import type { SendResult } from '../../io/writing/outbox-ports.ts';
 import { OptionError } from '../errors.ts';

@@ -5,6 +5,7 @@
  * may put into a value is checked, so that no value can end its line and begin another (response splitting).
  */
 import { types } from 'node:util';
+import { isPlainObject } from '../values.ts';
 import { isFieldValue, isToken } from './grammar.ts';
 
 /**
@@ -76,20 +77,11 @@ function entriesOf(headers: HeadersInput): Iterable<readonly [unknown, unknown]>
 }
 
 /** `Map` for a `Map`, also for one of another realm (Jest, `node:vm`), where `instanceof` says no. */
-export const tagOf = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1);
+const tagOf = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1);
 
-/** What a value is, for an error: `null`, `5`, `a list`, `a Date`. */
+/** What a value is, for an error: `null`, `5`, `a list`, `an instance of Date`. */
 export function kindOf(value: unknown): string {
   if (typeof value === 'function') return 'a function';
   if (typeof value !== 'object' || value === null) return String(value);
   return Array.isArray(value) ? 'a list' : `an instance of ${value.constructor?.name ?? tagOf(value)}`;
-}
-
-/** An object made by `{}` or `Object.create(null)`, in this realm or another: no instance of a class, no list. */
-export function isPlainObject(value: unknown): value is Record<string, unknown> {
-  if (typeof value !== 'object' || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype === null || prototype === Object.prototype) return true;
-  // The Object.prototype of another realm: at the end of its chain, and with a method that only it has.
-  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, 'isPrototypeOf');
 }

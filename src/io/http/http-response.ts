@@ -5,10 +5,12 @@
  * of HTTP/1.0 too, since it names what the server speaks (RFC 9110 6.2). There is no Date header: this code has no clock,
  * and RFC 9110 6.6.1 asks for one only where there is.
  */
+
 import { Buffer } from 'node:buffer';
 import { type Fault, type FaultRow, faults } from '../faults.ts';
+import { isPlainObject } from '../values.ts';
 import { bytesAdvice, toBytes } from '../writing/bytes.ts';
-import { type HeadersInput, headerLines, isPlainObject, kindOf, readHeaders } from './header-fields.ts';
+import { type HeadersInput, headerLines, kindOf, readHeaders } from './header-fields.ts';
 
 /** An HTTP answer. A string body is sent as UTF-8; Content-Length and Connection are added. */
 export interface HttpResponse {

@@ -9,6 +9,7 @@
  * devices, old React Native): these are read as the origin that they are part of.
  */
 import { type Fault, fault } from '../faults.ts';
+import { isThenable } from '../values.ts';
 import { isLoopbackAddress } from './addresses.ts';
 import { readOrigin, serialised } from './origin-parts.ts';
 import type { OriginRules } from './origin-rules.ts';
@@ -52,12 +53,6 @@ export function checkOrigin<Request>(
   answer.then(undefined, () => undefined);
   throw new TypeError(
     'The function origins must return true or false, not a promise; what has to wait is the work of authorize.',
-  );
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
   );
 }
 

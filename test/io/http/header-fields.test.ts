@@ -1,11 +1,6 @@
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
-import {
-  type HeadersInput,
-  headerLines,
-  isPlainObject,
-  readHeaders,
-} from '../../../src/io/http/header-fields.ts';
+import { type HeadersInput, headerLines, readHeaders } from '../../../src/io/http/header-fields.ts';
 
 const NONE = new Set<string>();
 /** Headers as a JavaScript user may write them, past the types. */
@@ -107,17 +102,4 @@ describe('headers that are refused with a TypeError', () => {
       'set by the server itself',
     );
   });
-});
-
-test.each([
-  [{}, true],
-  [Object.create(null), true],
-  [runInNewContext('({})'), true],
-  [runInNewContext('new (class A {})()'), false],
-  [[], false],
-  [new Error('x'), false],
-  [null, false],
-  ['', false],
-])('isPlainObject %#', (value, expected) => {
-  expect(isPlainObject(value)).toBe(expected);
 });

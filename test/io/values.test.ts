@@ -1,6 +1,7 @@
-/** What counts as a promise: an object with a `then`, whoever made it. */
+/** What counts as a promise (an object with a `then`, whoever made it), and as a plain object. */
+import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
-import { isThenable } from '../../src/connection/is-thenable.ts';
+import { isPlainObject, isThenable } from '../../src/io/values.ts';
 
 // biome-ignore lint/suspicious/noThenProperty: a promise of another library
 const foreign = { then: () => {} };
@@ -25,4 +26,17 @@ test.each([
   ['a then that is no function', { then: true }],
 ])('%s is none', (_, value: unknown) => {
   expect(isThenable(value)).toBe(false);
+});
+
+test.each([
+  [{}, true],
+  [Object.create(null), true],
+  [runInNewContext('({})'), true],
+  [runInNewContext('new (class A {})()'), false],
+  [[], false],
+  [new Error('x'), false],
+  [null, false],
+  ['', false],
+])('isPlainObject %#', (value, expected) => {
+  expect(isPlainObject(value)).toBe(expected);
 });
