@@ -26,6 +26,11 @@ export class Holding {
   full = false;
   behind = false;
 
+  /** Whether nobody holds anything back. */
+  get isFree(): boolean {
+    return !this.paused && !this.decoding && !this.behind && this.iterators === 0 && this.handlers === 0;
+  }
+
   /** Whether messages must wait. */
   get delivery(): boolean {
     if (this.paused || this.decoding) return true;

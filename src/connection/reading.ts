@@ -278,6 +278,10 @@ export class Reading extends ReadingMemory<ReadingOwner> implements FairTurn {
 
   /** A reason to hold messages back has gone: goes on with what lies here. */
   readAgain(): void {
+    this.afterDelivery(() => this.#readAgain());
+  }
+
+  #readAgain(): void {
     if (!this.session.readsOn) {
       this.#deliverAfterEnd();
       return;
@@ -291,9 +295,24 @@ export class Reading extends ReadingMemory<ReadingOwner> implements FairTurn {
 
   /** The peer has said goodbye: what came before is still delivered, at the pace of its handlers. */
   #deliverAfterEnd(): void {
-    while (this.waiting?.deliverNext(this.session.recipient));
+    const { waiting } = this;
+    waiting?.deliver(() => {
+      while (waiting.deliverNext(this.session.recipient));
+    });
     this.countMemory();
     if (!this.hasWaiting) this.session.exhausted();
+  }
+
+  /** The user holds back what came before the end, or no longer. */
+  pauseRest(isPaused: boolean): void {
+    this.hold().holding.paused = isPaused;
+    if (!isPaused) this.readAgain();
+  }
+
+  /** Runs a command at once, or when all have got the message that is given to them outside of the machine's steps. */
+  afterDelivery(run: () => void): void {
+    if (this.waiting === undefined) run();
+    else this.waiting.command(run);
   }
 
   /** Drops what waits; nothing more is delivered. */
@@ -324,7 +343,11 @@ export class Reading extends ReadingMemory<ReadingOwner> implements FairTurn {
    */
   #mustWaitForTurn(): boolean {
     const frames = this.#frames++;
-    if (frames === 0 || frames % FRAMES_A_LOOK !== 0) return false;
+    return frames % FRAMES_A_LOOK === 0 && frames !== 0 && this.#isTurnOver(frames);
+  }
+
+  /** Apart from the count, so that this stays small enough to be inlined for each frame. */
+  #isTurnOver(frames: number): boolean {
     const { turns } = this.host;
     if (frames < FRAMES_A_TURN && !turns.isOver()) return false;
     this.hold().holding.behind = true;
@@ -335,9 +358,11 @@ export class Reading extends ReadingMemory<ReadingOwner> implements FairTurn {
 
   /** It is this connection's turn again. */
   onTurn(): void {
-    const { holding } = this.hold();
-    if (!holding.behind) return;
-    holding.behind = false;
+    const { waiting } = this;
+    if (waiting?.holding.behind !== true) return;
+    waiting.holding.behind = false;
+    // Without it, each frame costs less.
+    if (waiting.isIdle) this.waiting = undefined;
     this.#frames = 0;
     if (!this.session.readsOn) {
       this.#deliverAfterEnd();

@@ -96,8 +96,21 @@ export abstract class SessionEvents implements TransportListener, Timed {
 
   /** An event that must be processed before the next frame. */
   command(event: ConnectionEvent): void {
-    this.reading.commanded();
-    this.reading.goOn(() => this.tell(event));
+    this.reading.afterDelivery(() => {
+      this.reading.commanded();
+      this.reading.goOn(() => this.tell(event));
+    });
+  }
+
+  /** When no more frames are read, messages that came before may still wait. */
+  requestPause(): void {
+    if (this.readsOn) this.command({ type: 'connection.pause' });
+    else this.reading.pauseRest(true);
+  }
+
+  requestResume(): void {
+    if (this.readsOn) this.command({ type: 'connection.resume' });
+    else this.reading.pauseRest(false);
   }
 
   requestClose(code: number, reason: string): void {
@@ -110,7 +123,7 @@ export abstract class SessionEvents implements TransportListener, Timed {
   requestTerminate(): void {
     this.sending.seal();
     this.reading.forget();
-    this.exhausted();
+    this.reading.afterDelivery(() => this.exhausted());
     this.command({ type: 'connection.terminate' });
   }
 }

@@ -9,11 +9,18 @@ import type { Recipient } from './recipient.ts';
 
 export class WaitingMessages {
   readonly holding = new Holding();
+  /** What was commanded while a message is given to the user outside of the machine's steps; undefined: none is. */
+  #commands: (() => void)[] | undefined;
   /** Made when the first message has to wait. */
   #ahead: ReadAhead | undefined;
 
   get isEmpty(): boolean {
     return this.#ahead === undefined || this.#ahead.isEmpty;
+  }
+
+  /** Nobody holds messages back, and none waits. */
+  get isIdle(): boolean {
+    return this.isEmpty && this.holding.isFree;
   }
 
   /** Messages that wait; their fragments, other than the last one of each, are not counted. */
@@ -93,6 +100,24 @@ export class WaitingMessages {
     else if (item.kind === 'last') recipient.last(item.fragment, item.message);
     else recipient.whole(item.message);
     return true;
+  }
+
+  /**
+   * Gives messages to the user outside of a step of the machine: after the end, or when the codec has settled. What their
+   * handlers command is done afterwards, as it is in a step, so that all who await a message get it first.
+   */
+  deliver(give: () => void): void {
+    const commands: (() => void)[] = [];
+    this.#commands = commands;
+    give();
+    this.#commands = undefined;
+    for (const command of commands) command();
+  }
+
+  /** Runs a command: at once, or when `deliver` has given its messages. */
+  command(run: () => void): void {
+    if (this.#commands === undefined) run();
+    else this.#commands.push(run);
   }
 
   /** Whether no more frames may be decoded now. Messages of `readAhead` bytes, or more, are enough. */

@@ -45,6 +45,17 @@ describe('iterators', () => {
   });
 });
 
+test.each<Reasons>([
+  { paused: true },
+  { handlers: 1 },
+  { decoding: true },
+  { behind: true },
+  { iterators: 1, pulls: 1 },
+])('is not free with %j', (reasons) => {
+  expect(new Holding().isFree).toBe(true);
+  expect(Object.assign(new Holding(), reasons).isFree).toBe(false);
+});
+
 test('a reason that goes leaves the others', () => {
   const holding = Object.assign(new Holding(), { paused: true, handlers: 1, full: true });
   holding.paused = false;

@@ -1,6 +1,7 @@
 /** The end of a connection whose messages still wait: they come first, and the news of the end is late by a second at most. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { LATE_END_MS, LateEnd } from '../../src/connection/late-end.ts';
+import type { Connection } from '../../src/index.ts';
 import { ManualClock } from '../../src/io/time/manual-clock.ts';
 import { TICK_MS, Ticker } from '../../src/io/time/ticker.ts';
 import { type TestServer, testServer } from '../../src/testing/index.ts';
@@ -41,15 +42,23 @@ describe('of a connection', () => {
   let served: TestServer;
   afterEach(() => served.stop());
 
-  const leave = async () => {
+  /** Sends `first`, whose handler waits, then `second` and a Close. `onSecond` is what the handler of `second` does. */
+  const leave = async (onSecond: (connection: Connection) => void = () => undefined) => {
     const seen: string[] = [];
+    const connections: Connection[] = [];
     const { promise, open } = gate();
     served = await testServer({
       paths: {
         '/': {
-          onMessage(_, message) {
+          onOpen(connection) {
+            connections.push(connection);
+            connection.messages$.subscribe((message) => void seen.push(`to messages$: ${message}`));
+          },
+          onMessage(connection, message) {
             seen.push(String(message));
-            return message === 'first' ? promise : undefined;
+            if (message === 'first') return promise;
+            onSecond(connection);
+            return undefined;
           },
           onClose: (_, { code }) => void seen.push(`closed ${code}`),
         },
@@ -60,15 +69,17 @@ describe('of a connection', () => {
     client.send('second');
     void client.close(1000, '');
     await served.advance(TICK_MS);
-    return { seen, open };
+    expect(seen.splice(0)).toEqual(['first', 'to messages$: first']);
+    const [connection] = connections;
+    if (connection === undefined) throw new Error('no connection');
+    return { seen, open, connection };
   };
 
   test('what waited is delivered before the end is told', async () => {
     const { seen, open } = await leave();
-    expect(seen).toEqual(['first']);
     open();
     await served.advance(TICK_MS);
-    expect(seen).toEqual(['first', 'second', 'closed 1000']);
+    expect(seen).toEqual(['second', 'to messages$: second', 'closed 1000']);
     await served.advance(2 * LATE_END_MS);
     expect(seen).toHaveLength(3);
   });
@@ -76,11 +87,46 @@ describe('of a connection', () => {
   test('a handler that does not settle hides the end for a second only; what waits still comes', async () => {
     const { seen, open } = await leave();
     await served.advance(LATE_END_MS - 4 * TICK_MS);
-    expect(seen).toEqual(['first']);
+    expect(seen).toEqual([]);
     await served.advance(8 * TICK_MS);
-    expect(seen).toEqual(['first', 'closed 1000']);
+    expect(seen).toEqual(['closed 1000']);
     open();
     await served.advance(TICK_MS);
-    expect(seen).toEqual(['first', 'closed 1000', 'second']);
+    expect(seen).toEqual(['closed 1000', 'second', 'to messages$: second']);
+  });
+
+  test('all get a message whose handler terminates, and only then the end is told', async () => {
+    const { seen, open } = await leave((connection) => connection.terminate());
+    open();
+    await served.advance(TICK_MS);
+    expect(seen).toEqual(['second', 'to messages$: second', 'closed 1000']);
+  });
+
+  test('pause holds back what waits, before the end is told and after it, until resume', async () => {
+    const { seen, open, connection } = await leave();
+    connection.pause();
+    open();
+    await served.advance(TICK_MS);
+    expect(seen).toEqual([]);
+    await served.advance(2 * LATE_END_MS);
+    connection.pause();
+    expect(seen).toEqual(['closed 1000']);
+    connection.resume();
+    expect(seen).toEqual(['closed 1000', 'second', 'to messages$: second']);
+  });
+
+  test('a loop over the messages ends after the last one, also when it was paused at the end', async () => {
+    const { open, connection } = await leave();
+    const taken: unknown[] = [];
+    connection.pause();
+    const loop = (async () => {
+      for await (const message of connection) taken.push(message);
+    })();
+    open();
+    await served.advance(2 * LATE_END_MS);
+    expect(taken).toEqual([]);
+    connection.resume();
+    await loop;
+    expect(taken).toEqual(['second']);
   });
 });

@@ -57,6 +57,31 @@ test('each kind is given to the user as what it is, in order', () => {
   expect([waiting.messages, waiting.heldBytes]).toEqual([0, 0]);
 });
 
+test('is idle when nobody holds messages back and none waits', () => {
+  const waiting = new WaitingMessages();
+  expect(waiting.isIdle).toBe(true);
+  waiting.handling(1);
+  waiting.add(whole('a'));
+  expect(waiting.isIdle).toBe(false);
+  waiting.handling(-1);
+  expect(waiting.isIdle).toBe(false);
+  waiting.deliverNext(recipient().recipient);
+  expect(waiting.isIdle).toBe(true);
+});
+
+test('a command runs at once, but after the messages that are being delivered', () => {
+  const waiting = new WaitingMessages();
+  const did: string[] = [];
+  waiting.command(() => did.push('at once'));
+  waiting.deliver(() => {
+    waiting.command(() => did.push('later'));
+    waiting.command(() => did.push('after that'));
+    did.push('message');
+  });
+  waiting.command(() => did.push('at once'));
+  expect(did).toEqual(['at once', 'message', 'later', 'after that', 'at once']);
+});
+
 test('nothing is delivered until the turn of the connection comes', () => {
   const waiting = new WaitingMessages();
   waiting.add(whole('a'));

@@ -74,6 +74,8 @@ export class World {
   readonly intruders: string[] = [];
   /** What the connection's streams told, in order; `closed` is among them. */
   readonly told: string[] = [];
+  /** The user held messages back when `closed` was told. */
+  heldAtEnd = false;
   readonly delivered: string[] = [];
   readonly handled: string[] = [];
   readonly states: ConnectionState[] = [];
@@ -286,12 +288,7 @@ export class World {
   async end(answer: () => Promise<void>): Promise<void> {
     const { ending } = this.setting;
     if (ending === 'close' || ending === 'stop') this.pausePeer(false);
-    this.isPaused = false;
-    this.connection.resume();
-    while (this.#waiting.length > 0) {
-      this.settleHandler(false);
-      await this.settle();
-    }
+    await this.#takeAll();
     if (ending === 'close') this.connection.close(1000);
     if (ending === 'fin') this.fin();
     if (ending === 'reset') this.reset();
@@ -306,10 +303,21 @@ export class World {
     await stopped;
     this.#peer?.reset();
     await turn();
+    await this.#takeAll();
     await turn();
   }
 
   // ------------------------------------------------------------------ inside
+
+  /** Nothing holds reading back any more, whatever a handler does meanwhile. */
+  async #takeAll(): Promise<void> {
+    do {
+      this.isPaused = false;
+      this.connection.resume();
+      this.settleHandler(false);
+      await this.settle();
+    } while (this.#waiting.length > 0 || this.isPaused);
+  }
 
   #number(): number {
     this.#numbers += 1;
@@ -354,7 +362,10 @@ export class World {
       this.states.push(state);
       this.told.push('state');
     });
-    connection.closed$.subscribe(tell('closed'));
+    connection.closed$.subscribe(() => {
+      this.heldAtEnd = !this.reads;
+      this.told.push('closed');
+    });
   }
 
   #join(transport: MemoryTransport): Peer {

@@ -210,14 +210,14 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
     this.#session.requestTerminate();
   }
 
-  /** Stops reading; the peer is held back by TCP. Messages that were read already wait. */
+  /** Stops reading; the peer is held back by TCP. Messages that were read already wait, also after the end. */
   pause(): void {
-    this.#session.command({ type: 'connection.pause' });
+    this.#session.requestPause();
   }
 
   /** Reads again after `pause`. */
   resume(): void {
-    this.#session.command({ type: 'connection.resume' });
+    this.#session.requestResume();
   }
 
   /** Its counters, now: messages, bytes, age, round-trip time. */

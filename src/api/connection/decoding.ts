@@ -14,7 +14,7 @@ export interface DecodingOwner {
     /** Whether messages may still be delivered. */
     readonly delivers: boolean;
     /** Holds the next message back, or no longer. */
-    hold(): { decoding(isPending: boolean): void };
+    hold(): { decoding(isPending: boolean): void; deliver(give: () => void): void };
     readAgain(): void;
   };
   /** A stop of the server waits for what has begun here. */
@@ -50,7 +50,7 @@ function awaitDecoded(
     (act: (value: unknown) => void) =>
     (value: unknown): void => {
       reading.hold().decoding(false);
-      if (reading.delivers) act(value);
+      if (reading.delivers) reading.hold().deliver(() => act(value));
       handlerHost.handlerEnded(began);
       reading.readAgain();
     };

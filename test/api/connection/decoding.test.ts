@@ -9,7 +9,10 @@ function make(delivers = true) {
   const owner: DecodingOwner = {
     reading: {
       delivers,
-      hold: () => ({ decoding: (isPending) => void did.push(isPending ? 'hold' : 'release') }),
+      hold: () => ({
+        decoding: (isPending) => void did.push(isPending ? 'hold' : 'release'),
+        deliver: (give) => give(),
+      }),
       readAgain: () => void did.push('read'),
     },
     handlerHost: {

@@ -448,6 +448,33 @@ describe('a codec that answers with a promise', () => {
     return { codec, gateOf };
   }
 
+  test.each(['terminate', 'close'] as const)(
+    'all get the message whose handler calls %s, before the state changes',
+    async (command) => {
+      const { codec, gateOf } = gated();
+      const heard: string[] = [];
+      const { connect } = await serve((server) =>
+        server.path('/orders', {
+          codec,
+          onOpen(connection) {
+            connection.messages$.subscribe((text) => void heard.push(`to messages$: ${text}`));
+            connection.state$.subscribe((state) => void heard.push(state));
+          },
+          onMessage(connection, text) {
+            heard.push(text);
+            connection[command]();
+          },
+        }),
+      );
+      const client = await connect();
+      client.send('a');
+      gateOf('a').open();
+      await settled();
+      const after = command === 'close' ? 'closing' : 'closed';
+      expect(heard.slice(0, 4)).toEqual(['open', '<a>', 'to messages$: <a>', after]);
+    },
+  );
+
   test('holds reading back: messages keep their order, and a Close comes after them', async () => {
     const { codec, gateOf } = gated();
     const heard: string[] = [];
