@@ -9,12 +9,18 @@ import { type Fault, fault } from '../io/faults.ts';
 import type { FrameDecoder } from '../io/frames/frame-decoder.ts';
 import { readClient } from '../io/http/forwarded.ts';
 import { readHandshake, type Upgrade } from '../io/http/handshake.ts';
-import { RequestHeadParser } from '../io/http/head-parser.ts';
+import { type HeadResult, RequestHeadParser } from '../io/http/head-parser.ts';
 import { encodeHttpResponse, type HttpResponse, refusal } from '../io/http/http-response.ts';
 import { checkOrigin } from '../io/http/origin.ts';
 import type { RequestHead } from '../io/http/request-head.ts';
-import { type AcceptVerdict, acceptHandshake, encodeVerdict } from '../io/http/verdict.ts';
+import {
+  type AcceptVerdict,
+  acceptHandshake,
+  encodeVerdict,
+  type HandshakeVerdict,
+} from '../io/http/verdict.ts';
 import type { ConnectionEvent } from '../machines/connection-ports.ts';
+import type { Handover } from './handover.ts';
 import type { Host } from './host.ts';
 import { isThenable } from './is-thenable.ts';
 import type { Answer, Recipient, Refused } from './recipient.ts';
@@ -52,7 +58,9 @@ export class Handshaking<Session extends HandshakingOwner> {
   readonly #session: Session;
   readonly #recipient: () => Recipient;
   readonly #host: Host<Session>;
-  readonly #parser: RequestHeadParser;
+  /** Undefined where the head was read elsewhere. */
+  readonly #parser: RequestHeadParser | undefined;
+  readonly #handover: Handover | undefined;
   /** Made when there is somebody to tell. */
   #abort: AbortController | undefined;
   /** The request was HEAD: its answer has no body. */
@@ -62,17 +70,18 @@ export class Handshaking<Session extends HandshakingOwner> {
   #verdict: AcceptVerdict | undefined;
   #isOver = false;
 
-  constructor(session: Session, host: Host<Session>) {
+  constructor(session: Session, host: Host<Session>, handover?: Handover) {
     this.#session = session;
     this.#recipient = () => session.recipient;
     this.#host = host;
-    this.#parser = new RequestHeadParser(host.settings);
+    this.#handover = handover;
+    this.#parser = handover === undefined ? new RequestHeadParser(host.settings) : undefined;
   }
 
   // ------------------------------------------------------------------ bytes
 
   readHead(chunk: Uint8Array, shared: boolean): void {
-    const result = this.#parser.push(chunk);
+    const result = this.#nextHead(chunk);
     if (result.kind === 'need-more') return;
     if (result.kind === 'fault') {
       this.settle(refused(result.fault));
@@ -84,6 +93,13 @@ export class Handshaking<Session extends HandshakingOwner> {
     if (rest.length > 0) this.#session.reading.decoder.push(shared ? rest.slice() : rest);
     if (isThenable(outcome)) this.#await(outcome);
     else this.settle(outcome);
+  }
+
+  /** A head that was read elsewhere is there at once, and the first bytes are those after it. */
+  #nextHead(chunk: Uint8Array): HeadResult {
+    if (this.#parser !== undefined) return this.#parser.push(chunk);
+    const { head } = this.#handover as Handover; // where there is no parser
+    return 'fault' in head ? { kind: 'fault', fault: head.fault } : { kind: 'head', head, rest: chunk };
   }
 
   /** Reading goes on for a while, so that a peer that hangs up is noticed. */
@@ -145,6 +161,8 @@ export class Handshaking<Session extends HandshakingOwner> {
       encodeHttpResponse(response);
       return { kind: 'refused', response };
     };
+    // Plain requests of an attached server are the HTTP server's own.
+    if (this.#handover !== undefined) return refused(fault('noUpgrade'));
     return guarded(() => this.#recipient().answerRequest(head, this.#session.remoteAddress), toOutcome);
   }
 
@@ -165,8 +183,10 @@ export class Handshaking<Session extends HandshakingOwner> {
       return this.#abort.signal;
     };
     const { remoteAddress } = this.#session;
+    const handover = this.#handover;
+    const incoming = handover && (() => handover.incoming());
     return guarded(
-      () => this.#recipient().decide({ head, upgrade, remoteAddress, signal }),
+      () => this.#recipient().decide({ head, upgrade, remoteAddress, signal, incoming }),
       (answer) => toOutcome(head, upgrade, answer),
     );
   }
@@ -175,12 +195,17 @@ export class Handshaking<Session extends HandshakingOwner> {
 
   accept(): void {
     this.#abort = undefined;
-    if (this.#verdict !== undefined) this.#session.sending.outbox.raw(encodeVerdict(this.#verdict));
+    if (this.#verdict !== undefined) this.#answer(this.#verdict);
   }
 
   refuse(response: HttpResponse): void {
-    const bytes = encodeVerdict({ kind: 'refuse', response }, { omitBody: this.#omitBody });
-    this.#session.sending.outbox.raw(bytes);
+    this.#answer({ kind: 'refuse', response });
+  }
+
+  #answer(verdict: HandshakeVerdict): void {
+    const answer = this.#handover?.answer;
+    if (answer !== undefined) answer(verdict);
+    else this.#session.sending.outbox.raw(encodeVerdict(verdict, { omitBody: this.#omitBody }));
   }
 
   /** The handshake is over: a callback that has not decided is told. */

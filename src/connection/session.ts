@@ -8,7 +8,7 @@ import { type Fault, type FaultName, type FaultRow, fault, faults } from '../io/
 import { encodeClosePayload, isWireCloseCode, NO_STATUS } from '../io/frames/close-payload.ts';
 import { PING, PONG } from '../io/frames/frame-encoder.ts';
 import { type HttpResponse, refusal } from '../io/http/http-response.ts';
-import type { Transport, TransportListener } from '../io/transports/transport.ts';
+import type { Transport, TransportListener, TransportName } from '../io/transports/transport.ts';
 import { takeOver } from '../machines/connection-actor.ts';
 import type { ConnectionActor } from '../machines/connection-machine.ts';
 import type {
@@ -20,6 +20,7 @@ import type {
 } from '../machines/connection-ports.ts';
 import { Interpreter } from '../machines/interpreter.ts';
 import { Deadlines, type Timed } from './deadlines.ts';
+import type { Handover } from './handover.ts';
 import { type Accepted, Handshaking, refused } from './handshaking.ts';
 import { Heartbeat } from './heartbeat.ts';
 import type { Host } from './host.ts';
@@ -59,20 +60,22 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
   readonly #transport: Transport;
   #actor: ConnectionActor | undefined;
   #handshaking: Handshaking<Session> | undefined;
+  #handover: Handover | undefined;
   #heartbeat: Heartbeat | undefined;
   #lateEnd: LateEnd | undefined;
   /** Made when somebody asks for its signal. */
   #abort: AbortController | undefined;
   #saidGoodbye = false;
 
-  constructor(host: Host<Session>, transport: Transport, id: number) {
+  constructor(host: Host<Session>, transport: Transport, id: number, handover?: Handover) {
     this.id = id;
     this.#host = host;
     this.#transport = transport;
     this.bornTick = host.ticker.tick;
     this.remoteAddress = transport.remoteAddress;
     this.sending = new Sending(this, host, transport);
-    this.#handshaking = new Handshaking(this, host);
+    this.#handshaking = new Handshaking(this, host, handover);
+    this.#handover = handover;
     this.reading = new Reading(this, host, transport);
     this.recipient = host.recipientOf(this);
     this.machine = new Interpreter(this, host.actor);
@@ -80,9 +83,19 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
     this.deadlines = new Deadlines(host.ticker, host.settings, this);
   }
 
-  /** Bytes may come from here on. */
+  /** Bytes may come from here on. A head that was read elsewhere is judged at once. */
   attach(): void {
     this.#transport.attach(this);
+    const handover = this.#handover;
+    if (handover === undefined) return;
+    this.#handover = undefined;
+    this.reading.count(handover.headBytes);
+    this.onBytes(handover.early, false);
+  }
+
+  /** What carries it. */
+  get transport(): TransportName {
+    return this.#transport.name;
   }
 
   /** XState's actor of this connection; made at the first call, and from then on it runs the statechart. */

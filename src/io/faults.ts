@@ -185,6 +185,7 @@ export const faults = {
   denied: refusal(403, 'You may not connect here.'),
   handshakeDeadline: refusal(408, 'The handshake took too long.', { limit: 'handshakeDeadline' }),
   stopping: unavailable('The server is stopping.'),
+  notStarted: unavailable('The server is not started.'),
   maxConnections: unavailable('The server has its {count} connections (maxConnections).', 'maxConnections'),
   maxConnectionsPerAddress: unavailable(
     'Your address has its {count} connections (maxConnectionsPerAddress).',

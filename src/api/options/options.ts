@@ -9,6 +9,7 @@ import { isToken } from '../../io/http/grammar.ts';
 import type { HttpResponse } from '../../io/http/http-response.ts';
 import { compileOrigins, type OriginsOption } from '../../io/http/origin-rules.ts';
 import { type Clock, systemClock } from '../../io/time/clock.ts';
+import { noListener } from '../../io/transports/no-listener.ts';
 import type { Listener } from '../../io/transports/transport.ts';
 import type { Overflow } from '../../io/writing/outbox.ts';
 import type { ServerSettings } from '../../server/settings.ts';
@@ -27,12 +28,15 @@ export type TypedHandlers = Handlers<unknown, Params, unknown> &
   Typing &
   ({ readonly codec: AnyCodec } | { readonly codecs: Readonly<Record<string, AnyCodec>> });
 
-/** The options of `createServer` and `newServer`. All but `port` have a default. */
+/** The options of `createServer` and `newServer`. */
 export interface ServerOptions
   extends Handlers,
     Partial<{ [Name in keyof Limits]: Limits[Name] | undefined }> {
-  /** TCP port, 0 to 65535; 0 takes any free one, see `server.address()`. */
-  readonly port: number;
+  /**
+   * TCP port, 0 to 65535; 0 takes any free one, see `server.address()`. Left out: none is opened, for a server that is
+   * attached to an HTTP server (`server.attach`, `server.handleUpgrade`).
+   */
+  readonly port?: number;
   /** Address to listen on. Default: all. */
   readonly host?: string | undefined;
   /** Handlers by path; the same as calling `server.path` for each. */
@@ -61,7 +65,7 @@ export interface ServerOptions
    * not as expected it is as `'socket'`: a `net.Socket` each. Default `'handle'`.
    */
   readonly tcp?: 'handle' | 'socket' | undefined;
-  /** Answers a plain GET or HEAD; undefined leaves it to the default, 426. */
+  /** Answers a plain GET or HEAD on a port of its own; undefined leaves it to the default, 426. */
   readonly onRequest?:
     | ((request: PlainRequest) => HttpResponse | undefined | Promise<HttpResponse | undefined>)
     | undefined;
@@ -167,7 +171,7 @@ const OVERFLOWS: readonly Overflow[] = ['close', 'drop', 'drop-oldest'];
  */
 export function readOptions(options: ServerOptions): Settings {
   if (typeof options !== 'object' || options === null) {
-    const allowed = 'an object with at least a port, such as { port: 5005 }';
+    const allowed = 'an object such as { port: 5005 }';
     throw new OptionError('options', options, allowed, `a server is made with ${allowed}`);
   }
   for (const name of Object.keys(options)) {
@@ -179,10 +183,11 @@ export function readOptions(options: ServerOptions): Settings {
   }
   checkHandlers(options);
   const limits = readLimits(options);
-  const { port, host, overflow = 'close', debugOnError = false } = options;
+  const { port = 0, host, overflow = 'close', debugOnError = false } = options;
   const { tcp = defaults.tcp } = options;
-  if (options.listener === undefined && (!Number.isInteger(port) || port < 0 || port > 65_535)) {
-    throw new OptionError('port', port, 'a whole number from 0 to 65535');
+  const { listener = hasPort(options) ? undefined : noListener } = options;
+  if (listener === undefined && !isPort(options.port)) {
+    throw new OptionError('port', options.port, 'a whole number from 0 to 65535');
   }
   if (host !== undefined && (typeof host !== 'string' || host === '')) {
     throw new OptionError('host', host, 'a host name or an address');
@@ -210,8 +215,17 @@ export function readOptions(options: ServerOptions): Settings {
     onRequest: options.onRequest,
     inspect: options.inspect,
     clock: options.clock ?? systemClock,
-    listener: options.listener,
+    listener,
   };
+}
+
+/** A port that is undefined is a mistake, such as an environment variable that is not set; one that is left out is none. */
+function hasPort(options: ServerOptions): boolean {
+  return 'port' in options || options.host !== undefined;
+}
+
+function isPort(port: unknown): boolean {
+  return Number.isInteger(port) && (port as number) >= 0 && (port as number) <= 65_535;
 }
 
 function checkPaths(paths: unknown): void {

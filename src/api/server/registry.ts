@@ -14,7 +14,7 @@ const servers = new Map<string, Server>();
  * Makes a server that is not listening yet.
  * @throws OptionError for the first option that is wrong.
  */
-export function createServer(options: ServerOptions): Server {
+export function createServer(options: ServerOptions = {}): Server {
   return new Server(options);
 }
 
@@ -22,7 +22,7 @@ export function createServer(options: ServerOptions): Server {
  * Makes a server and gives it a name.
  * @throws NameTakenError when another bears it; OptionError for a wrong option or an empty name.
  */
-export function newServer(name: string, options: ServerOptions): Server {
+export function newServer(name: string, options: ServerOptions = {}): Server {
   if (typeof name !== 'string' || name === '')
     throw new OptionError('name', name, 'a string that is not empty');
   if (servers.has(name)) throw new NameTakenError(name);

@@ -25,7 +25,7 @@ const kTransport = Symbol('transport');
  * The parts of a connection's handle that are used. Numbers below zero are libuv's errors. Handles of TCP have all of
  * them; those of Unix sockets (Pipe) and TLS (TLSWrap) lack the optional ones.
  */
-interface StreamHandle {
+export interface StreamHandle {
   [kTransport]?: HandleTransport;
   readonly fd?: number;
   onread: (this: StreamHandle) => void;
@@ -68,7 +68,7 @@ const METHODS = [
   'close',
 ] as const;
 
-function isAsExpected(handle: Partial<StreamHandle>): boolean {
+function isAsExpected(handle: Partial<StreamHandle>): handle is StreamHandle {
   return METHODS.every((name) => typeof handle[name] === 'function');
 }
 
@@ -107,6 +107,12 @@ export class HandleTcpListener extends TcpListener {
       }
     };
   }
+}
+
+/** The transport of a handle that no socket uses any more. Undefined where the handle, or Node, is not as expected. */
+export function transportOfHandle(handle: Partial<StreamHandle>, name: TransportName): Transport | undefined {
+  if (!isAsExpected(handle) || !canUseHandles()) return undefined;
+  return new HandleTransport(handle, name);
 }
 
 class HandleTransport implements Transport {
