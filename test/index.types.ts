@@ -180,7 +180,7 @@ export function aServer(server: Server) {
 }
 
 export function aServerByName() {
-  expectTypeOf(newServer).parameters.toEqualTypeOf<[name: string, options?: ServerOptions]>();
+  expectTypeOf(newServer).parameters.toEqualTypeOf<[name: string, options?: ServerOptions | undefined]>();
   expectTypeOf(newServer).returns.toEqualTypeOf<Server>();
   expectTypeOf(getServer).returns.toEqualTypeOf<Server | undefined>();
   expectTypeOf(startServer('test')).toEqualTypeOf<Promise<Server>>();

@@ -7,7 +7,7 @@ import type { Handover } from '../connection/handover.ts';
 import type { Host } from '../connection/host.ts';
 import type { Recipient } from '../connection/recipient.ts';
 import type { Session } from '../connection/session.ts';
-import type { Fault } from '../io/faults.ts';
+import { type Fault, fault } from '../io/faults.ts';
 import { FrameDecoder } from '../io/frames/frame-decoder.ts';
 import { nextTurn } from '../io/time/clock.ts';
 import { FairTurns } from '../io/time/fair-turns.ts';
@@ -177,7 +177,8 @@ export class Core
 
   #turnAway(transport: Transport, handover: Handover): void {
     const { clock, closeDeadline: ms } = this.settings;
-    turnAway(transport, handover, this.isStopping ? 'stopping' : 'notStarted', { clock, ms });
+    const why = this.isStopping ? fault('stopping') : fault('notStarted');
+    turnAway(transport, handover, why, { clock, ms });
   }
 
   portClosed(): void {

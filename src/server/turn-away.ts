@@ -3,7 +3,7 @@
  * made of it, since a server that does not run has none.
  */
 import type { Handover } from '../connection/handover.ts';
-import { type FaultName, fault } from '../io/faults.ts';
+import type { Fault } from '../io/faults.ts';
 import { refusal } from '../io/http/http-response.ts';
 import { encodeVerdict, type HandshakeVerdict } from '../io/http/verdict.ts';
 import type { Clock } from '../io/time/clock.ts';
@@ -13,7 +13,7 @@ import type { Transport } from '../io/transports/transport.ts';
 export function turnAway(
   transport: Transport,
   handover: Handover,
-  name: FaultName,
+  why: Fault,
   { clock, ms }: { readonly clock: Clock; readonly ms: number },
 ): void {
   const forget = clock.every(ms, () => transport.destroy());
@@ -25,7 +25,7 @@ export function turnAway(
     onError: nothing,
     onClosed: forget,
   });
-  const verdict: HandshakeVerdict = { kind: 'refuse', response: refusal(fault(name)) };
+  const verdict: HandshakeVerdict = { kind: 'refuse', response: refusal(why) };
   if (handover.answer !== undefined) handover.answer(verdict);
   else transport.write([encodeVerdict(verdict)]);
   transport.end();

@@ -9,7 +9,6 @@ import { isToken } from '../../io/http/grammar.ts';
 import type { HttpResponse } from '../../io/http/http-response.ts';
 import { compileOrigins, type OriginsOption } from '../../io/http/origin-rules.ts';
 import { type Clock, systemClock } from '../../io/time/clock.ts';
-import { noListener } from '../../io/transports/no-listener.ts';
 import type { Listener } from '../../io/transports/transport.ts';
 import type { Overflow } from '../../io/writing/outbox.ts';
 import type { ServerSettings } from '../../server/settings.ts';
@@ -183,11 +182,10 @@ export function readOptions(options: ServerOptions): Settings {
   }
   checkHandlers(options);
   const limits = readLimits(options);
-  const { port = 0, host, overflow = 'close', debugOnError = false } = options;
+  const { port, host, overflow = 'close', debugOnError = false } = options;
   const { tcp = defaults.tcp } = options;
-  const { listener = hasPort(options) ? undefined : noListener } = options;
-  if (listener === undefined && !isPort(options.port)) {
-    throw new OptionError('port', options.port, 'a whole number from 0 to 65535');
+  if (options.listener === undefined && hasPort(options) && !isPort(port)) {
+    throw new OptionError('port', port, 'a whole number from 0 to 65535');
   }
   if (host !== undefined && (typeof host !== 'string' || host === '')) {
     throw new OptionError('host', host, 'a host name or an address');
@@ -215,7 +213,7 @@ export function readOptions(options: ServerOptions): Settings {
     onRequest: options.onRequest,
     inspect: options.inspect,
     clock: options.clock ?? systemClock,
-    listener,
+    listener: options.listener,
   };
 }
 
