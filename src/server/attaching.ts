@@ -37,7 +37,11 @@ export class Attaching implements Taker {
     const { method = '', url = '', httpVersion, rawHeaders, headers } = request;
     const isOurs = isWebSocket(headers.upgrade) && this.#serves(url);
     if (!isOurs && claim === 'own paths') return false;
-    if (socket.destroyed) return true;
+    if (socket.destroyed || socket.readableEnded) {
+      // The peer has gone while somebody dispatched by hand.
+      socket.destroy();
+      return true;
+    }
     const { transport, early } = takeSocket(socket, head, this.#host.settings.tcp);
     const incoming = () => request;
     this.#host.accept(

@@ -287,18 +287,27 @@ describe('handleUpgrade', () => {
     expect(answers).toEqual([false, true, true]);
   });
 
-  test('a socket that is gone is ours all the same, and makes no connection', async () => {
-    const server = portal();
-    await server.start();
-    const httpServer = http.createServer();
-    const url = `ws://127.0.0.1:${await listen(httpServer)}`;
-    const came = once(httpServer, 'upgrade');
-    calling(`${url}/echo`);
-    const [request, socket, head] = await came;
-    socket.destroy();
-    expect(server.handleUpgrade(request, socket, head)).toBe(true);
-    expect(server.stats().connections.handshaking).toBe(0);
-  });
+  test.each(['ended', 'reset'])(
+    'a socket whose peer has %s is ours all the same, and makes no connection',
+    async (how) => {
+      const server = portal();
+      await server.start();
+      const httpServer = http.createServer();
+      const port = await listen(httpServer);
+      const came = once(httpServer, 'upgrade');
+      const client = ending(connectTcp(port, '127.0.0.1'));
+      client.write(requestHead());
+      const [request, socket, head] = await came;
+      socket.on('error', () => {});
+      if (how === 'ended') client.end();
+      else client.resetAndDestroy();
+      socket.read(0);
+      await until(() => socket.destroyed || socket.readableEnded);
+      expect(server.handleUpgrade(request, socket, head)).toBe(true);
+      expect(socket.destroyed).toBe(true);
+      expect(server.stats().connections.handshaking).toBe(0);
+    },
+  );
 
   test('any Duplex will do', async () => {
     const server = portal();

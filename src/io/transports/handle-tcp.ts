@@ -109,13 +109,12 @@ export class HandleTcpListener extends TcpListener {
   }
 }
 
-/** The transport of a handle that no socket uses any more. Undefined where the handle, or Node, is not as expected. */
-export function transportOfHandle(handle: Partial<StreamHandle>, name: TransportName): Transport | undefined {
-  if (!isAsExpected(handle) || !canUseHandles()) return undefined;
-  return new HandleTransport(handle, name);
+/** Whether a handle, and Node, are as expected, so that a `HandleTransport` can be made of it. */
+export function canUse(handle: Partial<StreamHandle>): handle is StreamHandle {
+  return isAsExpected(handle) && canUseHandles();
 }
 
-class HandleTransport implements Transport {
+export class HandleTransport implements Transport {
   readonly name: TransportName;
   readonly remoteAddress: string;
   readonly #handle: StreamHandle;

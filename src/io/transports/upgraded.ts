@@ -9,7 +9,7 @@
 import { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type StreamHandle, transportOfHandle } from './handle-tcp.ts';
+import { canUse, HandleTransport, type StreamHandle } from './handle-tcp.ts';
 import { TcpTransport } from './tcp.ts';
 import type { Transport } from './transport.ts';
 
@@ -29,7 +29,7 @@ interface CountingServer {
 type NodeSocket = Omit<Partial<Socket>, 'on' | 'once'> &
   Duplex & {
     encrypted?: boolean;
-    _handle?: (Partial<StreamHandle> & { [owner: symbol]: unknown }) | null;
+    _handle?: Partial<StreamHandle> | null;
     _server?: CountingServer | null;
     /** Of a TLS socket: the socket below it. */
     _parent?: NodeSocket | null;
@@ -68,6 +68,7 @@ function takeHandle(socket: NodeSocket, head: Uint8Array): Upgraded | undefined 
   const handle = socket._handle;
   const isReady =
     handle != null &&
+    canUse(handle) &&
     socket.encrypted !== true &&
     !socket.destroyed &&
     !socket.writableEnded &&
@@ -75,18 +76,14 @@ function takeHandle(socket: NodeSocket, head: Uint8Array): Upgraded | undefined 
     socket._readableState?.ended === false;
   if (!isReady) return undefined;
   const rest: Uint8Array | null = socket.read();
-  handle.readStop?.();
+  handle.readStop();
   // Node keeps the address in the socket once it was asked for; `authorize` may want to read it there.
   void socket.remoteAddress;
-  const transport = transportOfHandle(handle, 'http1');
-  if (transport === undefined) {
-    if (rest !== null) socket.unshift(rest);
-    return undefined;
-  }
   socket._handle = null;
   // The handle would keep the socket and all that hangs on it in memory.
   const owner = Object.getOwnPropertySymbols(handle).find((symbol) => symbol.description === 'owner_symbol');
-  if (owner !== undefined) handle[owner] = null;
+  if (owner !== undefined) Object.assign(handle, { [owner]: null });
+  const transport = new HandleTransport(handle, 'http1');
   // A callback of the user's may still destroy the socket, which it has from the request.
   socket.once('close', () => transport.destroy());
   return { transport, early: rest === null ? head : Buffer.concat([head, rest]) };
