@@ -85,7 +85,7 @@ function handover(
 }
 
 function answerStream(stream: ServerHttp2Stream, verdict: HandshakeVerdict): void {
-  if (stream.destroyed) return;
+  if (stream.destroyed || stream.closed) return;
   const { headers, body } = http2Answer(verdict);
   stream.respond(headers);
   if (verdict.kind === 'accept') return;
