@@ -74,6 +74,16 @@ export default defineConfig({
       },
       {
         extends: true,
+        test: {
+          name: 'attached to node:http',
+          include: ['test/conformance/**/*.test.ts'],
+          // Heads and plain requests are judged by Node's own parser there: test/server/attaching.test.ts.
+          exclude: ['test/conformance/4-opening-handshake.test.ts'],
+          env: { PORTAL_ATTACHED: 'http' },
+        },
+      },
+      {
+        extends: true,
         resolve: { alias: [production('xstate'), production('xstate/graph')] },
         test: {
           name: 'production XState',

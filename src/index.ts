@@ -36,6 +36,7 @@ export type {
 export type { Failure, Lifecycle, Path, Received } from './api/paths/path.ts';
 export type { Params, ParamsOf } from './api/paths/router.ts';
 export type { Served, ServeOptions } from './api/paths/serve.ts';
+export type { AnyHttpServer, Attachment } from './api/server/http-server.ts';
 export { createServer, getServer, newServer, startServer, stopServer } from './api/server/registry.ts';
 export type { Server } from './api/server/server.ts';
 export type { Fragment, Message } from './connection/recipient.ts';

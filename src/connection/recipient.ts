@@ -31,6 +31,8 @@ export interface Opening {
   readonly remoteAddress: string;
   /** Aborts when the peer hangs up or the handshake's deadline passes. Made when it is asked for. */
   signal(): AbortSignal;
+  /** The request as the HTTP server has it that this one is attached to; undefined on a port of our own. */
+  readonly incoming?: (() => unknown) | undefined;
 }
 
 /** What the user says to an opening handshake. */

@@ -9,7 +9,7 @@ import { encodeClosePayload, isWireCloseCode, NO_STATUS } from '../io/frames/clo
 import { PING, PONG } from '../io/frames/frame-encoder.ts';
 import { canonicalAddress } from '../io/http/addresses.ts';
 import { type HttpResponse, refusal } from '../io/http/http-response.ts';
-import type { Transport } from '../io/transports/transport.ts';
+import type { Transport, TransportName } from '../io/transports/transport.ts';
 import { takeOver } from '../machines/connection-actor.ts';
 import type { ConnectionActor } from '../machines/connection-machine.ts';
 import type {
@@ -21,6 +21,7 @@ import type {
 import { Interpreter } from '../machines/interpreter.ts';
 import { Deadlines } from './deadlines.ts';
 import { Ending } from './ending.ts';
+import type { Handover } from './handover.ts';
 import { type Accepted, type Asked, Handshaking, refused } from './handshaking.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { HeldMemory } from './held-memory.ts';
@@ -67,7 +68,7 @@ export class Session extends SessionEvents implements ConnectionPort {
   #heartbeat: Heartbeat | undefined;
   #id = 0;
 
-  constructor(host: Host<Session>, transport: Transport) {
+  constructor(host: Host<Session>, transport: Transport, handover?: Handover) {
     super();
     this.host = host;
     this.#transport = transport;
@@ -75,7 +76,7 @@ export class Session extends SessionEvents implements ConnectionPort {
     this.remoteAddress = canonicalAddress(transport.remoteAddress) ?? transport.remoteAddress;
     this.memory = new HeldMemory(host.budget);
     this.sending = new Sending(this, host, transport);
-    this.#handshaking = new Handshaking(this, host);
+    this.#handshaking = new Handshaking(this, host, handover);
     this.reading = new Reading(this, host, transport);
     this.recipient = host.recipientOf(this);
     this.machine = new Interpreter(this, host.actor);
@@ -83,15 +84,21 @@ export class Session extends SessionEvents implements ConnectionPort {
     this.deadlines = new Deadlines(host.ticker, host.settings, this);
   }
 
-  /** Bytes may come from here on. */
+  /** Bytes may come from here on. A head that was read elsewhere is judged at once. */
   attach(): void {
     this.#transport.attach(this);
+    const handover = this.#handshaking?.handover;
+    if (handover === undefined) return;
+    this.reading.count(handover.headBytes);
+    this.onBytes(handover.early, false);
   }
 
-  /**
-   * A number that no other connection of this process has. It is given when the connection opens, or when somebody looks
-   * before: plain requests use up no numbers.
-   */
+  /** What carries it. */
+  get transport(): TransportName {
+    return this.#transport.name;
+  }
+
+  /** No other connection of this process has it. Given when it opens, or when somebody asks: plain requests use up none. */
   get id(): number {
     if (this.#id === 0) this.#id = nextId++;
     return this.#id;

@@ -204,6 +204,7 @@ export const faults = {
   handshakeDeadline: refusal(408, 'The handshake took too long.', { limit: 'handshakeDeadline' }),
   stopping: unavailable('The server is stopping.'),
   memoryShort: unavailable('The server is short of memory (memoryBudget).', 'memoryBudget'),
+  notStarted: unavailable('The server is not started.'),
   maxConnections: unavailable('The server has its {count} connections (maxConnections).', 'maxConnections'),
   maxConnectionsPerAddress: unavailable(
     'Your address has its {count} connections (maxConnectionsPerAddress).',

@@ -3,6 +3,7 @@
  * whom there is no room.
  */
 
+import type { Handover } from '../connection/handover.ts';
 import type { Host } from '../connection/host.ts';
 import { Session } from '../connection/session.ts';
 import { type Fault, fault } from '../io/faults.ts';
@@ -51,7 +52,7 @@ export class AdmissionControl {
   }
 
   /** Makes a connection of a transport, or destroys it where even a refusal would be too much. */
-  accept(transport: Transport): void {
+  accept(transport: Transport, handover?: Handover): void {
     const most = this.#settings.maxConnections + REFUSALS_AT_A_TIME;
     const { accepts } = this.#host;
     if (!accepts || this.sessions.size >= most) {
@@ -62,7 +63,7 @@ export class AdmissionControl {
     // A transport of the user's own may throw where none should.
     let session: Session | undefined;
     try {
-      session = new Session(this.#host, transport);
+      session = new Session(this.#host, transport, handover);
       this.#add(session);
       session.attach();
     } catch (error) {

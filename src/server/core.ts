@@ -3,11 +3,12 @@
  * the part whose subject it is.
  */
 import { type Actor, createActor, type InspectionEvent } from 'xstate';
+import type { Handover } from '../connection/handover.ts';
 import type { Host } from '../connection/host.ts';
 import { Budget } from '../connection/memory-budget.ts';
 import type { Recipient } from '../connection/recipient.ts';
 import type { Session } from '../connection/session.ts';
-import type { Fault } from '../io/faults.ts';
+import { type Fault, fault } from '../io/faults.ts';
 import { FrameDecoder } from '../io/frames/frame-decoder.ts';
 import { nextTurn } from '../io/time/clock.ts';
 import { FairTurns } from '../io/time/fair-turns.ts';
@@ -18,12 +19,14 @@ import type { ConnectionState } from '../machines/connection-ports.ts';
 import { serverMachine } from '../machines/server-machine.ts';
 import type { ServerPort, ServerState } from '../machines/server-ports.ts';
 import { AdmissionControl, type AdmissionHost } from './admission.ts';
+import { Attaching, type AttachingHost } from './attaching.ts';
 import { Counters, type ServerStats } from './counters.ts';
 import { type Deferred, deferred } from './deferred.ts';
 import { Listening, type ListeningHost } from './listening.ts';
 import type { ServerRecipient } from './recipient.ts';
 import type { ServerSettings } from './settings.ts';
 import { Stopping, type StoppingHost, type StopReport, type StopRequest } from './stopping.ts';
+import { turnAway } from './turn-away.ts';
 
 const STOPPED_EARLY = 'the server was stopped before it listened';
 
@@ -32,7 +35,9 @@ const STOPPED_EARLY = 'the server was stopped before it listened';
  *
  * Many members: it is the machine's port and the host of the connections; nearly all of them are one line.
  */
-export class Core implements ServerPort, Host<Session>, AdmissionHost, ListeningHost, StoppingHost {
+export class Core
+  implements ServerPort, Host<Session>, AdmissionHost, AttachingHost, ListeningHost, StoppingHost
+{
   readonly settings: ServerSettings;
   readonly recipient: ServerRecipient;
   readonly ticker: Ticker;
@@ -40,6 +45,8 @@ export class Core implements ServerPort, Host<Session>, AdmissionHost, Listening
   readonly turn: WriteTurn;
   readonly turns: FairTurns;
   readonly actor: Actor<typeof serverMachine>;
+  /** Takes requests from the HTTP servers that this one is attached to. */
+  readonly attaching = new Attaching(this);
   /** Every connection that was accepted and has not ended. */
   readonly sessions: ReadonlySet<Session>;
   /** Somebody observes the statecharts: then every frame is an event of its own. */
@@ -167,8 +174,15 @@ export class Core implements ServerPort, Host<Session>, AdmissionHost, Listening
     return this.actor.getSnapshot().hasTag('accepting');
   }
 
-  accept(transport: Transport): void {
-    this.#admission.accept(transport);
+  accept(transport: Transport, handover?: Handover): void {
+    if (handover === undefined || this.accepts) this.#admission.accept(transport, handover);
+    else this.#turnAway(transport, handover);
+  }
+
+  #turnAway(transport: Transport, handover: Handover): void {
+    const { clock, closeDeadline: ms } = this.settings;
+    const why = this.isStopping ? fault('stopping') : fault('notStarted');
+    turnAway(transport, handover, why, { clock, ms });
   }
 
   portClosed(): void {

@@ -7,6 +7,7 @@ import { warnOfOpenFiles } from '../io/transports/open-files.ts';
 import { TcpListener } from '../io/transports/tcp.ts';
 import type { Listener, Transport } from '../io/transports/transport.ts';
 import type { ServerActor } from '../machines/server-machine.ts';
+import { noListener } from './no-listener.ts';
 import type { ServerRecipient } from './recipient.ts';
 import type { ServerSettings } from './settings.ts';
 
@@ -49,7 +50,7 @@ export class Listening {
     const { listener, port, host: address, tcp } = host.settings;
     const Tcp = tcp === 'handle' ? HandleTcpListener : TcpListener;
     if (listener === undefined) warnOfOpenFiles(host.settings.maxConnections);
-    const opened = listener ?? new Tcp({ port, host: address });
+    const opened = listener ?? (port === undefined ? noListener : new Tcp({ port, host: address }));
     this.#listener = opened;
     // A port that was lost may still be in the middle of being closed.
     this.#opening = this.#closed.then(() =>
@@ -91,7 +92,7 @@ export class Listening {
 }
 
 /** Says what to do about a port that cannot be opened. */
-function explain(error: Error, port: number): Error {
+function explain(error: Error, port: number | undefined): Error {
   const { code } = error as NodeJS.ErrnoException;
   if (code === 'EADDRINUSE')
     error.message = `port ${port} is in use; stop what listens there or choose another port`;

@@ -6,6 +6,8 @@ import type { Session } from '../connection/session.ts';
 import type { ServerState } from '../machines/server-ports.ts';
 
 export interface ServerRecipient {
+  /** Whether a request for this path, without the query, would find one. */
+  serves(path: string): boolean;
   /** Makes the user's side of a connection. */
   recipientOf(session: Session): Recipient;
   /** The server is in a new state. `error` says why it failed. */

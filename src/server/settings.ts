@@ -6,7 +6,8 @@ import type { ConnectionSettings } from '../connection/settings.ts';
 import type { Listener } from '../io/transports/transport.ts';
 
 export interface ServerSettings extends ConnectionSettings {
-  readonly port: number;
+  /** Undefined: it has no port of its own. */
+  readonly port: number | undefined;
   readonly host: string | undefined;
   readonly tcp: 'handle' | 'socket';
   readonly listener: Listener | undefined;

@@ -8,6 +8,7 @@ import type { Session } from '../../connection/session.ts';
 import type { ConnectionStats } from '../../connection/stats.ts';
 import { type CloseKeyword, encodeClosePayload, toCloseCode } from '../../io/frames/close-payload.ts';
 import { MAX_CONTROL_BYTES } from '../../io/frames/frame-encoder.ts';
+import type { TransportName } from '../../io/transports/transport.ts';
 import { bytesAdvice, toBytes } from '../../io/writing/bytes.ts';
 import { type EncodedMessage, isEncoded, kindOf, notSendable } from '../../io/writing/encoded-message.ts';
 import type { SendResult } from '../../io/writing/outbox-ports.ts';
@@ -93,6 +94,11 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
   /** The peer's address; with `trustProxy`, that of the client behind the proxy. */
   get remoteAddress(): string {
     return this.#session.remoteAddress;
+  }
+
+  /** What carries it: `tcp`, `http1` or `http2` where it came through an HTTP server, or `memory`. */
+  get transport(): TransportName {
+    return this.#session.transport;
   }
 
   /** What `authorize` attached. */

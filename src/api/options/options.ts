@@ -29,12 +29,15 @@ export type TypedHandlers = Handlers<unknown, Params, unknown> &
   Typing &
   ({ readonly codec: AnyCodec } | { readonly codecs: Readonly<Record<string, AnyCodec>> });
 
-/** The options of `createServer` and `newServer`. All but `port` have a default. */
+/** The options of `createServer` and `newServer`. */
 export interface ServerOptions
   extends Handlers,
     Partial<{ [Name in Exclude<keyof Limits, 'memoryBudget'>]: Limits[Name] | undefined }> {
-  /** TCP port, 0 to 65535; 0 takes any free one, see `server.address()`. */
-  readonly port: number;
+  /**
+   * TCP port, 0 to 65535; 0 takes any free one, see `server.address()`. Left out: none is opened, for a server that is
+   * attached to an HTTP server (`server.attach`, `server.handleUpgrade`).
+   */
+  readonly port?: number;
   /** Address to listen on. Default: all. */
   readonly host?: string | undefined;
   /**
@@ -70,7 +73,7 @@ export interface ServerOptions
    * not as expected it is as `'socket'`: a `net.Socket` each. Default `'handle'`.
    */
   readonly tcp?: 'handle' | 'socket' | undefined;
-  /** Answers a plain GET or HEAD; undefined leaves it to the default, 426. */
+  /** Answers a plain GET or HEAD on a port of its own; undefined leaves it to the default, 426. */
   readonly onRequest?:
     | ((request: PlainRequest) => HttpResponse | undefined | Promise<HttpResponse | undefined>)
     | undefined;
@@ -151,9 +154,10 @@ type Readers = { readonly [Name in OtherName]: Reader<Name> };
 
 /** Checks each option that is neither a limit nor a handler, and gives its setting. */
 const READERS = {
-  port: (port, { listener }) => {
-    const valid = listener !== undefined || (Number.isInteger(port) && port >= 0 && port <= 65_535);
-    if (!valid) throw new OptionError('port', port, 'a whole number from 0 to 65535');
+  port: (port, options) => {
+    if (options.listener === undefined && hasPort(options) && !isPort(port)) {
+      throw new OptionError('port', port, 'a whole number from 0 to 65535');
+    }
     return port;
   },
   host: (host) => {
@@ -186,7 +190,7 @@ const READERS = {
  */
 export function readOptions(options: ServerOptions): Settings {
   if (typeof options !== 'object' || options === null) {
-    const allowed = 'an object with at least a port, such as { port: 5005 }';
+    const allowed = 'an object such as { port: 5005 }';
     throw new OptionError('options', options, allowed, `a server is made with ${allowed}`);
   }
   for (const name of Object.keys(options)) {
@@ -219,6 +223,15 @@ function readOther<Name extends OtherName>(options: ServerOptions, name: Name): 
 function oneOf<Value extends string>(name: string, value: Value, values: readonly Value[]): Value {
   if (values.includes(value)) return value;
   throw new OptionError(name, value, values.map((allowed) => `'${allowed}'`).join(' or '));
+}
+
+/** A port that is undefined is a mistake, such as an environment variable that is not set; one that is left out is none. */
+function hasPort(options: ServerOptions): boolean {
+  return 'port' in options || options.host !== undefined;
+}
+
+function isPort(port: unknown): boolean {
+  return Number.isInteger(port) && (port as number) >= 0 && (port as number) <= 65_535;
 }
 
 function checkPaths(paths: unknown): void {

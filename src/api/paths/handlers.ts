@@ -2,6 +2,8 @@
  * What a user writes for a path: handlers, and `authorize`. Only types.
  */
 
+import type { IncomingMessage } from 'node:http';
+import type { Http2ServerRequest } from 'node:http2';
 import type { Fragment, Message } from '../../connection/recipient.ts';
 import type { HeadersInput } from '../../io/http/header-fields.ts';
 import type { HttpResponse } from '../../io/http/http-response.ts';
@@ -27,6 +29,11 @@ export interface HandshakeRequest<P extends Params = Params> extends PlainReques
   readonly origin: string | undefined;
   /** Subprotocols the client offers, best first. */
   readonly subprotocols: readonly string[];
+  /**
+   * The request as the HTTP server has it that this server is attached to, with what its own middleware put there: for
+   * cookies, sessions, and the certificate of a TLS client. Undefined on a port of its own. Do not write to its socket.
+   */
+  readonly incoming: IncomingMessage | Http2ServerRequest | undefined;
 }
 
 /** Lets a connection in. */

@@ -69,6 +69,10 @@ export class Dispatcher implements ServerRecipient, DeliveryHost, StreamsOwner {
     return new Delivery(session, this);
   }
 
+  serves(path: string): boolean {
+    return this.#router.match(path) !== undefined;
+  }
+
   match(path: string): Match<Path> | undefined {
     return this.#router.match(path);
   }

@@ -25,7 +25,7 @@ const kTransport = Symbol('transport');
  * The parts of a connection's handle that are used. Numbers below zero are libuv's errors. Handles of TCP have all of
  * them; those of Unix sockets (Pipe) and TLS (TLSWrap) lack the optional ones.
  */
-interface StreamHandle {
+export interface StreamHandle {
   [kTransport]?: HandleTransport;
   readonly fd?: number;
   onread: (this: StreamHandle) => void;
@@ -68,7 +68,7 @@ const METHODS = [
   'close',
 ] as const;
 
-function isAsExpected(handle: Partial<StreamHandle>): boolean {
+function isAsExpected(handle: Partial<StreamHandle>): handle is StreamHandle {
   return METHODS.every((name) => typeof handle[name] === 'function');
 }
 
@@ -109,7 +109,12 @@ export class HandleTcpListener extends TcpListener {
   }
 }
 
-class HandleTransport implements Transport {
+/** Whether a handle, and Node, are as expected, so that a `HandleTransport` can be made of it. */
+export function canUse(handle: Partial<StreamHandle>): handle is StreamHandle {
+  return isAsExpected(handle) && canUseHandles();
+}
+
+export class HandleTransport implements Transport {
   readonly name: TransportName;
   readonly remoteAddress: string;
   readonly #handle: StreamHandle;

@@ -3,7 +3,7 @@
  */
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { explainAccept, noDescriptorLeft, openFilesLimit } from './open-files.ts';
-import type { Listener, Transport, TransportListener } from './transport.ts';
+import type { Listener, Transport, TransportListener, TransportName } from './transport.ts';
 
 export interface TcpOptions {
   readonly port: number;
@@ -23,10 +23,11 @@ type OwnedSocket = Socket & {
 const NOTHING = new Uint8Array(0);
 
 export class TcpTransport implements Transport {
-  readonly name = 'tcp';
+  readonly name: TransportName;
   readonly #socket: OwnedSocket;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, name: TransportName = 'tcp') {
+    this.name = name;
     this.#socket = socket;
   }
 

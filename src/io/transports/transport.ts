@@ -1,9 +1,10 @@
 /**
- * A connection's byte stream, whatever carries it: TCP, a pair in memory, and later TLS, Unix sockets or HTTP/2.
+ * A connection's byte stream, whatever carries it: TCP, a socket that an HTTP server has handed over (`http1`), a stream of
+ * HTTP/2, or a pair in memory.
  */
 
 /** What carries a connection. */
-export type TransportName = 'tcp' | 'memory';
+export type TransportName = 'tcp' | 'http1' | 'http2' | 'memory';
 
 /** The byte stream of one connection. */
 export interface Transport {
