@@ -21,6 +21,7 @@ export {
 export type { InspectionObserver } from './api/inspection/inspection.ts';
 export { type AnyCodec, type Codec, json, type Typing } from './api/messages/codec.ts';
 export type { SchemaIssue, StandardSchema } from './api/messages/schema.ts';
+export type { ListenOptions } from './api/options/listeners.ts';
 export type { ServerOptions } from './api/options/options.ts';
 export type { StopOptions } from './api/options/stop-options.ts';
 export type {
@@ -40,7 +41,15 @@ export type { ConnectionStats } from './connection/stats.ts';
 export type { CloseKeyword } from './io/frames/close-payload.ts';
 export type { HttpResponse } from './io/http/http-response.ts';
 export type { Clock } from './io/time/clock.ts';
-export type { Listener, Transport, TransportListener } from './io/transports/transport.ts';
+export type { ServerTlsOptions } from './io/transports/tls-identity.ts';
+export type {
+  Accept,
+  Address,
+  Listener,
+  Transport,
+  TransportListener,
+  TransportName,
+} from './io/transports/transport.ts';
 export { type EncodedMessage, encodeMessage as prepare } from './io/writing/encoded-message.ts';
 export type { Overflow, SendResult } from './io/writing/outbox.ts';
 export { connectionMachine } from './machines/connection-machine.ts';

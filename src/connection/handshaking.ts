@@ -5,6 +5,7 @@
  * for the handshake (RFC 6455 4.2.1), 503 where there is no room, 404 for the path, 403 for the origin, and then what the
  * user says.
  */
+import type { PeerCertificate } from 'node:tls';
 import { type Fault, fault } from '../io/faults.ts';
 import type { FrameDecoder } from '../io/frames/frame-decoder.ts';
 import { readClient } from '../io/http/forwarded.ts';
@@ -41,6 +42,7 @@ type Outcome = Opened | Refused;
 export interface HandshakingOwner {
   readonly recipient: Recipient;
   readonly remoteAddress: string;
+  peerCertificate(): PeerCertificate | undefined;
   readonly reading: { readonly decoder: FrameDecoder; pauseTransport(): void; goOn(tell: () => void): void };
   readonly sending: { readonly outbox: { raw(bytes: Uint8Array): void } };
   /** What the handshake agreed on; set when it is accepted. */
@@ -165,8 +167,9 @@ export class Handshaking<Session extends HandshakingOwner> {
       return this.#abort.signal;
     };
     const { remoteAddress } = this.#session;
+    const peerCertificate = this.#session.peerCertificate();
     return guarded(
-      () => this.#recipient().decide({ head, upgrade, remoteAddress, signal }),
+      () => this.#recipient().decide({ head, upgrade, remoteAddress, peerCertificate, signal }),
       (answer) => toOutcome(head, upgrade, answer),
     );
   }

@@ -5,11 +5,12 @@
  * `Handshaking` up to the answer, `Reading` from chunks to messages, `Sending` from messages to the transport, `Deadlines`,
  * and the `Recipient`, which is the user's side.
  */
+import type { PeerCertificate } from 'node:tls';
 import { type Fault, type FaultName, type FaultRow, fault, faults } from '../io/faults.ts';
 import { encodeClosePayload, isWireCloseCode, NO_STATUS } from '../io/frames/close-payload.ts';
 import { PING, PONG } from '../io/frames/frame-encoder.ts';
 import { type HttpResponse, refusal } from '../io/http/http-response.ts';
-import type { Transport, TransportListener } from '../io/transports/transport.ts';
+import type { Transport, TransportListener, TransportName } from '../io/transports/transport.ts';
 import { takeOver } from '../machines/connection-actor.ts';
 import type { ConnectionActor } from '../machines/connection-machine.ts';
 import type {
@@ -74,6 +75,16 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
     this.machine = new Interpreter(this, host.actor);
     if (host.inspected) this.#actor = takeOver(this.machine, host.actor);
     this.deadlines = new Deadlines(host.ticker, host.settings, this);
+  }
+
+  /** What carries this connection. */
+  get transport(): TransportName {
+    return this.#transport.name;
+  }
+
+  /** The peer's certificate, where TLS has verified one. */
+  peerCertificate(): PeerCertificate | undefined {
+    return this.#transport.peerCertificate?.();
   }
 
   /** Bytes may come from here on. */
@@ -461,7 +472,7 @@ export class Session implements ConnectionPort, TransportListener, Timed, Holder
 
   /** What an inspector shows in place of this port. */
   toJSON() {
-    const { id, remoteAddress } = this;
-    return { id, path: this.accepted?.head.path ?? '', remoteAddress };
+    const { id, remoteAddress, transport } = this;
+    return { id, path: this.accepted?.head.path ?? '', remoteAddress, transport };
   }
 }

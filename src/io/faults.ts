@@ -102,6 +102,7 @@ export const faults = {
 
   // -------------------------------------------------------------- the connection is lost
   connectionLost: lost('', '{message}'),
+  tlsHandshake: lost('', 'the TLS handshake failed: {message}'),
   pongDeadline: lost(
     'pong deadline passed',
     'no sign of life within pongDeadline after a ping',
@@ -134,6 +135,9 @@ export const faults = {
   noMethod: refusal(400, 'A request begins with a method.'),
   tls: refusal(400, 'This port speaks ws://, not TLS (wss://).', {
     advice: 'Connect with ws://, or put a proxy that speaks TLS in front.',
+  }),
+  plain: refusal(400, 'This port speaks TLS: connect with wss://, not ws://.', {
+    advice: 'Connect with wss://, or give this listener no tls.',
   }),
   badMethod: refusal(400, 'The method must be a token, with one space after it.'),
   longMethod: refusal(501, 'The method is not implemented.'),

@@ -50,8 +50,11 @@ export class AdmissionControl {
     return nextConnectionId;
   }
 
-  /** Makes a connection of a transport, or destroys it where even a refusal would be too much. */
-  accept(transport: Transport): void {
+  /**
+   * Makes a connection of a transport, or destroys it where even a refusal would be too much. With `refusal`, the
+   * connection is answered with that.
+   */
+  accept(transport: Transport, refusal?: Fault): void {
     const most = this.#settings.maxConnections + REFUSALS_AT_A_TIME;
     const { accepts } = this.#host;
     if (!accepts || this.sessions.size >= most) {
@@ -65,6 +68,7 @@ export class AdmissionControl {
       session = new Session(this.#host, transport, nextConnectionId++);
       this.#add(session);
       session.attach();
+      if (refusal !== undefined) session.refuse(refusal);
     } catch (error) {
       this.#host.recipient.broke(error);
       session?.onClosed();

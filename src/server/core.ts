@@ -6,12 +6,14 @@ import { type Actor, createActor, type InspectionEvent } from 'xstate';
 import type { Host } from '../connection/host.ts';
 import type { Recipient } from '../connection/recipient.ts';
 import type { Session } from '../connection/session.ts';
-import type { Fault } from '../io/faults.ts';
+import { type Fault, fault } from '../io/faults.ts';
 import { FrameDecoder } from '../io/frames/frame-decoder.ts';
 import { nextTurn } from '../io/time/clock.ts';
 import { FairTurns } from '../io/time/fair-turns.ts';
 import { Ticker } from '../io/time/ticker.ts';
-import type { Transport } from '../io/transports/transport.ts';
+import type { TlsHandshakeFailure } from '../io/transports/tls.ts';
+import type { ServerTlsOptions } from '../io/transports/tls-identity.ts';
+import type { Address, Transport } from '../io/transports/transport.ts';
 import { WriteTurn } from '../io/writing/write-turn.ts';
 import type { ConnectionState } from '../machines/connection-ports.ts';
 import { serverMachine } from '../machines/server-machine.ts';
@@ -84,8 +86,12 @@ export class Core implements ServerPort, Host<Session>, AdmissionHost, Listening
     return this.#stopping.stop(request);
   }
 
-  address() {
-    return this.isStopping ? null : this.#listening.address();
+  addresses(): Address[] {
+    return this.isStopping ? [] : this.#listening.addresses();
+  }
+
+  renewTls(changes: ServerTlsOptions): boolean {
+    return this.#listening.renewTls(changes);
   }
 
   get isStopping(): boolean {
@@ -158,8 +164,14 @@ export class Core implements ServerPort, Host<Session>, AdmissionHost, Listening
     return this.actor.getSnapshot().hasTag('accepting');
   }
 
-  accept(transport: Transport): void {
-    this.#admission.accept(transport);
+  accept = (transport: Transport, refusal?: Fault): void => {
+    this.#admission.accept(transport, refusal);
+  };
+
+  handshakeLost(failure: TlsHandshakeFailure): void {
+    this.#counters.lost(failure.limit);
+    const { message, remoteAddress, cause } = failure;
+    this.recipient.lost(fault('tlsHandshake', { message }), remoteAddress, (cause as Error) ?? failure);
   }
 
   portClosed(): void {

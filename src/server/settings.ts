@@ -2,11 +2,23 @@
  * What a server is run with. Only types; `src/api/options` checks what a user gives and fills in the defaults.
  */
 import type { ConnectionSettings } from '../connection/settings.ts';
+import type { TlsIdentity } from '../io/transports/tls-identity.ts';
 import type { Listener } from '../io/transports/transport.ts';
 
+/** One place where a server listens: a port, the path of a Unix socket, a descriptor, or a listener of the user's own. */
+export interface Place {
+  readonly port?: number | undefined;
+  readonly host?: string | undefined;
+  readonly socketPath?: string | undefined;
+  readonly socketMode?: number | undefined;
+  readonly fd?: number | undefined;
+  readonly reusePort?: boolean | undefined;
+  readonly listener?: Listener | undefined;
+  readonly tls?: TlsIdentity | undefined;
+}
+
 export interface ServerSettings extends ConnectionSettings {
-  readonly port: number;
-  readonly host: string | undefined;
+  /** At least one. */
+  readonly places: readonly Place[];
   readonly tcp: 'handle' | 'socket';
-  readonly listener: Listener | undefined;
 }

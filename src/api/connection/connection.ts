@@ -8,6 +8,7 @@ import type { Session } from '../../connection/session.ts';
 import type { ConnectionStats } from '../../connection/stats.ts';
 import { type CloseKeyword, encodeClosePayload, toCloseCode } from '../../io/frames/close-payload.ts';
 import { MAX_CONTROL_BYTES } from '../../io/frames/frame-encoder.ts';
+import type { TransportName } from '../../io/transports/transport.ts';
 import { type EncodedMessage, isEncoded, kindOf, notSendable } from '../../io/writing/encoded-message.ts';
 import type { SendResult } from '../../io/writing/outbox.ts';
 import type { ConnectionActor } from '../../machines/connection-machine.ts';
@@ -81,9 +82,14 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
     return this.#session.accepted?.subprotocol ?? '';
   }
 
-  /** The peer's address; with `trustProxy`, that of the client behind the proxy. */
+  /** The peer's address; with `trustProxy`, that of the client behind the proxy. Empty on a Unix socket. */
   get remoteAddress(): string {
     return this.#session.remoteAddress;
+  }
+
+  /** What carries the connection: `tcp`, `tls`, `unix`, or `memory` in tests. */
+  get transport(): TransportName {
+    return this.#session.transport;
   }
 
   /** What `authorize` attached. */

@@ -16,6 +16,7 @@ import { OptionError } from '../errors.ts';
 import type { AnyCodec, Typing } from '../messages/codec.ts';
 import type { Handlers, PlainRequest } from '../paths/handlers.ts';
 import type { Params } from '../paths/router.ts';
+import { LISTEN_NAMES, type ListenOptions, readPlaces } from './listeners.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -26,14 +27,16 @@ type TypedHandlers = Handlers<unknown, Params, unknown> &
   Typing &
   ({ readonly codec: AnyCodec } | { readonly codecs: Readonly<Record<string, AnyCodec>> });
 
-/** The options of `createServer` and `newServer`. All but `port` have a default. */
+/**
+ * The options of `createServer` and `newServer`. One of `port`, `socketPath`, `fd` and `listeners` is needed; all others have a
+ * default.
+ */
 export interface ServerOptions
   extends Handlers,
+    ListenOptions,
     Partial<{ [Name in keyof Limits]: Limits[Name] | undefined }> {
-  /** TCP port, 0 to 65535; 0 takes any free one, see `server.address()`. */
-  readonly port: number;
-  /** Address to listen on. Default: all. */
-  readonly host?: string | undefined;
+  /** More places to listen at, each with a `port`, `socketPath` or `fd` and `tls` of its own. All are opened, or none. */
+  readonly listeners?: readonly ListenOptions[] | undefined;
   /** Handlers by path; the same as calling `server.path` for each. */
   readonly paths?: Readonly<Record<string, PlainHandlers | TypedHandlers>> | undefined;
   /**
@@ -143,8 +146,8 @@ const HANDLER_NAMES = ['onOpen', 'onMessage', 'onClose', 'onError', 'onFragment'
 /** How a path's messages are typed; not for a whole server. */
 const TYPING_NAMES = ['codec', 'codecs', 'onInvalid'];
 const OTHER_NAMES = [
-  'port',
-  'host',
+  ...LISTEN_NAMES,
+  'listeners',
   'paths',
   'origins',
   'subprotocols',
@@ -178,14 +181,8 @@ export function readOptions(options: ServerOptions): Settings {
   }
   checkHandlers(options);
   const limits = readLimits(options);
-  const { port, host, overflow = 'close', debugOnError = false } = options;
+  const { overflow = 'close', debugOnError = false } = options;
   const { tcp = defaults.tcp } = options;
-  if (options.listener === undefined && (!Number.isInteger(port) || port < 0 || port > 65_535)) {
-    throw new OptionError('port', port, 'a whole number from 0 to 65535');
-  }
-  if (host !== undefined && (typeof host !== 'string' || host === '')) {
-    throw new OptionError('host', host, 'a host name or an address');
-  }
   if (!OVERFLOWS.includes(overflow)) {
     throw new OptionError('overflow', overflow, OVERFLOWS.map((name) => `'${name}'`).join(' or '));
   }
@@ -196,10 +193,10 @@ export function readOptions(options: ServerOptions): Settings {
   }
   checkPaths(options.paths);
   checkParts(options);
+  const places = readPlaces(options, limits.handshakeDeadline);
   return {
     ...limits,
-    port,
-    host,
+    places,
     origins: readOrigins(options.origins),
     subprotocols: readSubprotocols(options.subprotocols),
     trustProxy: readProxies(options.trustProxy),
@@ -209,7 +206,6 @@ export function readOptions(options: ServerOptions): Settings {
     onRequest: options.onRequest,
     inspect: options.inspect,
     clock: options.clock ?? systemClock,
-    listener: options.listener,
   };
 }
 

@@ -83,12 +83,13 @@ export function plainRequest(head: RequestHead, remoteAddress: string): PlainReq
 
 /** An opening handshake as `authorize` gets it. */
 export function handshakeRequest(
-  { head, upgrade, remoteAddress }: Opening,
+  { head, upgrade, remoteAddress, peerCertificate }: Opening,
   params: Params,
 ): HandshakeRequest {
   return Object.assign(plainRequest(head, remoteAddress), {
     params,
     origin: upgrade.origin,
     subprotocols: upgrade.protocols,
+    peerCertificate,
   });
 }

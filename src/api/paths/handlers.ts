@@ -2,6 +2,7 @@
  * What a user writes for a path: handlers, and `authorize`. Only types.
  */
 
+import type { PeerCertificate } from 'node:tls';
 import type { Fragment, Message } from '../../connection/recipient.ts';
 import type { HeadersInput } from '../../io/http/header-fields.ts';
 import type { HttpResponse } from '../../io/http/http-response.ts';
@@ -26,6 +27,11 @@ export interface HandshakeRequest<P extends Params = Params> extends PlainReques
   readonly origin: string | undefined;
   /** Subprotocols the client offers, best first. */
   readonly subprotocols: readonly string[];
+  /**
+   * The client's certificate, as Node's `getPeerCertificate()` returns it; only where it has shown one (`requestCert`) that
+   * was verified against `ca`.
+   */
+  readonly peerCertificate: PeerCertificate | undefined;
 }
 
 /** Lets a connection in. */

@@ -2,12 +2,13 @@
  * The user's side of a server: its paths, its streams, and who is told of its errors.
  */
 import type { Session } from '../../connection/session.ts';
+import type { Fault } from '../../io/faults.ts';
 import type { Clock } from '../../io/time/clock.ts';
 import type { ServerState } from '../../machines/server-ports.ts';
 import type { ServerRecipient } from '../../server/recipient.ts';
 import type { Connection } from '../connection/connection.ts';
 import { Delivery, type DeliveryHost } from '../connection/delivery.ts';
-import { InternalError } from '../errors.ts';
+import { errorOf, InternalError } from '../errors.ts';
 import { serverChannels } from '../inspection/channels.ts';
 import type { Settings } from '../options/options.ts';
 import type { Handlers } from '../paths/handlers.ts';
@@ -106,6 +107,10 @@ export class Dispatcher implements ServerRecipient, DeliveryHost {
   failed(error: unknown): void {
     if (this.streams.errors.observed) this.streams.errors.next({ connection: undefined, error });
     else this.unheard(error);
+  }
+
+  lost(fault: Fault, remoteAddress: string, cause: Error): void {
+    this.failed(errorOf(fault, undefined, { path: undefined, remoteAddress, origin: undefined }, cause));
   }
 
   broke(cause: unknown): void {

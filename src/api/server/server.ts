@@ -2,14 +2,18 @@
  * A server as its user has it; what it does is done by its core.
  */
 import type { Observable } from 'rxjs';
+import type { ServerTlsOptions } from '../../io/transports/tls-identity.ts';
+import type { Address } from '../../io/transports/transport.ts';
 import type { ServerActor } from '../../machines/server-machine.ts';
 import type { ServerState } from '../../machines/server-ports.ts';
 import { Core } from '../../server/core.ts';
 import type { ServerStats } from '../../server/counters.ts';
 import type { StopReport } from '../../server/stopping.ts';
 import type { Connection } from '../connection/connection.ts';
+import { OptionError } from '../errors.ts';
 import { Inspection, type InspectionObserver, watchables } from '../inspection/inspection.ts';
 import type { AnyCodec, Incoming, Outgoing, Typing } from '../messages/codec.ts';
+import { guardTls, readTlsChanges } from '../options/listeners.ts';
 import { readOptions, type ServerOptions } from '../options/options.ts';
 import { readStopOptions, type StopOptions } from '../options/stop-options.ts';
 import type { Handlers } from '../paths/handlers.ts';
@@ -69,7 +73,7 @@ export class Server {
   }
 
   /**
-   * Opens the port; resolves when it listens. While it starts or listens, it is the same promise again.
+   * Opens the port and all other places, or none; resolves when it listens. While it starts or listens, it is the same promise again.
    * Rejects with the reason when the port cannot be opened; the server has `failed` then and may be started again.
    */
   start(): Promise<this> {
@@ -87,9 +91,31 @@ export class Server {
     return this.#core.stop(readStopOptions(options, this.#core.settings.closeDeadline));
   }
 
-  /** Address and port; null while the server is not listening. */
-  address(): { address: string; family: string; port: number } | null {
-    return this.#core.address();
+  /**
+   * Address and port, of the first place if it listens at several; null while the server is not listening. A Unix socket is
+   * `{ address: '/run/app.sock', family: 'unix', port: 0 }`.
+   */
+  address(): Address | null {
+    return this.#core.addresses()[0] ?? null;
+  }
+
+  /** All places where it listens: that of the options themselves, then those of `listeners`. */
+  addresses(): Address[] {
+    return this.#core.addresses();
+  }
+
+  /**
+   * Renews keys and certificates of all places that have `tls`: handshakes from here on get the new ones, open connections
+   * live on. What is left out stays as it is. Sessions of clients are resumed as before, unless `ticketKeys` are given or
+   * what says whom to trust changes: `ca`, `crl`, `requestCert`, `rejectUnauthorized`.
+   * @throws OptionError for what cannot be read or does not match; nothing is changed then.
+   */
+  renewTls(tls: ServerTlsOptions): void {
+    const changes = readTlsChanges(tls);
+    const hasTls = guardTls(() => this.#core.renewTls(changes));
+    if (!hasTls) {
+      throw new OptionError('tls', undefined, 'tls of a listener', 'no listener of this server has tls; there is nothing to renew');
+    }
   }
 
   /** The connections that are open now. */
