@@ -2,9 +2,8 @@
  * The server under test of the conformance and the differential suites: Portal with a path that sends each
  * message back as its own type, and a record of what the server's side of every connection saw.
  */
-
-import type { AddressInfo } from 'node:net';
 import { type CloseReport, type Connection, createServer, type ServerOptions } from '../../src/index.ts';
+import { numberOf, place } from './carrier.ts';
 import { gate } from './serving.ts';
 
 /** What the server's side of one connection saw. */
@@ -48,7 +47,7 @@ export class Visits<Peer> {
 /** Starts Portal on an ephemeral port of the loopback address. */
 export async function startEchoServer(options: Partial<ServerOptions> = {}): Promise<EchoServer<Connection>> {
   const visits = new Visits<Connection>();
-  const server = createServer({ port: 0, host: '127.0.0.1', ...options });
+  const server = createServer({ ...place(), ...options });
   server.path('/echo', {
     onMessage: (connection, message) => void connection.send(message),
   });
@@ -62,7 +61,7 @@ export async function startEchoServer(options: Partial<ServerOptions> = {}): Pro
   });
   await server.start();
   return {
-    port: (server.address() as AddressInfo).port,
+    port: numberOf(server.address()),
     visit: (id) => visits.of(id),
     stop: async () => void (await server.stop({ code: 1001, deadline: 0 })),
   };

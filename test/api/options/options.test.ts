@@ -61,8 +61,7 @@ test('all defaults', () => {
   const standards = Object.fromEntries(Object.entries(limits).map(([name, [standard]]) => [name, standard]));
   expect(readOptions({ port: 5005 })).toEqual({
     ...standards,
-    port: 5005,
-    host: undefined,
+    places: [{ port: 5005 }],
     origins: { kind: 'own' },
     subprotocols: [],
     trustProxy: undefined,
@@ -120,7 +119,7 @@ describe('sendLimit', () => {
 
 describe('port', () => {
   test.each([0, 1, 5005, 65_535])('may be %s', (port) => {
-    expect(read({ port }).port).toBe(port);
+    expect(read({ port }).places).toEqual([{ port }]);
   });
 
   test.each([
@@ -140,7 +139,7 @@ describe('port', () => {
 
   test('is not asked for when a listener stands in for it', () => {
     const listener = { listen: async () => {}, close: async () => {}, address: () => null };
-    expect(readOptions(untyped({ listener })).listener).toBe(listener);
+    expect(readOptions(untyped({ listener })).places).toEqual([{ listener }]);
   });
 });
 
