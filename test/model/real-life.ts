@@ -84,6 +84,9 @@ export class RealLife {
     const tap = life.listener.nextTap();
     life.#client = await RawClient.connect(numberOf(life.server.address()), { sendHead: false });
     life.#tap = await tap;
+    // A server that speaks TLS writes its session tickets in this turn. A RST before that would be an error of that write,
+    // which nobody hears of, and then an end.
+    await turn();
     return life;
   }
 

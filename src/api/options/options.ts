@@ -146,8 +146,8 @@ const HANDLER_NAMES = ['onOpen', 'onMessage', 'onClose', 'onError', 'onFragment'
 /** How a path's messages are typed; not for a whole server. */
 const TYPING_NAMES = ['codec', 'codecs', 'onInvalid'];
 const OTHER_NAMES = [
-  ...LISTEN_NAMES,
-  'listeners',
+  'port',
+  'host',
   'paths',
   'origins',
   'subprotocols',
@@ -159,6 +159,8 @@ const OTHER_NAMES = [
   'inspect',
   'clock',
   'listener',
+  'listeners',
+  ...LISTEN_NAMES.filter((name) => name !== 'port' && name !== 'host'),
 ];
 const PATH_VALUE = 'an object of handlers, such as { onMessage(connection, message) {} }';
 const OVERFLOWS: readonly Overflow[] = ['close', 'drop', 'drop-oldest'];
