@@ -103,12 +103,5 @@ function connected<S extends net.Socket>(socket: S, event: string): Promise<S> {
 
 /** Breaks a connection with a RST. Unix sockets have none. */
 export function reset(socket: net.Socket): void {
-  const raw = below.get(socket);
-  if (raw === undefined) {
-    socket.resetAndDestroy();
-    return;
-  }
-  // `resetAndDestroy` would send a FIN first, and a server that speaks TLS may read that before the RST has come.
-  (raw as unknown as { _handle: { reset(done: () => void): void } })._handle.reset(() => {});
-  raw.destroy();
+  (below.get(socket) ?? socket).resetAndDestroy();
 }
