@@ -40,7 +40,8 @@ export function explain(error: Error, place: Place): Error {
 }
 
 function adviceOf(code: string, { port, socketPath, fd }: Place): string | undefined {
-  if (fd !== undefined) return `descriptor ${fd} is no socket that can listen (${code}); hand down one that does`;
+  if (fd !== undefined)
+    return `descriptor ${fd} is no socket that can listen (${code}); hand down one that does`;
   if (socketPath !== undefined) return adviceOfPath(code, socketPath);
   if (code === 'EADDRINUSE') return `port ${port} is in use; stop what listens there or choose another port`;
   if (code === 'EACCES') return `port ${port} needs more rights than this process has; choose one above 1023`;

@@ -21,7 +21,17 @@ export class Authority {
   readonly ca: string;
 
   constructor(name = 'Portal test CA') {
-    const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
+    const made = [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:P-256',
+      '-nodes',
+      '-days',
+      '2',
+    ];
     this.#openssl(...made, '-keyout', 'ca.key', '-out', 'ca.pem', '-subj', `/CN=${name}`);
     this.ca = this.#read('ca.pem');
   }
@@ -38,10 +48,32 @@ export class Authority {
 
   #issue(kind: string[], names: string[]): Pair {
     const [commonName = 'localhost'] = names;
-    const alternatives = names.map((name) => (/^[\d.]+$/.test(name) ? `IP:${name}` : `DNS:${name}`)).join(',');
+    const alternatives = names
+      .map((name) => (/^[\d.]+$/.test(name) ? `IP:${name}` : `DNS:${name}`))
+      .join(',');
     writeFileSync(join(this.#folder, 'names'), `subjectAltName=${alternatives || 'DNS:localhost'}\n`);
-    this.#openssl('req', ...kind, '-nodes', '-keyout', 'one.key', '-out', 'one.csr', '-subj', `/CN=${commonName}`);
-    const signed = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '2', '-extfile', 'names'];
+    this.#openssl(
+      'req',
+      ...kind,
+      '-nodes',
+      '-keyout',
+      'one.key',
+      '-out',
+      'one.csr',
+      '-subj',
+      `/CN=${commonName}`,
+    );
+    const signed = [
+      '-CA',
+      'ca.pem',
+      '-CAkey',
+      'ca.key',
+      '-CAcreateserial',
+      '-days',
+      '2',
+      '-extfile',
+      'names',
+    ];
     this.#openssl('x509', '-req', '-in', 'one.csr', ...signed, '-out', 'one.pem');
     return { key: this.#read('one.key'), cert: this.#read('one.pem') };
   }

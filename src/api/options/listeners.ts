@@ -49,9 +49,15 @@ export interface WhereToListen extends ListenOptions {
 export function readPlaces(options: WhereToListen, handshakeDeadline: number): Place[] {
   const { listeners, listener } = options;
   if (listeners !== undefined && !Array.isArray(listeners)) {
-    throw new OptionError('listeners', listeners, 'a list of places, such as [{ port: 443, tls }, { socketPath }]');
+    throw new OptionError(
+      'listeners',
+      listeners,
+      'a list of places, such as [{ port: 443, tls }, { socketPath }]',
+    );
   }
-  const others = (listeners ?? []).map((other, at) => readOther(other, `listeners[${at}]`, handshakeDeadline));
+  const others = (listeners ?? []).map((other, at) =>
+    readOther(other, `listeners[${at}]`, handshakeDeadline),
+  );
   if (listener !== undefined) {
     if (options.tls !== undefined) throw refusal('tls', 'not together with listener');
     return [{ listener }, ...others];
@@ -77,13 +83,15 @@ function readOther(other: unknown, where: string, handshakeDeadline: number): Pl
 /** `where` is put before the name of an option in errors. */
 function readPlace(options: ListenOptions, where: string, handshakeDeadline: number): Place {
   const { port, host, socketPath, socketMode, fd, reusePort } = options;
-  if (socketPath !== undefined && port !== undefined) throw refusal(`${where}socketPath`, 'not together with port');
+  if (socketPath !== undefined && port !== undefined)
+    throw refusal(`${where}socketPath`, 'not together with port');
   if (fd !== undefined && (port !== undefined || socketPath !== undefined)) {
     throw refusal(`${where}fd`, 'not together with port or socketPath');
   }
   if (socketPath !== undefined) checkPath(`${where}socketPath`, socketPath);
   else if (fd !== undefined) checkDescriptor(`${where}fd`, fd);
-  else if (!isWhole(port, 65_535)) throw new OptionError(`${where}port`, port, 'a whole number from 0 to 65535');
+  else if (!isWhole(port, 65_535))
+    throw new OptionError(`${where}port`, port, 'a whole number from 0 to 65535');
   if (host !== undefined && (typeof host !== 'string' || host === '')) {
     throw new OptionError(`${where}host`, host, 'a host name or an address');
   }
@@ -116,7 +124,8 @@ function checkDescriptor(name: string, fd: unknown): void {
 
 function checkMode(name: string, { socketMode, socketPath }: ListenOptions): void {
   if (socketMode === undefined) return;
-  if (!isWhole(socketMode, 0o777)) throw new OptionError(name, socketMode, 'permissions from 0 to 0o777, such as 0o660');
+  if (!isWhole(socketMode, 0o777))
+    throw new OptionError(name, socketMode, 'permissions from 0 to 0o777, such as 0o660');
   if (socketPath === undefined) throw refusal(name, 'only together with socketPath');
 }
 
@@ -142,7 +151,8 @@ function readTls(tls: unknown, name: string, handshakeDeadline: number): Place['
   const options = checkTls(tls, name);
   const { key, cert, pfx, SNICallback, pskCallback, contexts } = options;
   if (key !== undefined && cert === undefined) throw refusal(`${name}.cert`, 'the certificate of key');
-  if (cert !== undefined && key === undefined && pfx === undefined) throw refusal(`${name}.key`, 'the key of cert');
+  if (cert !== undefined && key === undefined && pfx === undefined)
+    throw refusal(`${name}.key`, 'the key of cert');
   const isSomebody = [key, pfx, SNICallback, pskCallback, contexts].some((one) => one !== undefined);
   if (!isSomebody) throw refusal(name, 'an object with at least key and cert, or pfx');
   return guardTls(() => identityOf({ handshakeTimeout: handshakeDeadline, ...options }), name);
@@ -181,7 +191,10 @@ export function guardTls<T>(work: () => T, name = 'tls'): T {
 function complaintOf(code: string, message: string, name: string): [option: string, why: string] {
   if (code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH') return [`${name}.key`, 'it is not the key of tls.cert'];
   if (/NO_START_LINE|UNSUPPORTED|ASN1|PEM/i.test(code + message)) {
-    return [name, "key, cert or ca cannot be read; allowed is the text of PEM files, such as readFileSync('key.pem')"];
+    return [
+      name,
+      "key, cert or ca cannot be read; allowed is the text of PEM files, such as readFileSync('key.pem')",
+    ];
   }
   if (/passphrase|BAD_DECRYPT|BAD_PASSWORD/i.test(code + message)) {
     return [`${name}.passphrase`, 'it does not open the key'];

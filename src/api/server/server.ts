@@ -114,7 +114,12 @@ export class Server {
     const changes = readTlsChanges(tls);
     const hasTls = guardTls(() => this.#core.renewTls(changes));
     if (!hasTls) {
-      throw new OptionError('tls', undefined, 'tls of a listener', 'no listener of this server has tls; there is nothing to renew');
+      throw new OptionError(
+        'tls',
+        undefined,
+        'tls of a listener',
+        'no listener of this server has tls; there is nothing to renew',
+      );
     }
   }
 

@@ -65,7 +65,8 @@ export class TlsHandleTransport implements Transport {
     streamWrap ??= findStreamWrap();
     const handle = (socket as OwnedSocket)._handle;
     if (streamWrap === undefined || handle == null || !isAsExpected(handle)) return undefined;
-    if (typeof handle._parent?.writeQueueSize !== 'number' || typeof handle.onerror !== 'function') return undefined;
+    if (typeof handle._parent?.writeQueueSize !== 'number' || typeof handle.onerror !== 'function')
+      return undefined;
     // Somebody has read already: its streams hold bytes.
     if (socket.readableLength > 0 || socket.readableEnded) return undefined;
     return new TlsHandleTransport(socket, handle);

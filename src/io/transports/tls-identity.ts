@@ -26,7 +26,10 @@ export interface TlsHost {
 /** Options that say whom the server trusts. When one of them changes, old sessions are not resumed. */
 const TRUST = ['ca', 'crl', 'requestCert', 'rejectUnauthorized'] as const;
 /** A key comes in one of these two forms, and a new one takes the place of either. */
-const FORMS = [['key', 'cert', 'passphrase'], ['pfx', 'passphrase']] as const;
+const FORMS = [
+  ['key', 'cert', 'passphrase'],
+  ['pfx', 'passphrase'],
+] as const;
 
 /** Bun and Deno do not take connections by `emit('connection')`. */
 export const listensItself = 'bun' in process.versions || 'deno' in process.versions;

@@ -61,6 +61,8 @@ export class TlsListener extends TcpListener implements TlsHost {
   readonly #options: TlsListenerOptions;
   /** Accepted, and not yet through with TLS; the oldest first. */
   readonly #pending = new Set<Socket>();
+  /** Those that were dropped here, which has been told. */
+  readonly #dropped = new WeakSet<Socket>();
   #accept: Accept = (transport) => transport.destroy();
 
   constructor(place: TcpOptions, options: TlsListenerOptions) {
@@ -117,6 +119,7 @@ export class TlsListener extends TcpListener implements TlsHost {
 
   #drop(socket: Socket, code: string, why: string): void {
     this.#pending.delete(socket);
+    this.#dropped.add(socket);
     this.connectionFailed(new TlsHandshakeFailure(code, why, socket));
     socket.destroy();
   }
@@ -135,20 +138,22 @@ export class TlsListener extends TcpListener implements TlsHost {
     this.#accept(transport ?? new TlsSocketTransport(socket));
   }
 
-  /** @internal A handshake has failed; Node has destroyed its socket. */
+  /** @internal A handshake has failed. Node leaves a socket open whose time is up. */
   failed(error: NodeJS.ErrnoException, socket: TLSSocket): void {
-    // One that was dropped here has been told already.
-    if (!this.#through(socket)) return;
-    this.connectionFailed(
-      new TlsHandshakeFailure(error.code ?? 'ERR_TLS', reasonOf(error), socket, error),
-    );
+    const below = this.#through(socket);
+    if (below !== undefined && this.#dropped.has(below)) return;
+    const failure = new TlsHandshakeFailure(error.code ?? 'ERR_TLS', reasonOf(error), socket, error);
+    socket.destroy();
+    this.connectionFailed(failure);
   }
 
-  /** The connection below has no handshake under way any more. False when that was so before. */
-  #through(socket: TLSSocket): boolean {
+  /** The connection below has no handshake under way any more. */
+  #through(socket: TLSSocket): Socket | undefined {
     const below = (socket as { _parent?: Socket })._parent;
-    // Without this private part of Node, the connection is counted until it ends.
-    return below === undefined || this.#pending.delete(below);
+    // Without this private part of Node it is not known which one that is, so none is counted.
+    if (below === undefined) this.#pending.clear();
+    else this.#pending.delete(below);
+    return below;
   }
 }
 

@@ -23,7 +23,10 @@ describe.skipIf(!hasOpenssl)(`who a server is by TLS${skippedTls}`, () => {
   /** Listens for this identity, sends each client one byte and closes. */
   async function serve(identity: TlsIdentity): Promise<number> {
     const failures: Error[] = [];
-    identity.host = { secured: (socket) => void socket.end('x'), failed: (error) => void failures.push(error) };
+    identity.host = {
+      secured: (socket) => void socket.end('x'),
+      failed: (error) => void failures.push(error),
+    };
     server = net.createServer((socket) => {
       open.push(socket);
       identity.handshake(socket);
