@@ -39,6 +39,7 @@ interface Request {
 
 let streamWrap: StreamWrap | undefined;
 
+/** Many members: those of `Transport`, and the state of each direction. */
 export class TlsHandleTransport implements Transport {
   readonly name = 'tls';
   readonly remoteAddress: string;
