@@ -49,7 +49,7 @@ export interface ServerOptions
   readonly subprotocols?: readonly string[] | undefined;
   /**
    * Proxies whose Forwarded (RFC 7239), X-Forwarded-For and X-Forwarded-Host are believed: addresses and ranges, such as
-   * `10.0.0.0/8`; or `{ addresses, header }`, where `header` is the one that they write, `'forwarded'` or
+   * `10.0.0.0/8`, or `unix` for who calls over a Unix socket; or `{ addresses, header }`, where `header` is the one that they write, `'forwarded'` or
    * `'x-forwarded-for'`: the other is then not read. Without it, requests in which both differ get 400. `remoteAddress`,
    * `maxConnectionsPerAddress` and the host of the origin check are then of the client behind them. Default: none.
    */
