@@ -72,6 +72,14 @@ export default defineConfig({
           setupFiles: ['test/support/tcp-by-socket.ts'],
         },
       },
+      ...(['tls', 'unix'] as const).map((carrier) => ({
+        extends: true as const,
+        test: {
+          name: `over ${carrier}`,
+          include: ['test/conformance/**/*.test.ts', 'test/model/sockets.test.ts'],
+          env: { CARRIER: carrier },
+        },
+      })),
       {
         extends: true,
         test: {

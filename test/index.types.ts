@@ -190,6 +190,10 @@ export function aServerByName() {
 export function theOptions() {
   createServer({});
   createServer();
+  createServer({ socketPath: '/run/app.sock', socketMode: 0o660 });
+  createServer({ listeners: [{ port: 443, tls: { key: '', cert: '' } }, { fd: 3 }] });
+  // @ts-expect-error no such option of a place
+  createServer({ listeners: [{ port: 443, cap: 1 }] });
   // @ts-expect-error the cap is a number of bytes
   createServer({ port: 0, cap: '1MB' });
   // @ts-expect-error no such option

@@ -8,7 +8,7 @@
  * for the handshake (RFC 6455 4.2.1), 503 where there is no room, 404 for the path, 403 for the origin, and then what the
  * user says.
  */
-
+import type { PeerCertificate } from 'node:tls';
 import { type Fault, fault } from '../io/faults.ts';
 import type { FrameDecoder } from '../io/frames/frame-decoder.ts';
 import { readClient } from '../io/http/forwarded.ts';
@@ -61,6 +61,7 @@ export interface HandshakingOwner {
   remoteAddress: string;
   /** What the peer has asked for so far. */
   asked: Asked;
+  readonly transport: { peerCertificate?(): PeerCertificate | undefined };
   readonly reading: { readonly decoder: FrameDecoder; pauseTransport(): void; goOn(tell: () => void): void };
   readonly sending: { readonly outbox: { raw(bytes: Uint8Array): void } };
   /** What the handshake agreed on; set when it is accepted. */
@@ -246,8 +247,9 @@ export class Handshaking<Session extends HandshakingOwner> {
     const { remoteAddress } = this.#session;
     const { handover } = this;
     const incoming = handover && (() => handover.incoming());
+    const peerCertificate = this.#session.transport.peerCertificate?.();
     return guarded(
-      () => this.#recipient().decide({ head, upgrade, remoteAddress, signal, incoming }),
+      () => this.#recipient().decide({ head, upgrade, remoteAddress, peerCertificate, signal, incoming }),
       (answer) => toOutcome(head, upgrade, answer),
     );
   }

@@ -9,7 +9,7 @@ import { encodeClosePayload, isWireCloseCode, NO_STATUS } from '../io/frames/clo
 import { PING, PONG } from '../io/frames/frame-encoder.ts';
 import { canonicalAddress } from '../io/http/addresses.ts';
 import { type HttpResponse, refusal } from '../io/http/http-response.ts';
-import type { Transport, TransportName } from '../io/transports/transport.ts';
+import type { Transport } from '../io/transports/transport.ts';
 import { takeOver } from '../machines/connection-actor.ts';
 import type { ConnectionActor } from '../machines/connection-machine.ts';
 import type {
@@ -60,9 +60,9 @@ export class Session extends SessionEvents implements ConnectionPort {
   ending: Ending | undefined;
   readonly memory: HeldMemory;
   readonly bornTick: number;
+  readonly transport: Transport;
 
   protected readonly host: Host<Session>;
-  readonly #transport: Transport;
   #actor: ConnectionActor | undefined;
   #handshaking: Handshaking<Session> | undefined;
   #heartbeat: Heartbeat | undefined;
@@ -71,7 +71,7 @@ export class Session extends SessionEvents implements ConnectionPort {
   constructor(host: Host<Session>, transport: Transport, handover?: Handover) {
     super();
     this.host = host;
-    this.#transport = transport;
+    this.transport = transport;
     this.bornTick = host.ticker.tick;
     this.remoteAddress = canonicalAddress(transport.remoteAddress) ?? transport.remoteAddress;
     this.memory = new HeldMemory(host.budget);
@@ -86,16 +86,11 @@ export class Session extends SessionEvents implements ConnectionPort {
 
   /** Bytes may come from here on. A head that was read elsewhere is judged at once. */
   attach(): void {
-    this.#transport.attach(this);
+    this.transport.attach(this);
     const handover = this.#handshaking?.handover;
     if (handover === undefined) return;
     this.reading.count(handover.headBytes);
     this.onBytes(handover.early, false);
-  }
-
-  /** What carries it. */
-  get transport(): TransportName {
-    return this.#transport.name;
   }
 
   /** No other connection of this process has it. Given when it opens, or when somebody asks: plain requests use up none. */
@@ -316,7 +311,7 @@ export class Session extends SessionEvents implements ConnectionPort {
 
   destroyTransport(): void {
     try {
-      this.#transport.destroy();
+      this.transport.destroy();
     } catch (error) {
       this.recipient.broke(error);
     }
@@ -393,6 +388,6 @@ export class Session extends SessionEvents implements ConnectionPort {
   /** What an inspector shows in place of this port. */
   toJSON() {
     const { id, remoteAddress } = this;
-    return { id, path: this.accepted?.head.path ?? '', remoteAddress };
+    return { id, path: this.accepted?.head.path ?? '', remoteAddress, transport: this.transport.name };
   }
 }

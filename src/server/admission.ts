@@ -51,8 +51,11 @@ export class AdmissionControl {
     this.#settings = host.settings;
   }
 
-  /** Makes a connection of a transport, or destroys it where even a refusal would be too much. */
-  accept(transport: Transport, handover?: Handover): void {
+  /**
+   * Makes a connection of a transport, or destroys it where even a refusal would be too much. With `refusal`, the
+   * connection is answered with that.
+   */
+  accept(transport: Transport, refusal?: Fault, handover?: Handover): void {
     const most = this.#settings.maxConnections + REFUSALS_AT_A_TIME;
     const { accepts } = this.#host;
     if (!accepts || this.sessions.size >= most) {
@@ -66,6 +69,10 @@ export class AdmissionControl {
       session = new Session(this.#host, transport, handover);
       this.#add(session);
       session.attach();
+      if (refusal !== undefined) {
+        session.asked = 'something'; // its listener has seen that
+        session.refuse(refusal);
+      }
     } catch (error) {
       this.#host.recipient.broke(error);
       session?.onClosed();

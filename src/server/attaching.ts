@@ -22,7 +22,7 @@ const NO_BYTES = new Uint8Array(0);
 export interface AttachingHost {
   readonly settings: ServerSettings;
   readonly recipient: ServerRecipient;
-  accept(transport: Transport, handover: Handover): void;
+  takeOver(transport: Transport, handover: Handover): void;
 }
 
 export class Attaching implements Taker {
@@ -44,7 +44,7 @@ export class Attaching implements Taker {
     }
     const { transport, early } = takeSocket(socket, head, this.#host.settings.tcp);
     const incoming = () => request;
-    this.#host.accept(
+    this.#host.takeOver(
       transport,
       handover({ method, target: url, httpVersion, rawHeaders }, early, { incoming }),
     );
@@ -60,7 +60,7 @@ export class Attaching implements Taker {
       incoming: () => http2Request(stream, rawHeaders),
       answer: (verdict: HandshakeVerdict) => answerStream(stream, verdict),
     };
-    this.#host.accept(new Http2Transport(stream), handover(parts, NO_BYTES, more));
+    this.#host.takeOver(new Http2Transport(stream), handover(parts, NO_BYTES, more));
     return true;
   }
 

@@ -13,7 +13,9 @@ import { FrameDecoder } from '../io/frames/frame-decoder.ts';
 import { nextTurn } from '../io/time/clock.ts';
 import { FairTurns } from '../io/time/fair-turns.ts';
 import { Ticker } from '../io/time/ticker.ts';
-import type { Transport } from '../io/transports/transport.ts';
+import type { TlsHandshakeFailure } from '../io/transports/tls.ts';
+import type { ServerTlsOptions } from '../io/transports/tls-identity.ts';
+import type { Address, Transport } from '../io/transports/transport.ts';
 import { WriteTurn } from '../io/writing/write-turn.ts';
 import type { ConnectionState } from '../machines/connection-ports.ts';
 import { serverMachine } from '../machines/server-machine.ts';
@@ -100,8 +102,12 @@ export class Core
     return this.#stopping.stop(request);
   }
 
-  address() {
-    return this.isStopping ? null : this.#listening.address();
+  addresses(): Address[] {
+    return this.isStopping ? [] : this.#listening.addresses();
+  }
+
+  renewTls(changes: ServerTlsOptions): boolean {
+    return this.#listening.renewTls(changes);
   }
 
   get isStopping(): boolean {
@@ -174,8 +180,12 @@ export class Core
     return this.actor.getSnapshot().hasTag('accepting');
   }
 
-  accept(transport: Transport, handover?: Handover): void {
-    if (handover === undefined || this.accepts) this.#admission.accept(transport, handover);
+  readonly accept = (transport: Transport, refusal?: Fault): void => {
+    this.#admission.accept(transport, refusal);
+  };
+
+  takeOver(transport: Transport, handover: Handover): void {
+    if (this.accepts) this.#admission.accept(transport, undefined, handover);
     else this.#turnAway(transport, handover);
   }
 
@@ -183,6 +193,12 @@ export class Core
     const { clock, closeDeadline: ms } = this.settings;
     const why = this.isStopping ? fault('stopping') : fault('notStarted');
     turnAway(transport, handover, why, { clock, ms });
+  }
+
+  handshakeLost(failure: TlsHandshakeFailure): void {
+    this.#counters.lost(failure.limit);
+    const { message, remoteAddress, cause } = failure;
+    this.recipient.lost(fault('tlsHandshake', { message }), remoteAddress, (cause as Error) ?? failure);
   }
 
   portClosed(): void {

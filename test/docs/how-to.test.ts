@@ -20,6 +20,8 @@ const pages = [
   'graceful-shutdown',
   'typed-messages',
   'testing-handlers',
+  'tls',
+  'unix-socket-and-systemd',
 ].map(howTo);
 
 let compiled: Awaited<ReturnType<typeof compile>>;

@@ -1,6 +1,8 @@
 /** WebSockets that come through HTTP servers: of HTTP/1.1, plain and with TLS, on the handle and on the socket. */
 import { once } from 'node:events';
 import http, { type IncomingMessage } from 'node:http';
+import http2 from 'node:http2';
+import https from 'node:https';
 import { connect as connectTcp } from 'node:net';
 import { duplexPair } from 'node:stream';
 import { firstValueFrom } from 'rxjs';
@@ -10,6 +12,7 @@ import type { Failure } from '../../src/index.ts';
 import {
   attached,
   calling,
+  connect,
   ending,
   listen,
   makeHttpServer,
@@ -18,6 +21,7 @@ import {
   portal,
   refusal,
 } from '../support/attached.ts';
+import { Authority, hasOpenssl, skippedTls } from '../support/certificates.ts';
 import { bytes, requestHead, textFrame } from '../support/raw-client.ts';
 import { gate, until } from '../support/serving.ts';
 
@@ -139,6 +143,43 @@ test('authorize reads what the HTTP server knows of the request', async () => {
   });
   await opened(`${url}/session?a=1`, { headers: { cookie: 'sid=7' } });
   expect(await seen.promise).toEqual(['sid=7', '127.0.0.1', '/session?a=1', true]);
+});
+
+describe.skipIf(!hasOpenssl)(`behind TLS${skippedTls}`, () => {
+  test.each(['https', 'http2'] as const)(
+    '%s: authorize gets a verified certificate, or none',
+    async (kind) => {
+      const authority = new Authority();
+      const [own, ada] = [authority.issue('localhost'), authority.issue('ada')];
+      const options = { ...own, ca: authority.ca, requestCert: true, rejectUnauthorized: false };
+      const httpServer =
+        kind === 'https'
+          ? https.createServer(options)
+          : http2.createSecureServer({ ...options, allowHTTP1: true });
+      const server = portal();
+      const names: unknown[] = [];
+      server.path('/who', {
+        authorize: ({ peerCertificate }) => {
+          names.push(peerCertificate?.subject.CN);
+          return true;
+        },
+      });
+      server.attach(httpServer);
+      await server.start();
+      const port = await listen(httpServer);
+      await opened(`wss://127.0.0.1:${port}/who`, ada);
+      await opened(`wss://127.0.0.1:${port}/who`);
+      if (kind === 'http2') {
+        const client = ending(
+          http2.connect(`https://127.0.0.1:${port}`, { rejectUnauthorized: false, ...ada }),
+        );
+        await once(client, 'remoteSettings');
+        await once(connect(client, '/who'), 'response');
+      }
+      authority.end();
+      expect(names).toEqual(kind === 'https' ? ['ada', undefined] : ['ada', undefined, 'ada']);
+    },
+  );
 });
 
 test('on a port of its own there is no incoming', async () => {

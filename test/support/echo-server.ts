@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type CloseReport, type Connection, createServer, type ServerOptions } from '../../src/index.ts';
+import { numberOf, place } from './carrier.ts';
 import { gate } from './serving.ts';
 
 /** What the server's side of one connection saw. */
@@ -47,12 +48,12 @@ export class Visits<Peer> {
   }
 }
 
-/** Where Portal listens: on a port of its own, or attached to a server of `node:http`. One project of vitest says the latter. */
+/** Where Portal listens: at a place of its own, or attached to a server of `node:http`. One project of vitest says the latter. */
 async function listenSomewhere(options: Partial<ServerOptions>) {
   if (process.env.PORTAL_ATTACHED !== 'http') {
-    const server = createServer({ port: 0, host: '127.0.0.1', ...options });
+    const server = createServer({ ...place(), ...options });
     await server.start();
-    return { server, port: () => (server.address() as AddressInfo).port, close: () => {} };
+    return { server, port: numberOf(server.address()), close: () => {} };
   }
   const server = createServer(options);
   const httpServer = http.createServer();
@@ -64,7 +65,7 @@ async function listenSomewhere(options: Partial<ServerOptions>) {
     httpServer.close();
     httpServer.closeAllConnections();
   };
-  return { server, port: () => (httpServer.address() as AddressInfo).port, close };
+  return { server, port: (httpServer.address() as AddressInfo).port, close };
 }
 
 /** Starts Portal on an ephemeral port of the loopback address. */
@@ -83,7 +84,7 @@ export async function startEchoServer(options: Partial<ServerOptions> = {}): Pro
     onClose: (connection, report) => visits.of(connection.params.id ?? '').close(report),
   });
   return {
-    port: port(),
+    port,
     visit: (id) => visits.of(id),
     stop: async () => {
       await server.stop({ code: 1001, deadline: 0 });

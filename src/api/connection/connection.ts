@@ -91,14 +91,14 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
     return this.#session.accepted?.subprotocol ?? '';
   }
 
-  /** The peer's address; with `trustProxy`, that of the client behind the proxy. */
+  /** The peer's address; with `trustProxy`, that of the client behind the proxy. Empty on a Unix socket. */
   get remoteAddress(): string {
     return this.#session.remoteAddress;
   }
 
-  /** What carries it: `tcp`, `http1` or `http2` where it came through an HTTP server, or `memory`. */
+  /** What carries it: `tcp`, `tls`, `unix`, `http1` or `http2` where it came through an HTTP server, or `memory`. */
   get transport(): TransportName {
-    return this.#session.transport;
+    return this.#session.transport.name;
   }
 
   /** What `authorize` attached. */

@@ -79,7 +79,7 @@ export function plainRequest(head: RequestHead, remoteAddress: string): PlainReq
 
 /** An opening handshake as `authorize` gets it. */
 export function handshakeRequest(
-  { head, upgrade, remoteAddress, incoming }: Opening,
+  { head, upgrade, remoteAddress, incoming, peerCertificate }: Opening,
   params: Params,
 ): HandshakeRequest {
   const withIncoming: Pick<HandshakeRequest, 'incoming'> = {
@@ -92,5 +92,6 @@ export function handshakeRequest(
     params,
     origin: upgrade.origin,
     subprotocols: upgrade.protocols,
+    peerCertificate,
   });
 }

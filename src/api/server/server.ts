@@ -4,6 +4,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Observable } from 'rxjs';
+import type { ServerTlsOptions } from '../../io/transports/tls-identity.ts';
+import type { Address } from '../../io/transports/transport.ts';
 import type { ServerActor } from '../../machines/server-machine.ts';
 import type { ServerState } from '../../machines/server-ports.ts';
 import { Core } from '../../server/core.ts';
@@ -14,6 +16,7 @@ import type { Connection } from '../connection/connection.ts';
 import { OptionError } from '../errors.ts';
 import { Inspection, type InspectionObserver, watchables } from '../inspection/inspection.ts';
 import type { AnyCodec, Incoming, Outgoing, Typing } from '../messages/codec.ts';
+import { guardTls, readTlsChanges } from '../options/listeners.ts';
 import { readOptions, type ServerOptions } from '../options/options.ts';
 import { readStopOptions, type StopOptions } from '../options/stop-options.ts';
 import type { Handlers } from '../paths/handlers.ts';
@@ -77,7 +80,8 @@ export class Server {
   }
 
   /**
-   * Opens the port, if it has one; resolves when it listens. While it starts or listens, it is the same promise again.
+   * Opens the port and all other places, or none of them; resolves when it listens. While it starts or listens, it is the
+   * same promise again.
    * Rejects with the reason when the port cannot be opened; the server has `failed` then and may be started again.
    */
   start(): Promise<this> {
@@ -137,9 +141,36 @@ export class Server {
     return this.#core.attaching.takeUpgrade(request, socket, head, 'own paths');
   }
 
-  /** Address and port; null while the server is not listening, or has no port of its own. */
-  address(): { address: string; family: string; port: number } | null {
-    return this.#core.address();
+  /**
+   * Address and port, of the first place if it listens at several; null while the server is not listening, or listens
+   * nowhere itself. A Unix socket is `{ address: '/run/app.sock', family: 'unix', port: 0 }`.
+   */
+  address(): Address | null {
+    return this.#core.addresses()[0] ?? null;
+  }
+
+  /** All places where it listens: that of the options themselves, then those of `listeners`. */
+  addresses(): Address[] {
+    return this.#core.addresses();
+  }
+
+  /**
+   * Renews keys and certificates of all places that have `tls`: handshakes from here on get the new ones, open connections
+   * live on. What is left out stays as it is. Sessions of clients are resumed as before, unless `ticketKeys` are given or
+   * what says whom to trust changes: `ca`, `crl`, `requestCert`, `rejectUnauthorized`.
+   * @throws OptionError for what cannot be read or does not match; nothing is changed then.
+   */
+  renewTls(tls: ServerTlsOptions): void {
+    const changes = readTlsChanges(tls);
+    const hasTls = guardTls(() => this.#core.renewTls(changes));
+    if (!hasTls) {
+      throw new OptionError(
+        'tls',
+        undefined,
+        'tls of a listener',
+        'no listener of this server has tls; there is nothing to renew',
+      );
+    }
   }
 
   /** The connections that are open now. */

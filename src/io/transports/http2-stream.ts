@@ -3,7 +3,9 @@
  * END_STREAM is what FIN is to TCP, and RST_STREAM with CANCEL what RST is (RFC 8441 5).
  */
 import type { ServerHttp2Stream } from 'node:http2';
+import type { PeerCertificate, TLSSocket } from 'node:tls';
 import type { Transport, TransportListener } from './transport.ts';
+import { verifiedCertificate } from './verified-certificate.ts';
 
 /** `http2.constants.NGHTTP2_CANCEL`. The module itself is not loaded here. */
 const CANCEL = 8;
@@ -27,6 +29,12 @@ export class Http2Transport implements Transport {
 
   get bufferedAmount(): number {
     return this.#stream.writableLength;
+  }
+
+  /** Of the session, which all its streams share. */
+  peerCertificate(): PeerCertificate | undefined {
+    const session = this.#stream.session;
+    return session?.encrypted === true ? verifiedCertificate(session.socket as TLSSocket) : undefined;
   }
 
   attach(listener: TransportListener): void {

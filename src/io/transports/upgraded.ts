@@ -9,8 +9,10 @@
 import { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import { canUse, HandleTransport, type StreamHandle } from './handle-tcp.ts';
 import { TcpTransport } from './tcp.ts';
+import { TlsSocketTransport } from './tls.ts';
 import type { Transport } from './transport.ts';
 
 /** The transport of a socket, and the bytes that were read from it before. */
@@ -29,6 +31,7 @@ interface CountingServer {
 type NodeSocket = Omit<Partial<Socket>, 'on' | 'once'> &
   Duplex & {
     encrypted?: boolean;
+    getPeerCertificate?: unknown;
     _handle?: Partial<StreamHandle> | null;
     _server?: CountingServer | null;
     /** Of a TLS socket: the socket below it. */
@@ -50,7 +53,11 @@ export function takeSocket(socket: Duplex, head: Uint8Array, way: 'handle' | 'so
   own.allowHalfOpen = true;
   // Whoever dispatched by hand may have paused it.
   if (own.isPaused()) own.resume();
-  return { transport: new TcpTransport(own as unknown as Socket, 'http1'), early: head };
+  const isTls = own.encrypted === true && typeof own.getPeerCertificate === 'function';
+  const transport = isTls
+    ? new TlsSocketTransport(own as unknown as TLSSocket, 'http1')
+    : new TcpTransport(own as unknown as Socket, 'http1');
+  return { transport, early: head };
 }
 
 /** An HTTP server that is closed waits for the sockets that it counts. This one is not its own any more. */
