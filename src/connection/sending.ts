@@ -6,6 +6,7 @@ import { PING, PONG } from '../io/frames/frame-encoder.ts';
 import type { Transport } from '../io/transports/transport.ts';
 import { Outbox } from '../io/writing/outbox.ts';
 import type { OutboxOwner } from '../io/writing/outbox-ports.ts';
+import type { SlicedMessage } from '../io/writing/sliced-message.ts';
 import type { CloseReport, ConnectionState } from '../machines/connection-ports.ts';
 import type { Shared } from './host.ts';
 import type { Side } from './memory-budget.ts';
@@ -181,6 +182,10 @@ export class Sending implements OutboxOwner, Side {
 
   onQueued(): void {
     this.#session.countSending();
+  }
+
+  onSliced(message: SlicedMessage): void {
+    message.begin((work) => this.#host.turns.wait(work), this.begin(message));
   }
 
   onDrained(): void {

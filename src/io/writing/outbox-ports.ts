@@ -2,6 +2,7 @@
  * What an outbox is given and what it gives back: its limits, the result of each send, and the owner that it tells of its
  * state. Only types.
  */
+import type { SlicedMessage } from './sliced-message.ts';
 import type { WriterOwner } from './turn-writer.ts';
 
 /** `sent`: on its way; `queued`: waits until the peer reads; `dropped`, `closed`: it will never be sent. */
@@ -25,6 +26,8 @@ export interface OutboxOwner extends WriterOwner {
   onOverflow(): void;
   /** A message exceeds `sendLimit` alone, so it can never be sent, and the policy is not `close`. */
   onTooLarge(error: RangeError): void;
+  /** A message is encoded in slices, of which others get their turn in between. */
+  onSliced(message: SlicedMessage): void;
   /** Nothing waits any more. */
   onDrained(): void;
 }
