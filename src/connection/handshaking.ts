@@ -260,18 +260,8 @@ export class Handshaking<Session extends HandshakingOwner> {
     const peerCertificate = this.#session.transport.peerCertificate?.();
     return guarded(
       () => this.#recipient().decide({ head, upgrade, remoteAddress, peerCertificate, signal, incoming }),
-      (answer) => this.#toOutcome(head, upgrade, answer),
+      (answer) => toOutcome(head, upgrade, answer, this.#host),
     );
-  }
-
-  /** What the user said as the verdict that opens the connection (RFC 6455 4.2.2). */
-  #toOutcome(head: RequestHead, { key, extensions: offered }: Upgrade, answer: Answer): Outcome {
-    if (answer.kind === 'refused') return { ...answer, response: checkedResponse(answer.response) };
-    const { subprotocol, headers, deflate } = answer;
-    const terms = deflate && agreeOnDeflate(offered, deflate);
-    const verdict = acceptHandshake({ key, subprotocol, extensions: terms?.answer, headers });
-    const extend = deflate && terms && (() => this.#host.compress(deflate, terms));
-    return { kind: 'accepted', head, subprotocol: subprotocol ?? '', verdict, extend };
   }
 
   // ------------------------------------------------------------------ the answer
@@ -305,6 +295,21 @@ export class Handshaking<Session extends HandshakingOwner> {
     this.#isOver = true;
     this.#abort?.abort();
   }
+}
+
+/** What the user said as the verdict that opens the connection (RFC 6455 4.2.2). */
+function toOutcome(
+  head: RequestHead,
+  { key, extensions: offered }: Upgrade,
+  answer: Answer,
+  host: Pick<Host<never>, 'compress'>,
+): Outcome {
+  if (answer.kind === 'refused') return { ...answer, response: checkedResponse(answer.response) };
+  const { subprotocol, headers, deflate } = answer;
+  const terms = deflate && agreeOnDeflate(offered, deflate);
+  const verdict = acceptHandshake({ key, subprotocol, extensions: terms?.answer, headers });
+  const extend = deflate && terms && (() => host.compress(deflate, terms));
+  return { kind: 'accepted', head, subprotocol: subprotocol ?? '', verdict, extend };
 }
 
 /** A handshake that comes to nothing for a reason of the ladder. */

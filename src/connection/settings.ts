@@ -12,7 +12,7 @@ export interface Limits {
   /** Bytes of one message, whole or fragmented; over it 1009. What is not read by fragments alone ends at 512 MiB. Default 1 MiB. */
   readonly cap: number;
   /**
-   * How many times its size a compressed message may become, where that is more than 64 KiB; over it 1009. Only with
+   * How many times its size a compressed message may become, where that is more than 1 MiB; over it 1009. Only with
    * `perMessageDeflate`. Default 100.
    */
   readonly maxInflation: number;

@@ -55,6 +55,7 @@ export const inflated = (message: Uint8Array, windowBits = 15): Uint8Array =>
 export class PersistentPeer implements Extension {
   readonly answer = '';
   readonly form = '';
+  readonly threshold = 0;
   readonly heldBytes = 0;
   readonly #inflater: Inflater;
   readonly #out = new Uint8Array(1000);

@@ -11,6 +11,7 @@ export const EMPTY_RUN: Fault = { name: 'invalidText', code: 1007, reason: 'a ru
 export class RunLength implements Extension {
   readonly answer = 'run-length';
   readonly form = 'run-length';
+  readonly threshold = 3;
   readonly heldBytes = 0;
   /** How often it was told to forget what it encoded. */
   forgotten = 0;

@@ -54,8 +54,11 @@ export interface InflateLimits {
 
 /** A context with the largest window and memory fits in. */
 export const MIN_CONTEXT_BYTES = 1024 * 1024;
-/** A message may become so long, however short it was. */
-export const FREE_BYTES = 64 * 1024;
+/**
+ * A message may become so long, however short it was: to inflate that costs a quarter of a millisecond. Text that repeats
+ * itself becomes hundreds of times as long in good faith, so the ratio counts only for what is longer.
+ */
+export const FREE_BYTES = 1024 * 1024;
 /** Inflaters of each kind that are kept for the next message. */
 const MOST_IDLE = 4;
 /** What is inflated at a time. */

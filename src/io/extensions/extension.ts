@@ -32,6 +32,9 @@ export interface Extension {
    */
   read(): Uint8Array | 'more' | Fault;
 
+  /** Bytes of payload from which it is worth the time to encode a message; fragments are encoded whatever their size. */
+  readonly threshold: number;
+
   /** Bytes of memory held for a message that is not complete. */
   readonly heldBytes: number;
 

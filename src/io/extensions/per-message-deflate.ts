@@ -44,6 +44,10 @@ export class PerMessageDeflate implements Extension {
     return this.#terms.form;
   }
 
+  get threshold(): number {
+    return this.#deflate.settings.threshold;
+  }
+
   // ------------------------------------------------------------------ in
 
   get heldBytes(): number {

@@ -275,8 +275,10 @@ export class Outbox extends OutboxCounts {
     compress: boolean | undefined,
   ): SendResult {
     const { overflow, sendLimit } = this.#limits;
-    if (payload.length > SLICE_BYTES)
-      return key === undefined ? this.#sliced(opcode, payload) : this.#payload(opcode, 0, payload, key);
+    if (payload.length > SLICE_BYTES) {
+      const isEncoded = key === undefined && (compress || payload.length >= extension.threshold);
+      return isEncoded ? this.#sliced(opcode, payload) : this.#payload(opcode, 0, payload, key);
+    }
     const isNext =
       key === undefined &&
       overflow === 'close' &&

@@ -6,7 +6,7 @@
  */
 import { CONTINUATION } from '../frames/frame-encoder.ts';
 import type { FairTurn } from '../time/fair-turns.ts';
-import type { SendResult } from './outbox-ports.ts';
+import type { SendResult, Sliced } from './outbox-ports.ts';
 import type { Place } from './send-queue.ts';
 
 /** What is encoded at a time; messages up to this size are encoded at once. */
@@ -18,7 +18,7 @@ export interface SliceTarget {
   fragment(place: Place, opcode: number, payload: Uint8Array, final: boolean): SendResult;
 }
 
-export class SlicedMessage implements FairTurn {
+export class SlicedMessage implements FairTurn, Sliced {
   readonly #target: SliceTarget;
   readonly #place: Place;
   #opcode: number;
