@@ -146,6 +146,8 @@ test('a bomb ends its own connection, and nothing of it is kept', async () => {
   const report = reportOf(await opened);
   const bomb = deflated(new Uint8Array(20_000_000));
   await client.sendBytes(frame({ opcode: OPCODE.binary, rsv: 4, payload: bomb }));
+  expect(await client.ended()).toBe('fin');
+  client.fin();
   expect(await report).toMatchObject({ code: 1009, initiator: 'server' });
   expect(errors[0]?.error).toMatchObject({ limit: 'maxInflation', closeCode: 1009 });
 });
