@@ -208,6 +208,37 @@ describe('out', () => {
     expect(inflated(new Uint8Array(payload))).toEqual(bytes(text));
   });
 
+  test('a context begins anew after a message that another connection has compressed', () => {
+    const deflate = deflateOf(CONTEXTS);
+    const [other, line] = [new Line(CONTEXTS, 15, deflate), new Line(CONTEXTS, 15, deflate)];
+    const text = 'the first message of this connection';
+    const message = encodeMessage('for many '.repeat(100));
+    other.outbox.encoded(message);
+    line.outbox.text(text);
+    line.outbox.encoded(message);
+    line.outbox.text(text);
+    expect(line.read).toEqual([text, 'for many '.repeat(100), text].map((each) => `text ${shown(each)}`));
+  });
+
+  test('a context begins anew after fragments, since messages may come in between that were encoded earlier', () => {
+    const line = new Line();
+    const { outbox } = line;
+    const [first, second] = [outbox.reserve(), outbox.reserve()];
+    const between = 'sent after both, encoded before the second';
+    outbox.text(between);
+    outbox.fragment(first, TEXT, bytes('one'), true);
+    const text = 'in fragments, and then once more in one frame';
+    outbox.fragment(second, TEXT, bytes(text), false);
+    outbox.fragment(second, CONTINUATION, bytes(''), true);
+    outbox.text(text);
+    expect(line.read).toEqual([
+      `text ${shown('one')}`,
+      `assembled text ${shown(text)}`,
+      `text ${shown(between)}`,
+      `text ${shown(text)}`,
+    ]);
+  });
+
   test('what would not become smaller goes as it is, and so does what is under the threshold', () => {
     const line = new Line({ threshold: 10 });
     line.outbox.text('aaaaaaaaa');
