@@ -211,7 +211,7 @@ describe('out', () => {
   test('a context begins anew after a message that another connection has compressed', () => {
     const deflate = deflateOf(CONTEXTS);
     const [other, line] = [new Line(CONTEXTS, 15, deflate), new Line(CONTEXTS, 15, deflate)];
-    const text = 'the first message of this connection';
+    const text = 'the first of this connection, '.repeat(3);
     const message = encodeMessage('for many '.repeat(100));
     other.outbox.encoded(message);
     line.outbox.text(text);
@@ -224,10 +224,10 @@ describe('out', () => {
     const line = new Line();
     const { outbox } = line;
     const [first, second] = [outbox.reserve(), outbox.reserve()];
-    const between = 'sent after both, encoded before the second';
+    const between = 'sent after both, encoded before. '.repeat(5);
     outbox.text(between);
     outbox.fragment(first, TEXT, bytes('one'), true);
-    const text = 'in fragments, and then once more in one frame';
+    const text = 'in fragments, then in one frame, '.repeat(3);
     outbox.fragment(second, TEXT, bytes(text), false);
     outbox.fragment(second, CONTINUATION, bytes(''), true);
     outbox.text(text);
