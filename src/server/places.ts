@@ -2,6 +2,7 @@
  * The places where a server listens: what can be said of one before it is opened, its listener, and what to do when it cannot
  * be opened.
  */
+import { existsSync } from 'node:fs';
 import { wrongWithDescriptor } from '../io/transports/descriptor.ts';
 import { HandleTcpListener } from '../io/transports/handle-tcp.ts';
 import { TcpListener, type TcpOptions } from '../io/transports/tcp.ts';
@@ -57,10 +58,12 @@ function adviceOfPath(code: string, path: string): string | undefined {
   if (code === 'ENOTSOCK') {
     return `${path} is there and is no socket, so it is left alone; remove it or choose another socketPath`;
   }
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
+  // libuv says EACCES for both.
+  const isThere = existsSync(folder);
+  if (isThere && (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')) {
     return `the socket ${path} cannot be made (${code}): this process may not write to ${folder}, or not connect to what is there`;
   }
-  if (code === 'ENOENT' || code === 'ENOTDIR') {
+  if (!isThere || code === 'ENOENT' || code === 'ENOTDIR') {
     return `the socket ${path} cannot be made (${code}): there is no folder ${folder}`;
   }
   return undefined;
