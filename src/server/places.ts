@@ -2,14 +2,13 @@
  * The places where a server listens: what can be said of one before it is opened, its listener, and what to do when it cannot
  * be opened.
  */
-import { existsSync } from 'node:fs';
 import { wrongWithDescriptor } from '../io/transports/descriptor.ts';
 import { HandleTcpListener } from '../io/transports/handle-tcp.ts';
 import { TcpListener, type TcpOptions } from '../io/transports/tcp.ts';
 import { TlsListener } from '../io/transports/tls.ts';
 import { type ServerTlsOptions, TlsIdentity } from '../io/transports/tls-identity.ts';
 import type { Listener } from '../io/transports/transport.ts';
-import { MOST_PATH_BYTES } from '../io/transports/unix-file.ts';
+import { folderOf, MOST_PATH_BYTES } from '../io/transports/unix-file.ts';
 import type { Place, ServerSettings } from './settings.ts';
 
 export { MOST_PATH_BYTES, wrongWithDescriptor };
@@ -51,7 +50,7 @@ function adviceOf(code: string, { port, socketPath, fd }: Place): string | undef
 }
 
 function adviceOfPath(code: string, path: string): string | undefined {
-  const folder = path.replace(/[^/]*$/, '') || '.';
+  const { folder, isThere } = folderOf(path);
   if (code === 'EADDRINUSE') {
     return `a server listens at ${path} already; stop it or choose another socketPath`;
   }
@@ -59,7 +58,6 @@ function adviceOfPath(code: string, path: string): string | undefined {
     return `${path} is there and is no socket, so it is left alone; remove it or choose another socketPath`;
   }
   // libuv says EACCES for both.
-  const isThere = existsSync(folder);
   if (isThere && (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')) {
     return `the socket ${path} cannot be made (${code}): this process may not write to ${folder}, or not connect to what is there`;
   }
