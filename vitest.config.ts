@@ -72,6 +72,24 @@ export default defineConfig({
           setupFiles: ['test/support/tcp-by-socket.ts'],
         },
       },
+      ...(['tls', 'unix'] as const).map((carrier) => ({
+        extends: true as const,
+        test: {
+          name: `over ${carrier}`,
+          include: ['test/conformance/**/*.test.ts', 'test/model/sockets.test.ts'],
+          env: { CARRIER: carrier },
+        },
+      })),
+      {
+        extends: true,
+        test: {
+          name: 'attached to node:http',
+          include: ['test/conformance/**/*.test.ts'],
+          // Heads and plain requests are judged by Node's own parser there: test/server/attaching.test.ts.
+          exclude: ['test/conformance/4-opening-handshake.test.ts'],
+          env: { PORTAL_ATTACHED: 'http' },
+        },
+      },
       {
         extends: true,
         resolve: { alias: [production('xstate'), production('xstate/graph')] },

@@ -23,6 +23,7 @@ export {
 export type { InspectionObserver } from './api/inspection/inspection.ts';
 export { type AnyCodec, type Codec, json, type Typing } from './api/messages/codec.ts';
 export type { SchemaIssue, StandardSchema } from './api/messages/schema.ts';
+export type { ListenOptions } from './api/options/listeners.ts';
 export { MemoryBudget } from './api/options/memory-budget.ts';
 export type { PlainHandlers, ServerOptions, TypedHandlers } from './api/options/options.ts';
 export type { StopOptions } from './api/options/stop-options.ts';
@@ -36,6 +37,7 @@ export type {
 export type { Failure, Lifecycle, Path, Received } from './api/paths/path.ts';
 export type { Params, ParamsOf } from './api/paths/router.ts';
 export type { Served, ServeOptions } from './api/paths/serve.ts';
+export type { AnyHttpServer, Attachment } from './api/server/http-server.ts';
 export { createServer, getServer, newServer, startServer, stopServer } from './api/server/registry.ts';
 export type { Server } from './api/server/server.ts';
 export type { Fragment, Message } from './connection/recipient.ts';
@@ -47,7 +49,15 @@ export type { HeadersInput } from './io/http/header-fields.ts';
 export type { HttpResponse } from './io/http/http-response.ts';
 export type { OriginFunction, OriginsOption } from './io/http/origin-rules.ts';
 export type { Clock } from './io/time/clock.ts';
-export type { Listener, Transport, TransportListener, TransportName } from './io/transports/transport.ts';
+export type { ServerTlsOptions } from './io/transports/tls-identity.ts';
+export type {
+  Accept,
+  Address,
+  Listener,
+  Transport,
+  TransportListener,
+  TransportName,
+} from './io/transports/transport.ts';
 export { type EncodedMessage, encodeMessage as prepare } from './io/writing/encoded-message.ts';
 export type { Overflow, SendResult } from './io/writing/outbox-ports.ts';
 export { type ConnectionActor, connectionMachine } from './machines/connection-machine.ts';

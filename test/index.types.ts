@@ -180,7 +180,7 @@ export function aServer(server: Server) {
 }
 
 export function aServerByName() {
-  expectTypeOf(newServer).parameters.toEqualTypeOf<[name: string, options: ServerOptions]>();
+  expectTypeOf(newServer).parameters.toEqualTypeOf<[name: string, options?: ServerOptions | undefined]>();
   expectTypeOf(newServer).returns.toEqualTypeOf<Server>();
   expectTypeOf(getServer).returns.toEqualTypeOf<Server | undefined>();
   expectTypeOf(startServer('test')).toEqualTypeOf<Promise<Server>>();
@@ -188,8 +188,12 @@ export function aServerByName() {
 }
 
 export function theOptions() {
-  // @ts-expect-error the port has no default
   createServer({});
+  createServer();
+  createServer({ socketPath: '/run/app.sock', socketMode: 0o660 });
+  createServer({ listeners: [{ port: 443, tls: { key: '', cert: '' } }, { fd: 3 }] });
+  // @ts-expect-error no such option of a place
+  createServer({ listeners: [{ port: 443, cap: 1 }] });
   // @ts-expect-error the cap is a number of bytes
   createServer({ port: 0, cap: '1MB' });
   // @ts-expect-error no such option

@@ -11,13 +11,13 @@ const subjects = [
     file: 'server.md',
     title: 'Servers and paths',
     names:
-      'createServer newServer startServer stopServer getServer Server StopOptions StopReport Path Served ServeOptions Received Lifecycle Failure ServerStats ServerState',
+      'createServer newServer startServer stopServer getServer Server AnyHttpServer Attachment StopOptions StopReport Path Served ServeOptions Received Lifecycle Failure ServerStats ServerState',
   },
   {
     file: 'options.md',
     title: 'Options and limits',
     names:
-      'ServerOptions PlainHandlers TypedHandlers OriginsOption OriginFunction TrustProxy Overflow Listener Clock',
+      'ServerOptions ListenOptions ServerTlsOptions MemoryBudget PlainHandlers TypedHandlers OriginsOption OriginFunction TrustProxy Overflow Listener Accept Transport TransportListener TransportName Address Clock',
     intro: (project, symbols) => limitTable(project, symbols.get('Limits')),
   },
   {
@@ -35,7 +35,7 @@ const subjects = [
     file: 'errors.md',
     title: 'Errors',
     names:
-      'PortalError PeerError ProtocolError LimitError InvalidMessageError HandshakeError ConnectionLostError UserError OptionError NoMessageHandlerError SubscriberError NameTakenError UnknownServerError InternalError',
+      'PortalError PeerError ProtocolError LimitError InvalidMessageError HandshakeError ConnectionLostError UserError OptionError NoMessageHandlerError SendLimitError SubscriberError NameTakenError UnknownServerError InternalError',
     intro: httpAnswers,
   },
   {

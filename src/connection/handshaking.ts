@@ -8,19 +8,25 @@
  * for the handshake (RFC 6455 4.2.1), 503 where there is no room, 404 for the path, 403 for the origin, and then what the
  * user says.
  */
-
+import type { PeerCertificate } from 'node:tls';
 import { type Fault, fault } from '../io/faults.ts';
 import type { FrameDecoder } from '../io/frames/frame-decoder.ts';
 import { readClient } from '../io/http/forwarded.ts';
 import { readHandshake, type Upgrade } from '../io/http/handshake.ts';
-import { RequestHeadParser } from '../io/http/head-parser.ts';
+import { type HeadResult, RequestHeadParser } from '../io/http/head-parser.ts';
 import { checkedResponse, type HttpResponse, refusal } from '../io/http/http-response.ts';
 import { checkOrigin } from '../io/http/origin.ts';
 import { ProxyHeaderParser } from '../io/http/proxy-protocol.ts';
 import type { RequestHead } from '../io/http/request-head.ts';
-import { type AcceptVerdict, acceptHandshake, encodeVerdict } from '../io/http/verdict.ts';
+import {
+  type AcceptVerdict,
+  acceptHandshake,
+  encodeVerdict,
+  type HandshakeVerdict,
+} from '../io/http/verdict.ts';
 import { isThenable } from '../io/values.ts';
 import type { ConnectionEvent } from '../machines/connection-ports.ts';
+import type { Handover } from './handover.ts';
 import type { Host } from './host.ts';
 import type { Answer, Recipient, Refused } from './recipient.ts';
 
@@ -55,6 +61,7 @@ export interface HandshakingOwner {
   remoteAddress: string;
   /** What the peer has asked for so far. */
   asked: Asked;
+  readonly transport: { peerCertificate?(): PeerCertificate | undefined };
   readonly reading: { readonly decoder: FrameDecoder; pauseTransport(): void; goOn(tell: () => void): void };
   readonly sending: { readonly outbox: { raw(bytes: Uint8Array): void } };
   /** What the handshake agreed on; set when it is accepted. */
@@ -66,7 +73,10 @@ export class Handshaking<Session extends HandshakingOwner> {
   readonly #session: Session;
   readonly #recipient: () => Recipient;
   readonly #host: Host<Session>;
-  readonly #parser: RequestHeadParser;
+  /** A request whose head was read elsewhere. */
+  readonly handover: Handover | undefined;
+  /** Undefined where the head was read elsewhere. */
+  readonly #parser: RequestHeadParser | undefined;
   /** Reads the header of the PROXY protocol; only where the socket is that of a named proxy, and until it is read. */
   #proxyHeader: ProxyHeaderParser | undefined;
   /** A header of the PROXY protocol came that names no client. */
@@ -78,13 +88,14 @@ export class Handshaking<Session extends HandshakingOwner> {
   #opened: Opened | undefined;
   /** The request, once it has come whole. */
   #head: RequestHead | undefined;
-  #headBytes = 0;
   #isOver = false;
 
-  constructor(session: Session, host: Host<Session>) {
+  constructor(session: Session, host: Host<Session>, handover?: Handover) {
     this.#session = session;
     this.#recipient = () => session.recipient;
     this.#host = host;
+    this.handover = handover;
+    if (handover !== undefined) return;
     this.#parser = new RequestHeadParser(host.settings);
     const isProxy = host.settings.trustProxy?.includes(session.remoteAddress) === true;
     this.#proxyHeader = isProxy ? new ProxyHeaderParser() : undefined;
@@ -94,17 +105,18 @@ export class Handshaking<Session extends HandshakingOwner> {
 
   /** Bytes of memory held for the head: what has come of it, or all of it while the user decides. */
   get heldBytes(): number {
-    return this.#parser.heldBytes + this.#headBytes;
+    return (this.#parser?.heldBytes ?? 0) + (this.#head?.heldBytes ?? 0);
   }
 
   /** Bytes that have come of the head. */
   get receivedBytes(): number {
-    return this.#parser.receivedBytes;
+    return this.#parser?.receivedBytes ?? 0;
   }
 
   readHead(chunk: Uint8Array, shared: boolean): void {
+    // A head that was read elsewhere is complete, with whatever came after it.
     const bytes = this.#proxyHeader === undefined ? chunk : this.#readProxyHeader(this.#proxyHeader, chunk);
-    if (bytes.length > 0) this.#readRequest(bytes, shared);
+    if (bytes.length > 0 || this.handover !== undefined) this.#readRequest(bytes, shared);
   }
 
   /** Returns the bytes after the header of the PROXY protocol, or all of them where there is no such header. */
@@ -125,19 +137,25 @@ export class Handshaking<Session extends HandshakingOwner> {
 
   #readRequest(chunk: Uint8Array, shared: boolean): void {
     this.#session.asked = 'something';
-    const result = this.#parser.push(chunk);
+    const result = this.#nextHead(chunk);
     if (result.kind === 'need-more') return;
     if (result.kind === 'fault') {
       this.settle(refused(result.fault));
       return;
     }
     this.#head = result.head;
-    this.#headBytes = result.head.heldBytes;
     const { rest } = result;
     const outcome = this.#judge(result.head);
     if (rest.length > 0) this.#session.reading.decoder.push(shared ? rest.slice() : rest);
     if (isThenable(outcome)) this.#await(outcome);
     else this.settle(this.#stillOpen(outcome));
+  }
+
+  /** A head that was read elsewhere is there at once, and the first bytes are those after it. */
+  #nextHead(chunk: Uint8Array): HeadResult {
+    if (this.#parser !== undefined) return this.#parser.push(chunk);
+    const { head } = this.handover as Handover; // where there is no parser
+    return 'fault' in head ? { kind: 'fault', fault: head.fault } : { kind: 'head', head, rest: chunk };
   }
 
   /** Reading goes on for a while, so that a peer that hangs up is noticed. */
@@ -205,6 +223,8 @@ export class Handshaking<Session extends HandshakingOwner> {
       this.#session.asked = 'page';
       return { kind: 'refused', response: checkedResponse(response) };
     };
+    // Plain requests of an attached server are the HTTP server's own.
+    if (this.handover !== undefined) return refused(fault('noUpgrade'));
     return guarded(() => this.#recipient().answerRequest(head, this.#session.remoteAddress), toOutcome);
   }
 
@@ -225,8 +245,11 @@ export class Handshaking<Session extends HandshakingOwner> {
       return this.#abort.signal;
     };
     const { remoteAddress } = this.#session;
+    const { handover } = this;
+    const incoming = handover && (() => handover.incoming());
+    const peerCertificate = this.#session.transport.peerCertificate?.();
     return guarded(
-      () => this.#recipient().decide({ head, upgrade, remoteAddress, signal }),
+      () => this.#recipient().decide({ head, upgrade, remoteAddress, peerCertificate, signal, incoming }),
       (answer) => toOutcome(head, upgrade, answer),
     );
   }
@@ -238,13 +261,19 @@ export class Handshaking<Session extends HandshakingOwner> {
     this.#abort = undefined;
     if (this.#opened === undefined) return undefined;
     const { head, subprotocol, verdict } = this.#opened;
-    this.#session.sending.outbox.raw(encodeVerdict(verdict));
+    this.#answer(verdict);
     return { head, subprotocol };
   }
 
   refuse(response: HttpResponse): void {
-    const bytes = encodeVerdict({ kind: 'refuse', response }, { omitBody: this.#head?.method === 'HEAD' });
-    this.#session.sending.outbox.raw(bytes);
+    this.#answer({ kind: 'refuse', response });
+  }
+
+  #answer(verdict: HandshakeVerdict): void {
+    const answer = this.handover?.answer;
+    const omitBody = this.#head?.method === 'HEAD';
+    if (answer !== undefined) answer(verdict);
+    else this.#session.sending.outbox.raw(encodeVerdict(verdict, { omitBody }));
   }
 
   /** The handshake is over: a callback that has not decided is told. */

@@ -4,6 +4,7 @@
  * A connection tells its recipient what happens, and asks it what only the user can decide. `src/api` implements it, with
  * paths, handlers and streams; nothing in this folder knows those.
  */
+import type { PeerCertificate } from 'node:tls';
 import type { Fault } from '../io/faults.ts';
 import type { Upgrade } from '../io/http/handshake.ts';
 import type { HeadersInput } from '../io/http/header-fields.ts';
@@ -29,8 +30,12 @@ export interface Opening {
   readonly head: RequestHead;
   readonly upgrade: Upgrade;
   readonly remoteAddress: string;
+  /** Of TLS, where it was verified. */
+  readonly peerCertificate: PeerCertificate | undefined;
   /** Aborts when the peer hangs up or the handshake's deadline passes. Made when it is asked for. */
   signal(): AbortSignal;
+  /** The request as the HTTP server has it that this one is attached to; undefined on a port of our own. */
+  readonly incoming?: (() => unknown) | undefined;
 }
 
 /** What the user says to an opening handshake. */

@@ -21,6 +21,7 @@ import type {
 import { Interpreter } from '../machines/interpreter.ts';
 import { Deadlines } from './deadlines.ts';
 import { Ending } from './ending.ts';
+import type { Handover } from './handover.ts';
 import { type Accepted, type Asked, Handshaking, refused } from './handshaking.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { HeldMemory } from './held-memory.ts';
@@ -59,23 +60,23 @@ export class Session extends SessionEvents implements ConnectionPort {
   ending: Ending | undefined;
   readonly memory: HeldMemory;
   readonly bornTick: number;
+  readonly transport: Transport;
 
   protected readonly host: Host<Session>;
-  readonly #transport: Transport;
   #actor: ConnectionActor | undefined;
   #handshaking: Handshaking<Session> | undefined;
   #heartbeat: Heartbeat | undefined;
   #id = 0;
 
-  constructor(host: Host<Session>, transport: Transport) {
+  constructor(host: Host<Session>, transport: Transport, handover?: Handover) {
     super();
     this.host = host;
-    this.#transport = transport;
+    this.transport = transport;
     this.bornTick = host.ticker.tick;
     this.remoteAddress = canonicalAddress(transport.remoteAddress) ?? transport.remoteAddress;
     this.memory = new HeldMemory(host.budget);
     this.sending = new Sending(this, host, transport);
-    this.#handshaking = new Handshaking(this, host);
+    this.#handshaking = new Handshaking(this, host, handover);
     this.reading = new Reading(this, host, transport);
     this.recipient = host.recipientOf(this);
     this.machine = new Interpreter(this, host.actor);
@@ -83,15 +84,16 @@ export class Session extends SessionEvents implements ConnectionPort {
     this.deadlines = new Deadlines(host.ticker, host.settings, this);
   }
 
-  /** Bytes may come from here on. */
+  /** Bytes may come from here on. A head that was read elsewhere is judged at once. */
   attach(): void {
-    this.#transport.attach(this);
+    this.transport.attach(this);
+    const handover = this.#handshaking?.handover;
+    if (handover === undefined) return;
+    this.reading.count(handover.headBytes);
+    this.onBytes(handover.early, false);
   }
 
-  /**
-   * A number that no other connection of this process has. It is given when the connection opens, or when somebody looks
-   * before: plain requests use up no numbers.
-   */
+  /** No other connection of this process has it. Given when it opens, or when somebody asks: plain requests use up none. */
   get id(): number {
     if (this.#id === 0) this.#id = nextId++;
     return this.#id;
@@ -309,7 +311,7 @@ export class Session extends SessionEvents implements ConnectionPort {
 
   destroyTransport(): void {
     try {
-      this.#transport.destroy();
+      this.transport.destroy();
     } catch (error) {
       this.recipient.broke(error);
     }
@@ -386,6 +388,6 @@ export class Session extends SessionEvents implements ConnectionPort {
   /** What an inspector shows in place of this port. */
   toJSON() {
     const { id, remoteAddress } = this;
-    return { id, path: this.accepted?.head.path ?? '', remoteAddress };
+    return { id, path: this.accepted?.head.path ?? '', remoteAddress, transport: this.transport.name };
   }
 }

@@ -119,6 +119,7 @@ export const faults = {
 
   // -------------------------------------------------------------- the connection is lost
   connectionLost: lost('', '{message}'),
+  tlsHandshake: lost('', 'the TLS handshake failed: {message}'),
   pongDeadline: lost(
     'pong deadline passed',
     'no sign of life within pongDeadline after a ping',
@@ -149,7 +150,10 @@ export const faults = {
   // -------------------------------------------------------------- the request head (RFC 9112)
   noMethod: refusal(400, 'A request begins with a method.'),
   tls: refusal(400, 'This port speaks ws://, not TLS (wss://).', {
-    advice: 'Connect with ws://, or put a proxy that speaks TLS in front.',
+    advice: 'Connect with ws://, or give this port the option tls.',
+  }),
+  plain: refusal(400, 'This port speaks TLS: connect with wss://, not ws://.', {
+    advice: 'Connect with wss://, or give this listener no tls.',
   }),
   badMethod: refusal(400, 'The method must be a token, with one space after it.'),
   longMethod: refusal(501, 'The method is not implemented.'),
@@ -204,6 +208,7 @@ export const faults = {
   handshakeDeadline: refusal(408, 'The handshake took too long.', { limit: 'handshakeDeadline' }),
   stopping: unavailable('The server is stopping.'),
   memoryShort: unavailable('The server is short of memory (memoryBudget).', 'memoryBudget'),
+  notStarted: unavailable('The server is not started.'),
   maxConnections: unavailable('The server has its {count} connections (maxConnections).', 'maxConnections'),
   maxConnectionsPerAddress: unavailable(
     'Your address has its {count} connections (maxConnectionsPerAddress).',

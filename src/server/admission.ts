@@ -3,6 +3,7 @@
  * whom there is no room.
  */
 
+import type { Handover } from '../connection/handover.ts';
 import type { Host } from '../connection/host.ts';
 import { Session } from '../connection/session.ts';
 import { type Fault, fault } from '../io/faults.ts';
@@ -50,8 +51,11 @@ export class AdmissionControl {
     this.#settings = host.settings;
   }
 
-  /** Makes a connection of a transport, or destroys it where even a refusal would be too much. */
-  accept(transport: Transport): void {
+  /**
+   * Makes a connection of a transport, or destroys it where even a refusal would be too much. With `refusal`, the
+   * connection is answered with that.
+   */
+  accept(transport: Transport, refusal?: Fault, handover?: Handover): void {
     const most = this.#settings.maxConnections + REFUSALS_AT_A_TIME;
     const { accepts } = this.#host;
     if (!accepts || this.sessions.size >= most) {
@@ -62,9 +66,13 @@ export class AdmissionControl {
     // A transport of the user's own may throw where none should.
     let session: Session | undefined;
     try {
-      session = new Session(this.#host, transport);
+      session = new Session(this.#host, transport, handover);
       this.#add(session);
       session.attach();
+      if (refusal !== undefined) {
+        session.asked = 'something'; // its listener has seen that
+        session.refuse(refusal);
+      }
     } catch (error) {
       this.#host.recipient.broke(error);
       session?.onClosed();

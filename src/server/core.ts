@@ -3,27 +3,32 @@
  * the part whose subject it is.
  */
 import { type Actor, createActor, type InspectionEvent } from 'xstate';
+import type { Handover } from '../connection/handover.ts';
 import type { Host } from '../connection/host.ts';
 import { Budget } from '../connection/memory-budget.ts';
 import type { Recipient } from '../connection/recipient.ts';
 import type { Session } from '../connection/session.ts';
-import type { Fault } from '../io/faults.ts';
+import { type Fault, fault } from '../io/faults.ts';
 import { FrameDecoder } from '../io/frames/frame-decoder.ts';
 import { nextTurn } from '../io/time/clock.ts';
 import { FairTurns } from '../io/time/fair-turns.ts';
 import { Ticker } from '../io/time/ticker.ts';
-import type { Transport } from '../io/transports/transport.ts';
+import type { TlsHandshakeFailure } from '../io/transports/tls.ts';
+import type { ServerTlsOptions } from '../io/transports/tls-identity.ts';
+import type { Address, Transport } from '../io/transports/transport.ts';
 import { WriteTurn } from '../io/writing/write-turn.ts';
 import type { ConnectionState } from '../machines/connection-ports.ts';
 import { serverMachine } from '../machines/server-machine.ts';
 import type { ServerPort, ServerState } from '../machines/server-ports.ts';
 import { AdmissionControl, type AdmissionHost } from './admission.ts';
+import { Attaching, type AttachingHost } from './attaching.ts';
 import { Counters, type ServerStats } from './counters.ts';
 import { type Deferred, deferred } from './deferred.ts';
 import { Listening, type ListeningHost } from './listening.ts';
 import type { ServerRecipient } from './recipient.ts';
 import type { ServerSettings } from './settings.ts';
 import { Stopping, type StoppingHost, type StopReport, type StopRequest } from './stopping.ts';
+import { turnAway } from './turn-away.ts';
 
 const STOPPED_EARLY = 'the server was stopped before it listened';
 
@@ -32,7 +37,9 @@ const STOPPED_EARLY = 'the server was stopped before it listened';
  *
  * Many members: it is the machine's port and the host of the connections; nearly all of them are one line.
  */
-export class Core implements ServerPort, Host<Session>, AdmissionHost, ListeningHost, StoppingHost {
+export class Core
+  implements ServerPort, Host<Session>, AdmissionHost, AttachingHost, ListeningHost, StoppingHost
+{
   readonly settings: ServerSettings;
   readonly recipient: ServerRecipient;
   readonly ticker: Ticker;
@@ -40,6 +47,8 @@ export class Core implements ServerPort, Host<Session>, AdmissionHost, Listening
   readonly turn: WriteTurn;
   readonly turns: FairTurns;
   readonly actor: Actor<typeof serverMachine>;
+  /** Takes requests from the HTTP servers that this one is attached to. */
+  readonly attaching = new Attaching(this);
   /** Every connection that was accepted and has not ended. */
   readonly sessions: ReadonlySet<Session>;
   /** Somebody observes the statecharts: then every frame is an event of its own. */
@@ -93,8 +102,12 @@ export class Core implements ServerPort, Host<Session>, AdmissionHost, Listening
     return this.#stopping.stop(request);
   }
 
-  address() {
-    return this.isStopping ? null : this.#listening.address();
+  addresses(): Address[] {
+    return this.isStopping ? [] : this.#listening.addresses();
+  }
+
+  renewTls(changes: ServerTlsOptions): boolean {
+    return this.#listening.renewTls(changes);
   }
 
   get isStopping(): boolean {
@@ -167,8 +180,25 @@ export class Core implements ServerPort, Host<Session>, AdmissionHost, Listening
     return this.actor.getSnapshot().hasTag('accepting');
   }
 
-  accept(transport: Transport): void {
-    this.#admission.accept(transport);
+  readonly accept = (transport: Transport, refusal?: Fault): void => {
+    this.#admission.accept(transport, refusal);
+  };
+
+  takeOver(transport: Transport, handover: Handover): void {
+    if (this.accepts) this.#admission.accept(transport, undefined, handover);
+    else this.#turnAway(transport, handover);
+  }
+
+  #turnAway(transport: Transport, handover: Handover): void {
+    const { clock, closeDeadline: ms } = this.settings;
+    const why = this.isStopping ? fault('stopping') : fault('notStarted');
+    turnAway(transport, handover, why, { clock, ms });
+  }
+
+  handshakeLost(failure: TlsHandshakeFailure): void {
+    this.#counters.lost(failure.limit);
+    const { message, remoteAddress, cause } = failure;
+    this.recipient.lost(fault('tlsHandshake', { message }), remoteAddress, (cause as Error) ?? failure);
   }
 
   portClosed(): void {

@@ -73,6 +73,12 @@ export class Counters {
     this.#limits[limit] = (this.#limits[limit] ?? 0) + 1;
   }
 
+  /** A peer left, or was dropped for a limit, before it was a connection. */
+  lost(limit: string | undefined): void {
+    this.#totals.refused++;
+    if (limit !== undefined) this.breached(limit);
+  }
+
   opened(): void {
     this.#totals.opened++;
   }

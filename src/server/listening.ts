@@ -1,23 +1,26 @@
 /**
- * The port of a server: opens it, closes it, and says when it is free again.
+ * Where a server listens: opens all of its places or none, closes them, and says when they are free again.
  */
 import { AcceptErrors } from '../io/transports/accept-errors.ts';
-import { HandleTcpListener } from '../io/transports/handle-tcp.ts';
 import { warnOfOpenFiles } from '../io/transports/open-files.ts';
-import { TcpListener } from '../io/transports/tcp.ts';
-import type { Listener, Transport } from '../io/transports/transport.ts';
+import { TlsHandshakeFailure } from '../io/transports/tls.ts';
+import type { ServerTlsOptions } from '../io/transports/tls-identity.ts';
+import type { Accept, Address, Listener } from '../io/transports/transport.ts';
 import type { ServerActor } from '../machines/server-machine.ts';
+import { explain, listenerOf } from './places.ts';
 import type { ServerRecipient } from './recipient.ts';
 import type { ServerSettings } from './settings.ts';
 
-/** What the port needs of its server, and tells it. */
+/** What the places need of their server, and tell it. */
 export interface ListeningHost {
   readonly settings: ServerSettings;
   /** Hears `listener.ready` and `listener.failed`. */
   readonly actor: ServerActor;
-  accept(transport: Transport): void;
+  readonly accept: Accept;
   readonly recipient: ServerRecipient;
-  /** The port that was closed last is free. */
+  /** A peer did not come through its TLS handshake. */
+  handshakeLost(failure: TlsHandshakeFailure): void;
+  /** The places that were closed last are free. */
   portClosed(): void;
 }
 
@@ -26,7 +29,7 @@ export class Listening {
   readonly acceptErrors = new AcceptErrors();
 
   readonly #host: ListeningHost;
-  #listener: Listener | undefined;
+  #listeners: readonly Listener[] = [];
   #opening: Promise<void> = Promise.resolve();
   #closed: Promise<void> = Promise.resolve();
 
@@ -34,68 +37,110 @@ export class Listening {
     this.#host = host;
   }
 
-  /** Settles when the last port that was closed is free. */
+  /** Settles when the last places that were closed are free. */
   get closed(): Promise<void> {
     return this.#closed;
   }
 
-  address() {
-    return this.#listener?.address() ?? null;
+  /** Where it listens, in the order of the options. */
+  addresses(): Address[] {
+    return this.#listeners.flatMap((listener) => listener.address() ?? []);
   }
 
-  /** Opens the port; answers with `listener.ready` or `listener.failed`. */
+  /** Opens all places; answers with `listener.ready` or `listener.failed`. */
   open(): void {
     const host = this.#host;
-    const { listener, port, host: address, tcp } = host.settings;
-    const Tcp = tcp === 'handle' ? HandleTcpListener : TcpListener;
-    if (listener === undefined) warnOfOpenFiles(host.settings.maxConnections);
-    const opened = listener ?? new Tcp({ port, host: address });
-    this.#listener = opened;
+    const { places, maxConnections } = host.settings;
+    if (places.some(({ listener }) => listener === undefined)) warnOfOpenFiles(maxConnections);
+    const listeners = places.map((place) => listenerOf(place, host.settings));
+    this.#listeners = listeners;
+    const early = new Early(host.accept);
     // A port that was lost may still be in the middle of being closed.
-    this.#opening = this.#closed.then(() =>
-      opened.listen(
-        (transport) => host.accept(transport),
-        (error) => this.#erred(error),
-      ),
-    );
+    this.#opening = this.#closed.then(() => this.#openAll(listeners, early.accept));
     this.#opening.then(
-      () => host.actor.send({ type: 'listener.ready' }),
+      () => {
+        host.actor.send({ type: 'listener.ready' });
+        early.passOn();
+      },
       (error: Error) => {
-        if (this.#listener === opened) this.#listener = undefined;
-        host.actor.send({ type: 'listener.failed', error: explain(error, port) });
+        if (this.#listeners === listeners) this.#listeners = [];
+        host.actor.send({ type: 'listener.failed', error });
+        early.passOn();
       },
     );
   }
 
+  /** Opens one after the other. When one cannot be opened, those before it are closed. */
+  async #openAll(listeners: readonly Listener[], accept: Accept): Promise<void> {
+    for (const [at, listener] of listeners.entries()) {
+      try {
+        await listener.listen(accept, (error) => this.#erred(listener, error));
+      } catch (error) {
+        await closeAll(listeners.slice(0, at));
+        throw explain(error as Error, this.#host.settings.places[at] ?? {});
+      }
+    }
+  }
+
   /** A listener that has no address any more is lost. Any other error is one of accepting: the listener goes on. */
-  #erred(error: Error): void {
-    const isLost = () => this.#listener?.address() === null;
+  #erred(listener: Listener, error: Error): void {
+    if (error instanceof TlsHandshakeFailure) {
+      this.#host.handshakeLost(error);
+      return;
+    }
+    const isLost = () => this.#listeners.includes(listener) && listener.address() === null;
     if (isLost() || this.acceptErrors.isNews(error)) this.#host.recipient.failed(error);
     if (isLost()) this.#host.actor.send({ type: 'listener.failed', error });
   }
 
-  /** Closes the port, and tells when it is free: at once when none is open. */
+  /** Closes all places, and tells when they are free: at once when none is open. */
   close(): void {
-    const listener = this.#listener;
-    this.#listener = undefined;
-    // A port that is being opened is closed once it is open. An error leaves nothing that could be closed.
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    // Places that are being opened are closed once they are open. An error leaves nothing that could be closed.
     const closed =
-      listener === undefined
+      listeners.length === 0
         ? this.#closed.then(() => {})
-        : this.#opening.then(() => listener.close()).catch(() => {});
+        : this.#opening.then(() => closeAll(listeners)).catch(() => {});
     this.#closed = closed;
     void closed.then(() => {
       if (this.#closed === closed) this.#host.portClosed();
     });
   }
+
+  /**
+   * Renews the certificates of all places that have TLS; false when none has.
+   * @throws what `node:tls` throws, and then none is changed.
+   */
+  renewTls(changes: ServerTlsOptions): boolean {
+    const identities = this.#host.settings.places.flatMap(({ tls }) => tls ?? []);
+    const renewals = identities.map((identity) => identity.prepare(changes));
+    for (const renew of renewals) renew();
+    return identities.length > 0;
+  }
 }
 
-/** Says what to do about a port that cannot be opened. */
-function explain(error: Error, port: number): Error {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === 'EADDRINUSE')
-    error.message = `port ${port} is in use; stop what listens there or choose another port`;
-  if (code === 'EACCES')
-    error.message = `port ${port} needs more rights than this process has; choose one above 1023`;
-  return error;
+/** Connections that come to one place while another is still being opened wait for the outcome. */
+class Early {
+  readonly #accept: Accept;
+  #waiting: Parameters<Accept>[] | undefined = [];
+
+  constructor(accept: Accept) {
+    this.#accept = accept;
+  }
+
+  readonly accept: Accept = (transport, refusal) => {
+    if (this.#waiting === undefined) this.#accept(transport, refusal);
+    else this.#waiting.push([transport, refusal]);
+  };
+
+  passOn(): void {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const [transport, refusal] of waiting) this.#accept(transport, refusal);
+  }
+}
+
+async function closeAll(listeners: readonly Listener[]): Promise<void> {
+  await Promise.allSettled(listeners.map((listener) => listener.close()));
 }

@@ -77,7 +77,9 @@ test('each interface is declared and implemented where the table says', () => {
   expect(rows.length).toBe(6);
   for (const [, name, declaredIn = '', implementedIn = ''] of rows) {
     expect(read(declaredIn)).toMatch(RegExp(`export interface ${name}\\b`));
-    expect(read(implementedIn)).toMatch(RegExp(`class \\w+(?: extends \\w+)? implements [^{]*\\b${name}\\b`));
+    expect(read(implementedIn)).toMatch(
+      RegExp(`class \\w+(?: extends \\w+)?\\s+implements [^{]*\\b${name}\\b`),
+    );
   }
 });
 

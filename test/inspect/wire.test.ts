@@ -79,6 +79,7 @@ describe('messages', () => {
         id: connection.id,
         path: '/echo',
         remoteAddress: '127.0.0.1',
+        transport: 'tcp',
         report: { code: 3000, reason: '', wasClean: true, initiator: 'peer' },
       },
     });

@@ -87,7 +87,7 @@ function socketCause(leaf: Leaf, name: string): Cause | Impossible {
   if (name === 'socket.bytes') return bytesCause(leaf);
   if (name === 'socket.error') {
     const act = async (life: RealLife): Promise<void> => {
-      life.client.reset();
+      life.reset();
       await closed(life);
     };
     return { act, ...(isRunning(leaf) ? { before: told('ERR_CONNECTION_LOST') } : {}), ...aborts(leaf) };

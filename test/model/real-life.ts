@@ -5,9 +5,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { type Connection, createServer, PortalError, type Server } from '../../src/index.ts';
 import { ManualClock } from '../../src/io/time/manual-clock.ts';
-import { HandleTcpListener } from '../../src/io/transports/handle-tcp.ts';
-import { TcpListener } from '../../src/io/transports/tcp.ts';
 import type { Decision } from '../../src/machines/connection-ports.ts';
+import { carrier, makeListener, numberOf } from '../support/carrier.ts';
 import {
   bytes,
   nameOfFrame,
@@ -64,10 +63,7 @@ export class RealLife {
 
   private constructor(transport: TransportName) {
     this.#isWatched = transport === 'handle, watched';
-    const at = { port: 0, host: '127.0.0.1' };
-    this.listener = new TappedListener(
-      transport === 'socket' ? new TcpListener(at) : new HandleTcpListener(at),
-    );
+    this.listener = new TappedListener(makeListener(transport !== 'socket'));
     this.server = createServer({
       port: 0,
       listener: this.listener,
@@ -86,8 +82,11 @@ export class RealLife {
     life.#listen();
     await life.server.start();
     const tap = life.listener.nextTap();
-    life.#client = await RawClient.connect(life.server.address()?.port ?? 0, { sendHead: false });
+    life.#client = await RawClient.connect(numberOf(life.server.address()), { sendHead: false });
     life.#tap = await tap;
+    // A server that speaks TLS writes its session tickets in this turn. A RST before that would be an error of that write,
+    // which nobody hears of, and then an end.
+    await turn();
     return life;
   }
 
@@ -128,6 +127,12 @@ export class RealLife {
   /** All that was sent has been handled. */
   async handled(): Promise<void> {
     await this.tap.until(`byte ${this.#sentBytes}`, () => this.tap.receivedBytes === this.#sentBytes);
+  }
+
+  /** The peer resets the connection. A Unix socket cannot, so the server's end is told of it. */
+  reset(): void {
+    if (carrier === 'unix') this.tap.breakWith('ECONNRESET');
+    else this.client.reset();
   }
 
   async request(fields: RequestFields): Promise<void> {

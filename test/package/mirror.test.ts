@@ -6,6 +6,7 @@ import { filesUnder, readSource, withoutComments } from './source.ts';
 /** Files that are types alone: there is nothing in them to run. */
 const typesOnly = [
   'api/messages/schema.ts',
+  'connection/handover.ts',
   'connection/host.ts',
   'connection/recipient.ts',
   'connection/settings.ts',

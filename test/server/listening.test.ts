@@ -140,3 +140,14 @@ describe('a listener that errs after it listens', () => {
     expect([calls, server.state]).toEqual([['close', 'listen', 'close'], 'stopped']);
   });
 });
+
+test('a server without a place listens nowhere, and starts and stops like any other', async () => {
+  const server = createServer();
+  await server.start();
+  expect([server.state, server.address(), server.addresses()]).toEqual(['listening', null, []]);
+  expect(await server.stop()).toEqual({ connections: 0, terminated: 0, refused: 0, handlers: 0 });
+  expect(server.state).toBe('stopped');
+  await server.start();
+  expect(server.state).toBe('listening');
+  await server.stop();
+});

@@ -3,8 +3,11 @@
  * message back as its own type, and a record of what the server's side of every connection saw.
  */
 
+import { once } from 'node:events';
+import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type CloseReport, type Connection, createServer, type ServerOptions } from '../../src/index.ts';
+import { numberOf, place } from './carrier.ts';
 import { gate } from './serving.ts';
 
 /** What the server's side of one connection saw. */
@@ -45,10 +48,30 @@ export class Visits<Peer> {
   }
 }
 
+/** Where Portal listens: at a place of its own, or attached to a server of `node:http`. One project of vitest says the latter. */
+async function listenSomewhere(options: Partial<ServerOptions>) {
+  if (process.env.PORTAL_ATTACHED !== 'http') {
+    const server = createServer({ ...place(), ...options });
+    await server.start();
+    return { server, port: numberOf(server.address()), close: () => {} };
+  }
+  const server = createServer(options);
+  const httpServer = http.createServer();
+  server.attach(httpServer);
+  await server.start();
+  httpServer.listen(0, '127.0.0.1');
+  await once(httpServer, 'listening');
+  const close = () => {
+    httpServer.close();
+    httpServer.closeAllConnections();
+  };
+  return { server, port: (httpServer.address() as AddressInfo).port, close };
+}
+
 /** Starts Portal on an ephemeral port of the loopback address. */
 export async function startEchoServer(options: Partial<ServerOptions> = {}): Promise<EchoServer<Connection>> {
   const visits = new Visits<Connection>();
-  const server = createServer({ port: 0, host: '127.0.0.1', ...options });
+  const { server, port, close } = await listenSomewhere(options);
   server.path('/echo', {
     onMessage: (connection, message) => void connection.send(message),
   });
@@ -60,10 +83,12 @@ export async function startEchoServer(options: Partial<ServerOptions> = {}): Pro
     },
     onClose: (connection, report) => visits.of(connection.params.id ?? '').close(report),
   });
-  await server.start();
   return {
-    port: (server.address() as AddressInfo).port,
+    port,
     visit: (id) => visits.of(id),
-    stop: async () => void (await server.stop({ code: 1001, deadline: 0 })),
+    stop: async () => {
+      await server.stop({ code: 1001, deadline: 0 });
+      close();
+    },
   };
 }

@@ -5,7 +5,7 @@
  */
 import { Buffer, isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import net from 'node:net';
+import type net from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { TcpTransport } from '../../src/io/transports/tcp.ts';
 import { encodeClientFrame } from '../../src/testing/frames.ts';
@@ -15,6 +15,7 @@ import {
   SAMPLE_HANDSHAKE_KEY,
 } from '../../src/testing/handshake.ts';
 import { ClientPeer, type PeerFrame } from '../../src/testing/peer.ts';
+import { dial, reset } from './carrier.ts';
 import { split, type Way } from './splits.ts';
 
 export { SAMPLE_HANDSHAKE_KEY };
@@ -183,12 +184,7 @@ export class RawClient {
   /** Connects to `port` and, unless told otherwise, sends a right request head. */
   static async connect(port: number, options: ConnectOptions = {}): Promise<RawClient> {
     const host = options.host ?? '127.0.0.1';
-    const socket = net.connect({ port, host, noDelay: true, allowHalfOpen: true });
-    await new Promise<void>((resolve, reject) => {
-      socket.once('connect', resolve);
-      socket.once('error', reject);
-    });
-    const client = new RawClient(socket);
+    const client = new RawClient(await dial(port, host));
     if (options.sendHead ?? true) await client.sendBytes(bytes(requestHead(options, `${host}:${port}`)));
     return client;
   }
@@ -283,7 +279,7 @@ export class RawClient {
 
   /** Breaks the TCP connection with a RST. */
   reset(): void {
-    this.#socket.resetAndDestroy();
+    reset(this.#socket);
   }
 
   /** Drops the TCP connection. */

@@ -49,7 +49,8 @@ async function stopNow(server: Server, clock: ManualClock): Promise<void> {
 /** A server that is not started; it is stopped after the test all the same. */
 export function make(options: Partial<ServerOptions> = {}): { server: Server; clock: ManualClock } {
   const clock = new ManualClock();
-  const server = createServer({ port: 0, host: '127.0.0.1', clock, ...options });
+  const isElsewhere = options.socketPath !== undefined;
+  const server = createServer({ ...(isElsewhere ? {} : { port: 0, host: '127.0.0.1' }), clock, ...options });
   running.add({ server, clock });
   return { server, clock };
 }

@@ -65,6 +65,12 @@ export class Tap implements Transport, TransportListener {
     this.#inner.destroy();
   }
 
+  /** What the session is told when the peer resets the connection. */
+  breakWith(code: string): void {
+    this.onError(Object.assign(new Error(`read ${code}`), { code }));
+    this.#inner.destroy();
+  }
+
   get remoteAddress(): string {
     return this.#inner.remoteAddress;
   }

@@ -8,6 +8,7 @@ import type { Session } from '../../connection/session.ts';
 import type { ConnectionStats } from '../../connection/stats.ts';
 import { type CloseKeyword, encodeClosePayload, toCloseCode } from '../../io/frames/close-payload.ts';
 import { MAX_CONTROL_BYTES } from '../../io/frames/frame-encoder.ts';
+import type { TransportName } from '../../io/transports/transport.ts';
 import { bytesAdvice, toBytes } from '../../io/writing/bytes.ts';
 import { type EncodedMessage, isEncoded, kindOf, notSendable } from '../../io/writing/encoded-message.ts';
 import type { SendResult } from '../../io/writing/outbox-ports.ts';
@@ -90,9 +91,17 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
     return this.#session.accepted?.subprotocol ?? '';
   }
 
-  /** The peer's address; with `trustProxy`, that of the client behind the proxy. */
+  /**
+   * The peer's address; with `trustProxy`, that of the client behind the proxy. Empty on a Unix socket;
+   * `unknown` for a peer that had gone before it could be asked for.
+   */
   get remoteAddress(): string {
     return this.#session.remoteAddress;
+  }
+
+  /** What carries it: `tcp`, `tls`, `unix`, `http1` or `http2` where it came through an HTTP server, or `memory`. */
+  get transport(): TransportName {
+    return this.#session.transport.name;
   }
 
   /** What `authorize` attached. */

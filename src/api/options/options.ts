@@ -17,7 +17,9 @@ import type { AnyCodec, Typing } from '../messages/codec.ts';
 import type { Handlers, PlainRequest } from '../paths/handlers.ts';
 import type { Params } from '../paths/router.ts';
 import { type Rule, readLimit } from './limit.ts';
+import { LISTEN_NAMES, type ListenOptions, readPlaces, type WhereToListen } from './listeners.ts';
 import { MEMORY_RULE, MemoryBudget } from './memory-budget.ts';
+import { withMethods } from './with-methods.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -29,14 +31,16 @@ export type TypedHandlers = Handlers<unknown, Params, unknown> &
   Typing &
   ({ readonly codec: AnyCodec } | { readonly codecs: Readonly<Record<string, AnyCodec>> });
 
-/** The options of `createServer` and `newServer`. All but `port` have a default. */
+/**
+ * The options of `createServer` and `newServer`. Without `port`, `socketPath`, `fd` and `listeners` it listens nowhere itself: a
+ * server that is attached to an HTTP server (`server.attach`, `server.handleUpgrade`).
+ */
 export interface ServerOptions
   extends Handlers,
+    ListenOptions,
     Partial<{ [Name in Exclude<keyof Limits, 'memoryBudget'>]: Limits[Name] | undefined }> {
-  /** TCP port, 0 to 65535; 0 takes any free one, see `server.address()`. */
-  readonly port: number;
-  /** Address to listen on. Default: all. */
-  readonly host?: string | undefined;
+  /** More places to listen at, each with a `port`, `socketPath` or `fd` and `tls` of its own. All are opened, or none. */
+  readonly listeners?: readonly ListenOptions[] | undefined;
   /**
    * Bytes of memory that all connections of this server together may make it hold, see `Limits`; or a `MemoryBudget` that
    * several servers share. 1 to 2^40, or Infinity. Over it, the connections that have held longest without progress close
@@ -55,10 +59,10 @@ export interface ServerOptions
   readonly subprotocols?: readonly string[] | undefined;
   /**
    * Proxies whose Forwarded (RFC 7239), X-Forwarded-For and X-Forwarded-Host are believed: addresses and ranges, such as
-   * `10.0.0.0/8`; or `{ addresses, header }`, where `header` is the one that they write, `'forwarded'` or
-   * `'x-forwarded-for'`: the other is then not read. Without it, requests in which both differ get 400. A header of the
-   * PROXY protocol, version 1 or 2, is read from them too. `remoteAddress`, `maxConnectionsPerAddress` and the host of
-   * the origin check are then of the client behind them. Default: none.
+   * `10.0.0.0/8`, or `unix` for who calls over a Unix socket; or `{ addresses, header }`, where `header` is the one that
+   * they write, `'forwarded'` or `'x-forwarded-for'`: the other is then not read. Without it, requests in which both differ
+   * get 400. A header of the PROXY protocol, version 1 or 2, is read from them too. `remoteAddress`,
+   * `maxConnectionsPerAddress` and the host of the origin check are then of the client behind them. Default: none.
    */
   readonly trustProxy?: TrustProxy | undefined;
   /** What happens to a message over `sendLimit`. Default `'close'`, with 1013. */
@@ -70,7 +74,7 @@ export interface ServerOptions
    * not as expected it is as `'socket'`: a `net.Socket` each. Default `'handle'`.
    */
   readonly tcp?: 'handle' | 'socket' | undefined;
-  /** Answers a plain GET or HEAD; undefined leaves it to the default, 426. */
+  /** Answers a plain GET or HEAD on a port of its own; undefined leaves it to the default, 426. */
   readonly onRequest?:
     | ((request: PlainRequest) => HttpResponse | undefined | Promise<HttpResponse | undefined>)
     | undefined;
@@ -145,21 +149,17 @@ const TYPING_NAMES = ['codec', 'codecs', 'onInvalid'];
 const PATH_VALUE = 'an object of handlers, such as { onMessage(connection, message) {} }';
 const OVERFLOWS: readonly Overflow[] = ['close', 'drop', 'drop-oldest'];
 
-type OtherName = Exclude<keyof ServerOptions, keyof Limits | (typeof HANDLER_NAMES)[number]>;
+const WHERE_NAMES: readonly string[] = [...LISTEN_NAMES, 'listeners', 'listener'];
+
+type OtherName = Exclude<
+  keyof ServerOptions,
+  keyof Limits | keyof WhereToListen | (typeof HANDLER_NAMES)[number]
+>;
 type Reader<Name extends OtherName> = (value: ServerOptions[Name], options: ServerOptions) => unknown;
 type Readers = { readonly [Name in OtherName]: Reader<Name> };
 
-/** Checks each option that is neither a limit nor a handler, and gives its setting. */
+/** Checks each option that is no limit, no handler and no place to listen at, and gives its setting. */
 const READERS = {
-  port: (port, { listener }) => {
-    const valid = listener !== undefined || (Number.isInteger(port) && port >= 0 && port <= 65_535);
-    if (!valid) throw new OptionError('port', port, 'a whole number from 0 to 65535');
-    return port;
-  },
-  host: (host) => {
-    if (host === undefined || (typeof host === 'string' && host !== '')) return host;
-    throw new OptionError('host', host, 'a host name or an address');
-  },
   paths: checkPaths,
   origins: readOrigins,
   subprotocols: readSubprotocols,
@@ -177,7 +177,6 @@ const READERS = {
   inspect: (inspect) =>
     typeof inspect === 'function' ? inspect : withMethods('inspect', inspect, ['next'], 'a function, or '),
   clock: (clock) => withMethods('clock', clock, ['now', 'epochMs', 'random', 'every']) ?? systemClock,
-  listener: (listener) => withMethods('listener', listener, ['listen', 'close', 'address']),
 } satisfies Readers;
 
 /**
@@ -186,20 +185,22 @@ const READERS = {
  */
 export function readOptions(options: ServerOptions): Settings {
   if (typeof options !== 'object' || options === null) {
-    const allowed = 'an object with at least a port, such as { port: 5005 }';
+    const allowed = 'an object such as { port: 5005 }';
     throw new OptionError('options', options, allowed, `a server is made with ${allowed}`);
   }
   for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(RULES, name) && !Object.hasOwn(READERS, name) && !isHandlerName(name)) {
+    if (!allNames().includes(name)) {
       const names = allNames().join(', ');
       const message = `there is no option ${name}; the options are ${names}`;
       throw new OptionError(name, options[name as keyof ServerOptions], names, message);
     }
   }
   checkHandlers(options);
+  const limits = readLimits(options);
   return {
-    ...readLimits(options),
+    ...limits,
     ...readOthers(options),
+    places: readPlaces(options, limits.handshakeDeadline),
     sharedBudget: options.memoryBudget instanceof MemoryBudget ? options.memoryBudget : undefined,
   };
 }
@@ -231,13 +232,6 @@ function checkPaths(paths: unknown): void {
       "an object such as { '/echo': { onMessage(connection, message) {} } }",
     );
   }
-}
-
-/** What Portal calls must be there to be called. */
-function withMethods<Value>(name: string, value: Value, methods: readonly string[], also = ''): Value {
-  const has = (method: string) => typeof (value as Record<string, unknown> | null)?.[method] === 'function';
-  if (value === undefined || methods.every(has)) return value;
-  throw new OptionError(name, value, `${also}an object with ${methods.join(', ')}`);
 }
 
 /** @throws OptionError when a handler is not a function; `path` says whose it is. */
@@ -322,5 +316,5 @@ function isHandlerName(name: string): boolean {
 }
 
 function allNames(): string[] {
-  return [...Object.keys(READERS), ...Object.keys(RULES), ...HANDLER_NAMES];
+  return [...WHERE_NAMES, ...Object.keys(READERS), ...Object.keys(RULES), ...HANDLER_NAMES];
 }

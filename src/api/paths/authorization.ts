@@ -79,12 +79,19 @@ export function plainRequest(head: RequestHead, remoteAddress: string): PlainReq
 
 /** An opening handshake as `authorize` gets it. */
 export function handshakeRequest(
-  { head, upgrade, remoteAddress }: Opening,
+  { head, upgrade, remoteAddress, incoming, peerCertificate }: Opening,
   params: Params,
 ): HandshakeRequest {
-  return Object.assign(plainRequest(head, remoteAddress), {
+  const withIncoming: Pick<HandshakeRequest, 'incoming'> = {
+    // Over HTTP/2 it is made when somebody looks.
+    get incoming() {
+      return incoming?.() as HandshakeRequest['incoming'];
+    },
+  };
+  return Object.assign(withIncoming, plainRequest(head, remoteAddress), {
     params,
     origin: upgrade.origin,
     subprotocols: upgrade.protocols,
+    peerCertificate,
   });
 }

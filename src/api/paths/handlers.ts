@@ -2,6 +2,9 @@
  * What a user writes for a path: handlers, and `authorize`. Only types.
  */
 
+import type { IncomingMessage } from 'node:http';
+import type { Http2ServerRequest } from 'node:http2';
+import type { PeerCertificate } from 'node:tls';
 import type { Fragment, Message } from '../../connection/recipient.ts';
 import type { HeadersInput } from '../../io/http/header-fields.ts';
 import type { HttpResponse } from '../../io/http/http-response.ts';
@@ -27,6 +30,16 @@ export interface HandshakeRequest<P extends Params = Params> extends PlainReques
   readonly origin: string | undefined;
   /** Subprotocols the client offers, best first. */
   readonly subprotocols: readonly string[];
+  /**
+   * The request as the HTTP server has it that this server is attached to, with what its own middleware put there: for
+   * cookies and sessions. Undefined at a place of its own. Do not write to its socket.
+   */
+  readonly incoming: IncomingMessage | Http2ServerRequest | undefined;
+  /**
+   * The client's certificate, as Node's `getPeerCertificate()` returns it; only where it has shown one (`requestCert`) that
+   * was verified against `ca`.
+   */
+  readonly peerCertificate: PeerCertificate | undefined;
 }
 
 /** Lets a connection in. */

@@ -2,6 +2,7 @@
  * The user's side of a server: its paths, its streams, and who is told of its errors.
  */
 import type { Session } from '../../connection/session.ts';
+import type { Fault } from '../../io/faults.ts';
 import type { Clock } from '../../io/time/clock.ts';
 import type { ServerState } from '../../machines/server-ports.ts';
 import type { ServerRecipient } from '../../server/recipient.ts';
@@ -9,7 +10,7 @@ import type { Connection } from '../connection/connection.ts';
 import { Delivery, type DeliveryHost } from '../connection/delivery.ts';
 import { tell } from '../connection/failures.ts';
 import type { HandlerHost } from '../connection/pending-handlers.ts';
-import { InternalError, type SubscriberError } from '../errors.ts';
+import { errorOf, InternalError, type SubscriberError } from '../errors.ts';
 import { serverChannels } from '../inspection/channels.ts';
 import type { Settings } from '../options/options.ts';
 import type { Handlers } from '../paths/handlers.ts';
@@ -69,6 +70,10 @@ export class Dispatcher implements ServerRecipient, DeliveryHost, StreamsOwner {
     return new Delivery(session, this);
   }
 
+  serves(path: string): boolean {
+    return this.#router.match(path) !== undefined;
+  }
+
   match(path: string): Match<Path> | undefined {
     return this.#router.match(path);
   }
@@ -95,6 +100,10 @@ export class Dispatcher implements ServerRecipient, DeliveryHost, StreamsOwner {
 
   failed(error: unknown): void {
     if (!tell({ connection: undefined, error }, undefined, this.streams)) this.unheard(error);
+  }
+
+  lost(fault: Fault, remoteAddress: string, cause: Error): void {
+    this.failed(errorOf(fault, undefined, { path: undefined, remoteAddress, origin: undefined }, cause));
   }
 
   broke(cause: unknown): void {

@@ -14,7 +14,7 @@ const servers = new Map<string, Server>();
  * Makes a server that is not listening yet.
  * @throws OptionError for the first option that is wrong.
  */
-export function createServer(options: ServerOptions): Server {
+export function createServer(options: ServerOptions = {}): Server {
   return new Server(options);
 }
 
@@ -23,7 +23,7 @@ export function createServer(options: ServerOptions): Server {
  * that is evaluated twice can make its server again.
  * @throws NameTakenError when another has the name; OptionError for a wrong option or an empty name.
  */
-export function newServer(name: string, options: ServerOptions): Server {
+export function newServer(name: string, options: ServerOptions = {}): Server {
   if (typeof name !== 'string' || name === '')
     throw new OptionError('name', name, 'a string that is not empty');
   if (servers.get(name)?.isOver === false) throw new NameTakenError(name);

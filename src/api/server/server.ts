@@ -1,24 +1,33 @@
 /**
  * A server as its user has it; what it does is done by its core.
  */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { Observable } from 'rxjs';
+import type { ServerTlsOptions } from '../../io/transports/tls-identity.ts';
+import type { Address } from '../../io/transports/transport.ts';
 import type { ServerActor } from '../../machines/server-machine.ts';
 import type { ServerState } from '../../machines/server-ports.ts';
 import { Core } from '../../server/core.ts';
 import type { ServerStats } from '../../server/counters.ts';
+import { attach, detach } from '../../server/http-servers.ts';
 import type { StopReport } from '../../server/stopping.ts';
 import type { Connection } from '../connection/connection.ts';
+import { OptionError } from '../errors.ts';
 import { Inspection, type InspectionObserver, watchables } from '../inspection/inspection.ts';
 import type { AnyCodec, Incoming, Outgoing, Typing } from '../messages/codec.ts';
+import { guardTls, readTlsChanges } from '../options/listeners.ts';
 import { readOptions, type ServerOptions } from '../options/options.ts';
 import { readStopOptions, type StopOptions } from '../options/stop-options.ts';
 import type { Handlers } from '../paths/handlers.ts';
 import type { Failure, Lifecycle, Path, Received } from '../paths/path.ts';
 import type { ParamsOf } from '../paths/router.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { type AnyHttpServer, type Attachment, checkHttpServer, checkUpgrade } from './http-server.ts';
 
 /**
- * A WebSocket server on a port of its own. `createServer` and `newServer` make it.
+ * A WebSocket server on a port of its own, on the HTTP servers that it is attached to, or both. `createServer` and
+ * `newServer` make it.
  */
 export class Server {
   readonly #core: Core;
@@ -71,7 +80,8 @@ export class Server {
   }
 
   /**
-   * Opens the port; resolves when it listens. While it starts or listens, it is the same promise again.
+   * Opens the port and all other places, or none of them; resolves when it listens. While it starts or listens, it is the
+   * same promise again.
    * Rejects with the reason when the port cannot be opened; the server has `failed` then and may be started again.
    */
   start(): Promise<this> {
@@ -97,9 +107,70 @@ export class Server {
     return this.state === 'failed' || (this.state === 'stopped' && this.#isStopAsked);
   }
 
-  /** Address and port; null while the server is not listening. */
-  address(): { address: string; family: string; port: number } | null {
-    return this.#core.address();
+  /**
+   * Takes the WebSocket handshakes for its paths from a server of `node:http`, `node:https` or `node:http2`; from the latter
+   * those of HTTP/2 (RFC 8441) and, with `allowHTTP1`, those of HTTP/1.1. All else stays the HTTP server's own: plain
+   * requests, and handshakes for other paths, which are answered with 404 only where nobody else listens to 'upgrade'.
+   * `onRequest` is not called for them. It may be attached to several HTTP servers, and listen on its own port beside.
+   *
+   * `start` and `stop` mean the same as ever: before and after, handshakes are answered with 503. A `stop` leaves the HTTP
+   * server running; the HTTP server's own `close` does not wait for connections over HTTP/1.1, and closes none.
+   *
+   * For HTTP/2 the setting `enableConnectProtocol` is switched on, which sessions learn of that begin after that.
+   * @throws OptionError for what is no HTTP server, for one that was closed, and for one that it is attached to already.
+   */
+  attach(httpServer: AnyHttpServer): Attachment {
+    const server = checkHttpServer(httpServer);
+    const taker = this.#core.attaching;
+    if (!attach(server, taker)) {
+      const message =
+        'this server is attached to that HTTP server already; call detach() of what attach returned first';
+      throw new OptionError('httpServer', httpServer, 'another HTTP server', message);
+    }
+    return { detach: () => detach(server, taker) };
+  }
+
+  /**
+   * Takes one request that the event 'upgrade' of an HTTP server has given, for those who dispatch by hand. False, and
+   * nothing is touched, where it is no WebSocket handshake or for none of its paths. True: everything else happens here,
+   * refusals included; do nothing with the socket any more.
+   * @throws OptionError naming an argument that is not what 'upgrade' gives.
+   */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): boolean {
+    checkUpgrade(request, socket, head);
+    return this.#core.attaching.takeUpgrade(request, socket, head, 'own paths');
+  }
+
+  /**
+   * Address and port, of the first place if it listens at several; null while the server is not listening, or listens
+   * nowhere itself. A Unix socket is `{ address: '/run/app.sock', family: 'unix', port: 0 }`.
+   */
+  address(): Address | null {
+    return this.#core.addresses()[0] ?? null;
+  }
+
+  /** All places where it listens: that of the options themselves, then those of `listeners`. */
+  addresses(): Address[] {
+    return this.#core.addresses();
+  }
+
+  /**
+   * Renews keys and certificates of all places that have `tls`: handshakes from here on get the new ones, open connections
+   * live on. What is left out stays as it is. Sessions of clients are resumed as before, unless `ticketKeys` are given or
+   * what says whom to trust changes: `ca`, `crl`, `requestCert`, `rejectUnauthorized`.
+   * @throws OptionError for what cannot be read or does not match; nothing is changed then.
+   */
+  renewTls(tls: ServerTlsOptions): void {
+    const changes = readTlsChanges(tls);
+    const hasTls = guardTls(() => this.#core.renewTls(changes));
+    if (!hasTls) {
+      throw new OptionError(
+        'tls',
+        undefined,
+        'tls of a listener',
+        'no listener of this server has tls; there is nothing to renew',
+      );
+    }
   }
 
   /** The connections that are open now. */

@@ -14,11 +14,14 @@ import { type AddressSet, canonicalAddress, compileAddresses } from './addresses
 import { type ForwardedElement, parseForwarded } from './forwarded-header.ts';
 import { listItems, trimmed } from './grammar.ts';
 
+/** Stands for whoever calls over a Unix socket, which has no address: its file says who may. */
+const UNIX = 'unix';
+
 /** The option `trustProxy`: proxies by address or range, and the header that they write. */
 export type TrustProxy =
   | readonly string[]
   | {
-      /** Addresses and ranges of the proxies, such as `10.0.0.0/8`. */
+      /** Addresses and ranges of the proxies, such as `10.0.0.0/8`; `unix` for who calls over a Unix socket. */
       readonly addresses: readonly string[];
       /** The header that they write; the other kind is not read. Unset: both are read and must agree. */
       readonly header?: 'forwarded' | 'x-forwarded-for' | undefined;
@@ -58,7 +61,9 @@ export function compileProxies(option: TrustProxy): Proxies {
   if (header !== undefined && header !== 'forwarded' && header !== 'x-forwarded-for') {
     throw new TypeError(`its header must be 'forwarded' or 'x-forwarded-for', not ${shown(header)}`);
   }
-  return { includes: compileAddresses(addresses), header };
+  const named = compileAddresses(addresses.filter((entry) => entry !== UNIX));
+  const trustsUnix = addresses.includes(UNIX);
+  return { includes: (address) => (address === '' ? trustsUnix : named(address)), header };
 }
 
 function readShape(option: TrustProxy): { addresses?: unknown; header?: unknown } {

@@ -10,7 +10,7 @@ import { Buffer } from 'node:buffer';
 import { type Fault, type FaultRow, faults } from '../faults.ts';
 import { isPlainObject } from '../values.ts';
 import { bytesAdvice, toBytes } from '../writing/bytes.ts';
-import { type HeadersInput, headerLines, kindOf, readHeaders } from './header-fields.ts';
+import { type HeaderField, type HeadersInput, headerLines, kindOf, readHeaders } from './header-fields.ts';
 
 /** An HTTP answer. A string body is sent as UTF-8; Content-Length and Connection are added. */
 export interface HttpResponse {
@@ -80,6 +80,26 @@ const MEMBERS = ['status', 'headers', 'body'];
  * plain object or has another member than these three: nothing is dropped in silence.
  */
 export function encodeHttpResponse(response: HttpResponse, options: { omitBody?: boolean } = {}): Uint8Array {
+  const { status, fields, body } = readHttpResponse(response);
+  let head = `HTTP/1.1 ${status} ${REASONS[status] ?? ''}\r\n${headerLines(fields)}`;
+  // RFC 9110 8.6: none with 204; with 304 it would be the length of what is not sent.
+  if (status !== 204 && status !== 304) head += `Content-Length: ${body.length}\r\n`;
+  // RFC 9110 7.8: who sends Upgrade names it in Connection too.
+  head += hasField(fields, 'upgrade') ? 'Connection: close, Upgrade\r\n\r\n' : 'Connection: close\r\n\r\n';
+  const headBytes = Buffer.from(head, 'latin1');
+  return options.omitBody === true ? headBytes : Buffer.concat([headBytes, body]);
+}
+
+/** An answer that was found right: whatever the protocol, these are its parts. */
+export interface ResponseParts {
+  readonly status: number;
+  /** The user's own, and a Content-Type where there is a body. */
+  readonly fields: readonly HeaderField[];
+  readonly body: Uint8Array;
+}
+
+/** The parts of an answer. Throws as `encodeHttpResponse` does. */
+export function readHttpResponse(response: HttpResponse): ResponseParts {
   checkShape(response);
   const { status, headers } = response;
   if (!Number.isInteger(status) || status < 200 || status > 599) {
@@ -87,15 +107,10 @@ export function encodeHttpResponse(response: HttpResponse, options: { omitBody?:
   }
   const body = bodyBytes(response);
   const fields = readHeaders(headers, FRAMING);
-  let head = `HTTP/1.1 ${status} ${REASONS[status] ?? ''}\r\n${headerLines(fields)}`;
-  const has = (wanted: string) => fields.some(([name]) => name.toLowerCase() === wanted);
-  if (body.length > 0 && !has('content-type')) head += 'Content-Type: text/plain; charset=utf-8\r\n';
-  // RFC 9110 8.6: none with 204; with 304 it would be the length of what is not sent.
-  if (status !== 204 && status !== 304) head += `Content-Length: ${body.length}\r\n`;
-  // RFC 9110 7.8: who sends Upgrade names it in Connection too.
-  head += has('upgrade') ? 'Connection: close, Upgrade\r\n\r\n' : 'Connection: close\r\n\r\n';
-  const headBytes = Buffer.from(head, 'latin1');
-  return options.omitBody === true ? headBytes : Buffer.concat([headBytes, body]);
+  if (body.length > 0 && !hasField(fields, 'content-type')) {
+    fields.push(['Content-Type', 'text/plain; charset=utf-8']);
+  }
+  return { status, fields, body };
 }
 
 /**
@@ -124,6 +139,8 @@ function addField(
   fields[name] = [...(typeof before === 'string' ? [before] : before), value];
   return fields;
 }
+const hasField = (fields: readonly HeaderField[], wanted: string): boolean =>
+  fields.some(([name]) => name.toLowerCase() === wanted);
 
 /** The answer that tells a peer of a fault: its status, its text, and the headers of its row. */
 export function refusal({ name, code, reason }: Fault): HttpResponse {

@@ -13,19 +13,20 @@
 import type { Server } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import { readBuffer } from '../frames/read-buffer.ts';
+import { UNKNOWN } from './peer-address.ts';
 import { findStreamWrap, type StreamWrap } from './stream-wrap.ts';
-import { TcpListener } from './tcp.ts';
-import type { Transport, TransportListener, TransportName } from './transport.ts';
+import { nameOf, TcpListener } from './tcp.ts';
+import type { Accept, Transport, TransportListener, TransportName } from './transport.ts';
 
 /** libuv's UV_EOF: the peer has ended its side. */
-const EOF = -4095;
+export const EOF = -4095;
 const kTransport = Symbol('transport');
 
 /**
  * The parts of a connection's handle that are used. Numbers below zero are libuv's errors. Handles of TCP have all of
  * them; those of Unix sockets (Pipe) and TLS (TLSWrap) lack the optional ones.
  */
-interface StreamHandle {
+export interface StreamHandle {
   [kTransport]?: HandleTransport;
   readonly fd?: number;
   onread: (this: StreamHandle) => void;
@@ -68,8 +69,9 @@ const METHODS = [
   'close',
 ] as const;
 
-function isAsExpected(handle: Partial<StreamHandle>): boolean {
-  return METHODS.every((name) => typeof handle[name] === 'function');
+/** Whether a handle has all methods that are used. */
+export function isAsExpected(handle: object): handle is StreamHandle {
+  return METHODS.every((name) => typeof (handle as Partial<StreamHandle>)[name] === 'function');
 }
 
 /** Set by the first listener, and the same for all handles. */
@@ -91,25 +93,31 @@ function canUseHandles(): boolean {
 }
 
 export class HandleTcpListener extends TcpListener {
-  protected override acceptFrom(server: Server, accept: (transport: Transport) => void): void {
+  protected override acceptFrom(server: Server, accept: Accept): void {
     super.acceptFrom(server, accept);
     const handle = (server as { _handle?: Partial<ServerHandle> })._handle;
     const onSocket = handle?.onconnection;
     if (handle === undefined || typeof onSocket !== 'function' || !canUseHandles()) return;
+    const name = nameOf(server);
     const checkDescriptor = (connection: StreamHandle) => this.checkDescriptor(connection);
     handle.onconnection = function onConnection(error, connection) {
       // Node itself handles an error, and makes a socket of a handle of another kind.
       if (error || !isAsExpected(connection)) {
         onSocket.call(this, error, connection);
       } else {
-        accept(new HandleTransport(connection, 'tcp'));
+        accept(new HandleTransport(connection, name));
         checkDescriptor(connection);
       }
     };
   }
 }
 
-class HandleTransport implements Transport {
+/** Whether a handle, and Node, are as expected, so that a `HandleTransport` can be made of it. */
+export function canUse(handle: Partial<StreamHandle>): handle is StreamHandle {
+  return isAsExpected(handle) && canUseHandles();
+}
+
+export class HandleTransport implements Transport {
   readonly name: TransportName;
   readonly remoteAddress: string;
   readonly #handle: StreamHandle;
@@ -125,7 +133,7 @@ class HandleTransport implements Transport {
     const peer: { address?: string } = {};
     handle.getpeername?.(peer);
     this.name = name;
-    this.remoteAddress = peer.address ?? '';
+    this.remoteAddress = peer.address ?? (handle.getpeername === undefined ? '' : UNKNOWN);
     this.#handle = handle;
     handle[kTransport] = this;
     handle.onread = onRead;

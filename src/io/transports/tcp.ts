@@ -1,13 +1,23 @@
 /**
- * TCP by Node's public `net` API: one `Socket` for each connection. Its events go to functions that all sockets share.
+ * TCP and Unix sockets by Node's public `net` API: one `Socket` for each connection. Its events go to functions that all
+ * sockets share.
  */
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { explainAccept, noDescriptorLeft, openFilesLimit } from './open-files.ts';
-import type { Listener, Transport, TransportListener } from './transport.ts';
+import { peerAddress } from './peer-address.ts';
+import type { Accept, Address, Listener, Transport, TransportListener, TransportName } from './transport.ts';
+import { UnixFile } from './unix-file.ts';
 
+/** Where to listen: a TCP port, the path of a Unix socket, or a descriptor of either that is handed down. */
 export interface TcpOptions {
-  readonly port: number;
+  readonly port?: number | undefined;
   readonly host?: string | undefined;
+  readonly path?: string | undefined;
+  /** Permissions of the Unix socket's file; undefined: as the umask says. */
+  readonly mode?: number | undefined;
+  readonly fd?: number | undefined;
+  /** Several processes listen on the same port, and the kernel spreads the connections (SO_REUSEPORT). */
+  readonly reusePort?: boolean | undefined;
   /** Connections that the kernel keeps waiting until we accept them. */
   readonly backlog?: number | undefined;
 }
@@ -23,15 +33,21 @@ type OwnedSocket = Socket & {
 const NOTHING = new Uint8Array(0);
 
 export class TcpTransport implements Transport {
-  readonly name = 'tcp';
+  readonly name: TransportName;
   readonly #socket: OwnedSocket;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, name: TransportName = 'tcp') {
+    this.name = name;
     this.#socket = socket;
   }
 
+  /** The socket, for what is made on top of this. */
+  protected get socket(): Socket {
+    return this.#socket;
+  }
+
   get remoteAddress(): string {
-    return this.#socket.remoteAddress ?? '';
+    return peerAddress(this.#socket);
   }
 
   get bufferedAmount(): number {
@@ -120,6 +136,7 @@ interface Descriptor {
 export class TcpListener implements Listener {
   readonly #options: TcpOptions;
   #server: Server | undefined;
+  #file: UnixFile | undefined;
   #failed: ((error: Error) => void) | undefined;
   #openFiles = Number.POSITIVE_INFINITY;
 
@@ -127,13 +144,31 @@ export class TcpListener implements Listener {
     this.#options = options;
   }
 
-  listen(accept: (transport: Transport) => void, failed: (error: Error) => void): Promise<void> {
-    const server = createServer({ allowHalfOpen: true, noDelay: true });
-    this.#server = server;
+  async listen(accept: Accept, failed: (error: Error) => void): Promise<void> {
+    const { path, mode, ...place } = this.#options;
     this.#failed = failed;
+    if (path === undefined) {
+      await this.#bind(place, accept, failed);
+      return;
+    }
+    const file = new UnixFile(path);
+    await file.bind(() => this.#bind({ path, backlog: place.backlog }, accept, failed));
+    this.#file = file;
+    try {
+      file.own(mode);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  /** Binds and listens. The server is set before this returns, so that a close finds it. */
+  #bind(place: object, accept: Accept, failed: (error: Error) => void): Promise<void> {
+    const server = this.makeServer();
+    this.#server = server;
     return new Promise((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ ...this.#options }, () => {
+      server.listen({ ...place }, () => {
         server.off('error', reject);
         server.on('error', (error) => failed(explainAccept(error)));
         this.#openFiles = openFilesLimit() ?? Number.POSITIVE_INFINITY;
@@ -143,10 +178,15 @@ export class TcpListener implements Listener {
     });
   }
 
+  protected makeServer(): Server {
+    return createServer({ allowHalfOpen: true, noDelay: true });
+  }
+
   /** Passes on the connections of a server that listens. */
-  protected acceptFrom(server: Server, accept: (transport: Transport) => void): void {
+  protected acceptFrom(server: Server, accept: Accept): void {
+    const name = nameOf(server);
     server.on('connection', (socket) => {
-      accept(new TcpTransport(socket));
+      accept(new TcpTransport(socket, name));
       this.checkDescriptor((socket as { _handle?: Descriptor | null })._handle);
     });
   }
@@ -160,17 +200,31 @@ export class TcpListener implements Listener {
     if (fd >= this.#openFiles - 1) this.#failed?.(noDescriptorLeft(this.#openFiles));
   }
 
+  /** Passes on the error of a connection that came to nothing. */
+  protected connectionFailed(error: Error): void {
+    this.#failed?.(error);
+  }
+
   close(): Promise<void> {
     const server = this.#server;
+    const file = this.#file;
     this.#server = undefined;
+    this.#file = undefined;
     if (server === undefined || !server.listening) return Promise.resolve();
     // Node calls back when the last connection has gone. The port is free before that, and this promise is fulfilled.
-    server.close();
+    if (file === undefined) server.close();
+    else file.release(() => server.close());
     return new Promise((resolve) => setImmediate(resolve));
   }
 
-  address(): AddressInfo | null {
-    const address = this.#server?.address();
-    return typeof address === 'object' && address !== null ? address : null;
+  address(): Address | null {
+    const address = this.#server?.address() ?? null;
+    if (typeof address === 'string') return { address, family: 'unix', port: 0 };
+    return address;
   }
+}
+
+/** The name of the transports of a server that listens. */
+export function nameOf(server: Server): TransportName {
+  return typeof server.address() === 'string' ? 'unix' : 'tcp';
 }

@@ -1,14 +1,24 @@
 /**
- * A connection's byte stream, whatever carries it: TCP, a pair in memory, and later TLS, Unix sockets or HTTP/2.
+ * A connection's byte stream, whatever carries it: TCP, TLS, a Unix socket, a socket that an HTTP server has handed over
+ * (`http1`), a stream of HTTP/2, or a pair in memory.
  */
+import type { PeerCertificate } from 'node:tls';
+import type { Fault } from '../faults.ts';
 
 /** What carries a connection. */
-export type TransportName = 'tcp' | 'memory';
+export type TransportName = 'tcp' | 'tls' | 'unix' | 'http1' | 'http2' | 'memory';
+
+/** Where a listener listens. A Unix socket has the family `unix`, its path as the address, and port 0. */
+export interface Address {
+  readonly address: string;
+  readonly family: string;
+  readonly port: number;
+}
 
 /** The byte stream of one connection. */
 export interface Transport {
   readonly name: TransportName;
-  /** The peer's address as text, as the system gives it. Empty when there is none. */
+  /** The peer's address as text, as the system gives it. Empty on a Unix socket; `unknown` when it cannot be told. */
   readonly remoteAddress: string;
   /** Bytes given to `write` that the system has not taken yet. */
   readonly bufferedAmount: number;
@@ -31,6 +41,9 @@ export interface Transport {
   end(): void;
   /** Closes both sides at once. Bytes that still wait are lost. `onClosed` follows. */
   destroy(): void;
+
+  /** TLS only: the certificate that the peer has shown and that was verified, if there is one. */
+  peerCertificate?(): PeerCertificate | undefined;
 }
 
 /** Hears what happens to a transport. Never called within a call to the transport, and not after `onClosed`. */
@@ -47,14 +60,17 @@ export interface TransportListener {
   onClosed(): void;
 }
 
+/** Takes a connection. With `refusal`, the connection can only be answered with that. */
+export type Accept = (transport: Transport, refusal?: Fault) => void;
+
 /** Accepts connections, on a TCP port or elsewhere. */
 export interface Listener {
   /**
    * Starts listening. The promise is fulfilled when the listener is ready, and rejected when it cannot listen. Errors
    * that come later are passed to `failed`; if `address()` is null then, the listener itself has been lost.
    */
-  listen(accept: (transport: Transport) => void, failed: (error: Error) => void): Promise<void>;
+  listen(accept: Accept, failed: (error: Error) => void): Promise<void>;
   /** Stops accepting. Open connections stay open. The promise is fulfilled when the port is free. */
   close(): Promise<void>;
-  address(): { address: string; family: string; port: number } | null;
+  address(): Address | null;
 }

@@ -62,8 +62,7 @@ test('all defaults', () => {
   const standards = Object.fromEntries(Object.entries(limits).map(([name, [standard]]) => [name, standard]));
   expect(readOptions({ port: 5005 })).toEqual({
     ...standards,
-    port: 5005,
-    host: undefined,
+    places: [{ port: 5005 }],
     origins: { kind: 'own' },
     subprotocols: [],
     trustProxy: undefined,
@@ -120,7 +119,7 @@ describe('sendLimit', () => {
 
 describe('port', () => {
   test.each([0, 1, 5005, 65_535])('may be %s', (port) => {
-    expect(read({ port }).port).toBe(port);
+    expect(read({ port }).places).toEqual([{ port }]);
   });
 
   test.each([
@@ -140,7 +139,7 @@ describe('port', () => {
 
   test('is not asked for when a listener stands in for it', () => {
     const listener = { listen: async () => {}, close: async () => {}, address: () => null };
-    expect(readOptions(untyped({ listener })).listener).toBe(listener);
+    expect(readOptions(untyped({ listener })).places).toEqual([{ listener }]);
   });
 });
 
@@ -233,14 +232,14 @@ describe('origins', () => {
 describe('what is no options', () => {
   test.each([undefined, null, 5005, '5005'])('%j is refused', (options) => {
     expect(refusal(() => readOptions(untyped(options))).message).toBe(
-      'a server is made with an object with at least a port, such as { port: 5005 }',
+      'a server is made with an object such as { port: 5005 }',
     );
   });
 
   test.each(['maxPayload', 'Port', 'path', ''])('a name that no option has, %j, is refused', (name) => {
     const { option, message } = refusal(() => read({ [name]: 1 }));
     expect(option).toBe(name);
-    expect(message).toContain(`there is no option ${name}; the options are port, host, paths, `);
+    expect(message).toContain(`there is no option ${name}; the options are port, host, reusePort, `);
     for (const limit of Object.keys(limits)) expect(message).toContain(limit);
   });
 
@@ -288,7 +287,8 @@ describe.each([
   ['inspect', { next() {} }, [5, null, {}, 'yes']],
 ] as [string, object, unknown[]][])('%s', (name, right, wrong) => {
   test('may be what has the methods that are called', () => {
-    expect(read({ [name]: right })).toMatchObject({ [name]: right });
+    const settings = read({ [name]: right });
+    expect(name === 'listener' ? settings.places[0] : settings).toMatchObject({ [name]: right });
   });
 
   test.each(wrong.map((value) => [value]))('may not be %j', (value) => {

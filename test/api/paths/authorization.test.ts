@@ -26,6 +26,7 @@ const opening = (...protocols: string[]): Opening => ({
   } as unknown as Opening['head'],
   upgrade: { kind: 'upgrade', key: '', protocols, extensions: '', origin: 'https://a.example' },
   remoteAddress: '192.0.2.1',
+  peerCertificate: undefined,
   signal: () => new AbortController().signal,
 });
 

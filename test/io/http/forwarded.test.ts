@@ -218,3 +218,11 @@ test('whatever a client writes before what its proxy adds changes nothing, and n
     { numRuns: 2000 },
   );
 });
+
+test("a caller without an address, over a Unix socket, is believed only with 'unix' among the proxies", () => {
+  const head = { header: (name: string) => (name === 'x-forwarded-for' ? '203.0.113.7' : undefined) };
+  const client = (addresses: string[]) => readClient('', head, compileProxies(addresses));
+  expect(client(['10.0.0.0/8'])).toMatchObject({ address: '' });
+  expect(client(['10.0.0.0/8', 'unix'])).toMatchObject({ address: '203.0.113.7' });
+  expect(readClient('192.0.2.1', head, compileProxies(['unix']))).toMatchObject({ address: '192.0.2.1' });
+});

@@ -1,0 +1,226 @@
+/**
+ * Where a server listens, as its user says it: ports, Unix sockets, descriptors, and TLS on each of them.
+ */
+import type { ServerTlsOptions } from '../../io/transports/tls-identity.ts';
+import type { Listener } from '../../io/transports/transport.ts';
+import { identityOf, MOST_PATH_BYTES, wrongWithDescriptor } from '../../server/places.ts';
+import type { Place } from '../../server/settings.ts';
+import { OptionError } from '../errors.ts';
+import { withMethods } from './with-methods.ts';
+
+/** One place where a server listens: one of `port`, `socketPath` and `fd`. */
+export interface ListenOptions {
+  /** TCP port, 0 to 65535; 0 takes any free one, see `server.address()`. */
+  readonly port?: number;
+  /** Address to listen on; only with `port`. Default: all. */
+  readonly host?: string | undefined;
+  /**
+   * Several processes listen on this `port`, and the kernel spreads the connections over them (SO_REUSEPORT). Node 22.12 and
+   * later, on Linux, FreeBSD and AIX. Default false.
+   */
+  readonly reusePort?: boolean | undefined;
+  /**
+   * Path of a Unix socket, at most 107 bytes (103 on macOS). A socket that a dead server has left there is replaced; one
+   * with a server, and anything else, is an error of `start()`. Removed at the stop.
+   */
+  readonly socketPath?: string | undefined;
+  /** Permissions of that socket, such as 0o660; who may write to it may connect. Default: by the umask of the process. */
+  readonly socketMode?: number | undefined;
+  /** Descriptor of a socket that somebody has handed down: 3 under systemd's socket activation. A stop closes it. */
+  readonly fd?: number | undefined;
+  /** Speaks TLS here: `key` and `cert`, or `pfx`, and all else that `node:tls.createServer` takes. See `server.renewTls`. */
+  readonly tls?: ServerTlsOptions | undefined;
+}
+
+/** Names of `ListenOptions`. */
+export const LISTEN_NAMES = ['port', 'host', 'reusePort', 'socketPath', 'socketMode', 'fd', 'tls'] as const;
+
+/**
+ * What says where a place is. One that is given as undefined is a mistake, such as an environment variable that is not set;
+ * one that is left out is none.
+ */
+const KINDS = ['port', 'socketPath', 'fd'] as const;
+
+/** The first Node that can share a port. */
+const REUSE_PORT_SINCE = [22, 12];
+
+export interface WhereToListen extends ListenOptions {
+  readonly listeners?: readonly ListenOptions[] | undefined;
+  readonly listener?: Listener | undefined;
+}
+
+/**
+ * All places: that of the options themselves, if they name one, then those of `listeners`. `handshakeDeadline` bounds a TLS handshake.
+ * @throws OptionError for the first that is wrong.
+ */
+export function readPlaces(options: WhereToListen, handshakeDeadline: number): Place[] {
+  const { listeners, listener } = options;
+  if (listeners !== undefined && !Array.isArray(listeners)) {
+    throw new OptionError(
+      'listeners',
+      listeners,
+      'a list of places, such as [{ port: 443, tls }, { socketPath }]',
+    );
+  }
+  const others = (listeners ?? []).map((other, at) =>
+    readOther(other, `listeners[${at}]`, handshakeDeadline),
+  );
+  if (listener !== undefined) {
+    withMethods('listener', listener, ['listen', 'close', 'address']);
+    if (options.tls !== undefined) throw refusal('tls', 'not together with listener');
+    return [{ listener }, ...others];
+  }
+  const namesPlace =
+    KINDS.some((kind) => kind in options) || LISTEN_NAMES.some((name) => options[name] !== undefined);
+  return namesPlace ? [readPlace(options, '', handshakeDeadline), ...others] : others;
+}
+
+function readOther(other: unknown, where: string, handshakeDeadline: number): Place {
+  if (typeof other !== 'object' || other === null || Array.isArray(other)) {
+    throw new OptionError(where, other, 'a place, such as { port: 443, tls: { key, cert } }');
+  }
+  for (const name of Object.keys(other)) {
+    if (!(LISTEN_NAMES as readonly string[]).includes(name)) {
+      const names = LISTEN_NAMES.join(', ');
+      const message = `there is no option ${name} in ${where}; a place has ${names}`;
+      throw new OptionError(`${where}.${name}`, other[name as keyof typeof other], names, message);
+    }
+  }
+  return readPlace(other, `${where}.`, handshakeDeadline);
+}
+
+/** `where` is put before the name of an option in errors. */
+function readPlace(options: ListenOptions, where: string, handshakeDeadline: number): Place {
+  const { port, host, socketPath, socketMode, fd, reusePort } = options;
+  if (socketPath !== undefined && port !== undefined)
+    throw refusal(`${where}socketPath`, 'not together with port');
+  if (fd !== undefined && (port !== undefined || socketPath !== undefined)) {
+    throw refusal(`${where}fd`, 'not together with port or socketPath');
+  }
+  const kind = KINDS.find((name) => options[name] !== undefined) ?? KINDS.find((name) => name in options);
+  if (kind === 'socketPath') checkPath(`${where}socketPath`, socketPath);
+  else if (kind === 'fd') checkDescriptor(`${where}fd`, fd);
+  else if (!isWhole(port, 65_535))
+    throw new OptionError(`${where}port`, port, 'a whole number from 0 to 65535');
+  if (host !== undefined && (typeof host !== 'string' || host === '')) {
+    throw new OptionError(`${where}host`, host, 'a host name or an address');
+  }
+  if (host !== undefined && port === undefined) throw refusal(`${where}host`, 'only together with port');
+  checkMode(`${where}socketMode`, options);
+  checkReusePort(`${where}reusePort`, options);
+  const tls = options.tls === undefined ? undefined : readTls(options.tls, `${where}tls`, handshakeDeadline);
+  return defined({ port, host, socketPath, socketMode, fd, reusePort, tls });
+}
+
+function checkPath(name: string, path: unknown): void {
+  const allowed = `a path of 1 to ${MOST_PATH_BYTES} bytes`;
+  if (typeof path !== 'string' || path === '') throw new OptionError(name, path, allowed);
+  const bytes = new TextEncoder().encode(path).length;
+  if (bytes > MOST_PATH_BYTES) {
+    const message = `option ${name} has ${bytes} bytes; allowed is ${allowed}, because the system cuts off longer ones`;
+    throw new OptionError(name, path, allowed, message);
+  }
+  // A NUL at the start is an abstract socket of Linux.
+  if (path.lastIndexOf('\0') > 0) throw new OptionError(name, path, 'a path without NUL');
+}
+
+function checkDescriptor(name: string, fd: unknown): void {
+  const allowed = 'the descriptor of a socket, such as 3 under systemd';
+  if (!isWhole(fd, 2 ** 31 - 1)) throw new OptionError(name, fd, allowed);
+  const wrong = wrongWithDescriptor(fd as number);
+  if (wrong === undefined) return;
+  throw new OptionError(name, fd, allowed, `option ${name} is ${fd}, but ${wrong}; allowed is ${allowed}`);
+}
+
+function checkMode(name: string, { socketMode, socketPath }: ListenOptions): void {
+  if (socketMode === undefined) return;
+  if (!isWhole(socketMode, 0o777))
+    throw new OptionError(name, socketMode, 'permissions from 0 to 0o777, such as 0o660');
+  if (socketPath === undefined) throw refusal(name, 'only together with socketPath');
+}
+
+function checkReusePort(name: string, { reusePort, port }: ListenOptions): void {
+  if (reusePort === undefined) return;
+  if (typeof reusePort !== 'boolean') throw new OptionError(name, reusePort, 'true or false');
+  if (!reusePort) return;
+  if (port === undefined) throw refusal(name, 'only together with port');
+  if (!canReusePort(process.versions)) {
+    throw refusal(name, `Node ${REUSE_PORT_SINCE.join('.')} or later, and this is ${process.version}`);
+  }
+}
+
+/** @internal Whether this runtime hands `reusePort` on to the kernel. Bun and Deno have a Node version, too. */
+export function canReusePort({ node, bun, deno }: { node: string; bun?: string; deno?: string }): boolean {
+  if (bun !== undefined || deno !== undefined) return false;
+  const [major = 0, minor = 0] = node.split('.').map(Number);
+  const [sinceMajor = 0, sinceMinor = 0] = REUSE_PORT_SINCE;
+  return major > sinceMajor || (major === sinceMajor && minor >= sinceMinor);
+}
+
+function readTls(tls: unknown, name: string, handshakeDeadline: number): Place['tls'] {
+  const options = checkTls(tls, name);
+  const { key, cert, pfx, SNICallback, pskCallback, contexts } = options;
+  if (key !== undefined && cert === undefined) throw refusal(`${name}.cert`, 'the certificate of key');
+  if (cert !== undefined && key === undefined && pfx === undefined)
+    throw refusal(`${name}.key`, 'the key of cert');
+  const isSomebody = [key, pfx, SNICallback, pskCallback, contexts].some((one) => one !== undefined);
+  if (!isSomebody) throw refusal(name, 'an object with at least key and cert, or pfx');
+  return guardTls(() => identityOf({ handshakeTimeout: handshakeDeadline, ...options }), name);
+}
+
+/** @throws OptionError for what is no set of changes. */
+export function readTlsChanges(changes: unknown): ServerTlsOptions {
+  const options = checkTls(changes, 'tls');
+  if ((options.key === undefined) !== (options.cert === undefined)) {
+    throw refusal(options.key === undefined ? 'tls.key' : 'tls.cert', 'key and cert together');
+  }
+  return options;
+}
+
+function checkTls(tls: unknown, name: string): ServerTlsOptions {
+  const isObject = typeof tls === 'object' && tls !== null && !Array.isArray(tls);
+  if (!isObject) throw new OptionError(name, typeof tls, 'an object such as { key, cert }');
+  return tls as ServerTlsOptions;
+}
+
+/**
+ * Makes an OptionError of what `node:tls` throws. Neither the message nor the error has a key in it.
+ * @throws OptionError
+ */
+export function guardTls<T>(work: () => T, name = 'tls'): T {
+  try {
+    return work();
+  } catch (error) {
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    const [option, why] = complaintOf(code, message, name);
+    const refused = new OptionError(option, undefined, '', `option ${option}: ${why} (${code || message})`);
+    throw Object.assign(refused, { cause: error });
+  }
+}
+
+function complaintOf(code: string, message: string, name: string): [option: string, why: string] {
+  if (code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH') return [`${name}.key`, 'it is not the key of tls.cert'];
+  if (/NO_START_LINE|UNSUPPORTED|ASN1|PEM/i.test(code + message)) {
+    return [
+      name,
+      "key, cert or ca cannot be read; allowed is the text of PEM files, such as readFileSync('key.pem')",
+    ];
+  }
+  if (/passphrase|BAD_DECRYPT|BAD_PASSWORD/i.test(code + message)) {
+    return [`${name}.passphrase`, 'it does not open the key'];
+  }
+  return [name, `node:tls does not take it: ${message}`];
+}
+
+function refusal(name: string, allowed: string): OptionError {
+  return new OptionError(name, undefined, allowed, `option ${name}: allowed is ${allowed}`);
+}
+
+function isWhole(value: unknown, most: number): boolean {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= most;
+}
+
+/** The place without what was left out. */
+function defined(place: Place): Place {
+  return Object.fromEntries(Object.entries(place).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,79 @@
+/**
+ * What a user gives to be attached to, or hands over: checked, so that a mistake is told at the call.
+ */
+import type { Server as Http1Server, IncomingMessage } from 'node:http';
+import type { Http2SecureServer, Http2Server } from 'node:http2';
+import type { Server as HttpsServer } from 'node:https';
+import type { Duplex } from 'node:stream';
+import type { HttpServer } from '../../server/http-servers.ts';
+import { OptionError } from '../errors.ts';
+
+/** A server of `node:http`, `node:https` or `node:http2`. */
+export type AnyHttpServer = Http1Server | HttpsServer | Http2Server | Http2SecureServer;
+
+/** What `server.attach` returns. */
+export interface Attachment {
+  /**
+   * Takes no more requests from the HTTP server. Connections that came from it stay open. A second call does nothing.
+   */
+  detach(): void;
+}
+
+const ALLOWED = 'a server of node:http, node:https or node:http2, as createServer of those returns it';
+
+/** The parts of a server of Node's that are looked at. */
+interface ServerParts extends HttpServer {
+  readonly listening?: boolean;
+  readonly listen?: unknown;
+  readonly closeAllConnections?: unknown;
+  /** Set when it listens, and kept after that. */
+  readonly _connectionKey?: unknown;
+}
+
+/** @throws OptionError for something that is no HTTP server, and for one that was closed. */
+export function checkHttpServer(value: AnyHttpServer): HttpServer {
+  const server = value as unknown as Partial<ServerParts> | null | undefined;
+  if (!isHttpServer(server)) {
+    throw new OptionError('httpServer', value, ALLOWED, `attach takes ${ALLOWED}; ${adviceFor(server)}`);
+  }
+  if (server.listening === false && server._connectionKey !== undefined) {
+    const message =
+      'this HTTP server was closed, so nobody can connect to it; let it listen before you attach to it';
+    throw new OptionError('httpServer', value, 'an HTTP server that listens, or is going to', message);
+  }
+  return server;
+}
+
+function isHttpServer(server: Partial<ServerParts> | null | undefined): server is ServerParts {
+  const has = (name: keyof ServerParts) => typeof server?.[name] === 'function';
+  // A net.Server has the first three too.
+  const isServer = has('on') && has('off') && has('listen') && has('emit') && has('listenerCount');
+  return isServer && (has('closeAllConnections') || has('updateSettings'));
+}
+
+/** The likeliest mistakes: the application in place of its HTTP server. */
+function adviceFor(value: unknown): string {
+  if (typeof value === 'function') {
+    return 'this is a function: an application of Express or Koa is given to http.createServer, or its listen() returns the server';
+  }
+  const inside = (value as { server?: Partial<ServerParts> } | null | undefined)?.server;
+  if (isHttpServer(inside)) return 'its member "server" is one';
+  if (typeof (value as Promise<unknown> | null | undefined)?.then === 'function')
+    return 'this is a promise: await it';
+  return `this is ${value === null ? 'null' : `of type ${typeof value}`}`;
+}
+
+/** @throws OptionError naming the argument of `handleUpgrade` that is none of what 'upgrade' gives. */
+export function checkUpgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
+  const has = (value: unknown, members: readonly string[]) =>
+    typeof value === 'object' && value !== null && members.every((member) => member in value);
+  if (!has(request, ['method', 'url', 'httpVersion', 'rawHeaders', 'headers'])) {
+    throw new OptionError('request', request, "the IncomingMessage of the event 'upgrade'");
+  }
+  if (!has(socket, ['write', 'destroy', 'pause', 'resume', 'on'])) {
+    throw new OptionError('socket', socket, "the socket of the event 'upgrade', or another Duplex");
+  }
+  if (!(head instanceof Uint8Array)) {
+    throw new OptionError('head', head, "the Buffer of the event 'upgrade'");
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * A socket that an HTTP server has handed over with its event 'upgrade' (RFC 9110 7.8).
+ *
+ * Node has taken its own listeners off the socket by then, and has given the handle below it back to JavaScript. So the
+ * handle can be taken out of the socket: the connection is then as fast as on a port of our own. Node does the same
+ * when it sends a socket to a child process. What is taken is checked first; a socket of TLS, one with bytes on their
+ * way, or a stream that is no socket of Node's stays as it is and is used by its public methods.
+ */
+import { Buffer } from 'node:buffer';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import { canUse, HandleTransport, type StreamHandle } from './handle-tcp.ts';
+import { TcpTransport } from './tcp.ts';
+import { TlsSocketTransport } from './tls.ts';
+import type { Transport } from './transport.ts';
+
+/** The transport of a socket, and the bytes that were read from it before. */
+export interface Upgraded {
+  readonly transport: Transport;
+  readonly early: Uint8Array;
+}
+
+/** The parts of a server of Node's that counts its sockets. */
+interface CountingServer {
+  _connections?: number;
+  _emitCloseIfDrained?: () => void;
+}
+
+/** The parts of a socket that are used, of which only some are public. */
+type NodeSocket = Omit<Partial<Socket>, 'on' | 'once'> &
+  Duplex & {
+    encrypted?: boolean;
+    getPeerCertificate?: unknown;
+    _handle?: Partial<StreamHandle> | null;
+    _server?: CountingServer | null;
+    /** Of a TLS socket: the socket below it. */
+    _parent?: NodeSocket | null;
+    readonly _readableState?: { readonly ended?: boolean };
+  };
+
+/**
+ * Makes a transport of a socket that no HTTP server uses any more. `head` is what came after the request head. The
+ * listener must be attached in the same turn, since the socket may already flow.
+ */
+export function takeSocket(socket: Duplex, head: Uint8Array, way: 'handle' | 'socket'): Upgraded {
+  const own = socket as NodeSocket;
+  own.setTimeout?.(0);
+  leaveServer(own);
+  const byHandle = way === 'handle' ? takeHandle(own, head) : undefined;
+  if (byHandle !== undefined) return byHandle;
+  own.setNoDelay?.(true);
+  own.allowHalfOpen = true;
+  // Whoever dispatched by hand may have paused it.
+  if (own.isPaused()) own.resume();
+  const isTls = own.encrypted === true && typeof own.getPeerCertificate === 'function';
+  const transport = isTls
+    ? new TlsSocketTransport(own as unknown as TLSSocket, 'http1')
+    : new TcpTransport(own as unknown as Socket, 'http1');
+  return { transport, early: head };
+}
+
+/** An HTTP server that is closed waits for the sockets that it counts. This one is not its own any more. */
+function leaveServer(socket: NodeSocket): void {
+  const counted = socket._server ? socket : socket._parent;
+  const server = counted?._server;
+  if (counted == null || server == null || typeof server._connections !== 'number') return;
+  counted._server = null;
+  server._connections--;
+  server._emitCloseIfDrained?.();
+}
+
+/** Takes the handle out of a socket of plain TCP, or of a Unix socket. */
+function takeHandle(socket: NodeSocket, head: Uint8Array): Upgraded | undefined {
+  const handle = socket._handle;
+  const isReady =
+    handle != null &&
+    canUse(handle) &&
+    socket.encrypted !== true &&
+    !socket.destroyed &&
+    !socket.writableEnded &&
+    socket.writableLength === 0 &&
+    socket._readableState?.ended === false;
+  if (!isReady) return undefined;
+  const rest: Uint8Array | null = socket.read();
+  handle.readStop();
+  // Node keeps the address in the socket once it was asked for; `authorize` may want to read it there.
+  void socket.remoteAddress;
+  socket._handle = null;
+  // The handle would keep the socket and all that hangs on it in memory.
+  const owner = Object.getOwnPropertySymbols(handle).find((symbol) => symbol.description === 'owner_symbol');
+  if (owner !== undefined) Object.assign(handle, { [owner]: null });
+  const transport = new HandleTransport(handle, 'http1');
+  // A callback of the user's may still destroy the socket, which it has from the request.
+  socket.once('close', () => transport.destroy());
+  return { transport, early: rest === null ? head : Buffer.concat([head, rest]) };
+}

@@ -1,0 +1,108 @@
+/**
+ * Makes connections of the requests that HTTP servers hand over: an upgrade of HTTP/1.1, or a stream of HTTP/2.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Http2ServerRequest, ServerHttp2Stream } from 'node:http2';
+import type { Duplex } from 'node:stream';
+import type { Handover } from '../connection/handover.ts';
+import { listItems } from '../io/http/grammar.ts';
+import { http2Answer } from '../io/http/http2-answer.ts';
+import { type HeadParts, headFromParts, RequestHead } from '../io/http/request-head.ts';
+import type { HandshakeVerdict } from '../io/http/verdict.ts';
+import { Http2Transport } from '../io/transports/http2-stream.ts';
+import type { Transport } from '../io/transports/transport.ts';
+import { takeSocket } from '../io/transports/upgraded.ts';
+import type { Claim, Taker } from './http-servers.ts';
+import type { ServerRecipient } from './recipient.ts';
+import type { ServerSettings } from './settings.ts';
+
+const NO_BYTES = new Uint8Array(0);
+
+/** What attaching needs of its server. */
+export interface AttachingHost {
+  readonly settings: ServerSettings;
+  readonly recipient: ServerRecipient;
+  takeOver(transport: Transport, handover: Handover): void;
+}
+
+export class Attaching implements Taker {
+  readonly #host: AttachingHost;
+
+  constructor(host: AttachingHost) {
+    this.#host = host;
+  }
+
+  /** An upgrade to something else than WebSocket is nobody's path. */
+  takeUpgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array, claim: Claim): boolean {
+    const { method = '', url = '', httpVersion, rawHeaders, headers } = request;
+    const isOurs = isWebSocket(headers.upgrade) && this.#serves(url);
+    if (!isOurs && claim === 'own paths') return false;
+    if (socket.destroyed || socket.readableEnded) {
+      // The peer has gone while somebody dispatched by hand.
+      socket.destroy();
+      return true;
+    }
+    const { transport, early } = takeSocket(socket, head, this.#host.settings.tcp);
+    const incoming = () => request;
+    this.#host.takeOver(
+      transport,
+      handover({ method, target: url, httpVersion, rawHeaders }, early, { incoming }),
+    );
+    return true;
+  }
+
+  takeStream(stream: ServerHttp2Stream, rawHeaders: readonly string[], claim: Claim): boolean {
+    const target = rawHeaders[rawHeaders.indexOf(':path') + 1] ?? '';
+    if (claim === 'own paths' && !this.#serves(target)) return false;
+    if (stream.destroyed) return true;
+    const parts = { method: 'CONNECT', target, httpVersion: '2.0', rawHeaders };
+    const more = {
+      incoming: () => http2Request(stream, rawHeaders),
+      answer: (verdict: HandshakeVerdict) => answerStream(stream, verdict),
+    };
+    this.#host.takeOver(new Http2Transport(stream), handover(parts, NO_BYTES, more));
+    return true;
+  }
+
+  #serves(target: string): boolean {
+    return this.#host.recipient.serves(new RequestHead('GET', target, '').path);
+  }
+}
+
+function isWebSocket(upgrade: string | undefined): boolean {
+  return listItems((upgrade ?? '').toLowerCase()).includes('websocket');
+}
+
+function handover(
+  parts: HeadParts,
+  early: Uint8Array,
+  more: Pick<Handover, 'incoming' | 'answer'>,
+): Handover {
+  // As HTTP/1.1 writes them: two blanks, the version and a line's end; a colon, a blank and a line's end for each field.
+  let headBytes = parts.method.length + parts.target.length + 14;
+  for (const text of parts.rawHeaders) headBytes += text.length + 2;
+  return { head: headFromParts(parts), headBytes, early, ...more };
+}
+
+function answerStream(stream: ServerHttp2Stream, verdict: HandshakeVerdict): void {
+  if (stream.destroyed || stream.closed) return;
+  const { headers, body } = http2Answer(verdict);
+  stream.respond(headers);
+  if (verdict.kind === 'accept') return;
+  if (body.length > 0) stream.write(body);
+  // Whoever was refused has nothing to send: its side is not waited for (RFC 9113 8.1).
+  stream.once('finish', () => stream.close());
+}
+
+/** The request as frameworks have it. Node loads `node:http2` for the server that brought the stream, not for us. */
+function http2Request(stream: ServerHttp2Stream, rawHeaders: readonly string[]): Http2ServerRequest {
+  const { Http2ServerRequest: Request } = process.getBuiltinModule('node:http2');
+  const headers: Record<string, string | string[]> = Object.create(null);
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const [name, value] = [rawHeaders[at] as string, rawHeaders[at + 1] as string];
+    const before = headers[name];
+    const separator = name === 'cookie' ? '; ' : ', ';
+    headers[name] = before === undefined ? value : `${before}${separator}${value}`;
+  }
+  return new Request(stream, headers, {}, rawHeaders as string[]);
+}

@@ -1,0 +1,195 @@
+/** A server at several places: TLS, Unix sockets and descriptors beside a port; renewal under traffic; failed handshakes. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import net from 'node:net';
+import tls from 'node:tls';
+import { describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { type Connection, ConnectionLostError, HandshakeError, type ServerOptions } from '../../src/index.ts';
+import { certificate, socketPath } from '../support/carrier.ts';
+import { Authority, hasOpenssl, skippedTls } from '../support/certificates.ts';
+import { make, record, until } from '../support/serving.ts';
+
+const LOOPBACK = { port: 0, host: '127.0.0.1' };
+const echo: ServerOptions['paths'] = {
+  '/echo': { onMessage: (connection, message) => void connection.send(message) },
+};
+
+async function talk(url: string, options: object = {}): Promise<WebSocket> {
+  const client = new WebSocket(url, options);
+  await once(client, 'open');
+  return client;
+}
+
+/** Sends a message and awaits its echo. */
+async function echoed(client: WebSocket, text: string): Promise<string> {
+  client.send(text);
+  const [data] = await once(client, 'message');
+  return `${data}`;
+}
+
+describe('several places', () => {
+  test('are opened together; each connection says what carries it', async () => {
+    const path = socketPath();
+    const { server } = make({ ...LOOPBACK, paths: echo, listeners: [{ socketPath: path }, LOOPBACK] });
+    const seen: Connection[] = [];
+    server.connections$.subscribe((connection) => void seen.push(connection));
+    await server.start();
+    const [first, unix, second] = server.addresses();
+    expect(server.address()).toEqual(first);
+    expect(unix).toEqual({ address: path, family: 'unix', port: 0 });
+    const clients = [
+      await talk(`ws://127.0.0.1:${first?.port}/echo`),
+      await talk(`ws+unix:${path}:/echo`),
+      await talk(`ws://127.0.0.1:${second?.port}/echo`),
+    ];
+    for (const client of clients) expect(await echoed(client, 'hello')).toBe('hello');
+    expect(seen.map(({ transport, remoteAddress }) => [transport, remoteAddress])).toEqual([
+      ['tcp', '127.0.0.1'],
+      ['unix', ''],
+      ['tcp', '127.0.0.1'],
+    ]);
+    await server.stop({ deadline: 0 });
+    expect([server.address(), server.addresses(), existsSync(path)]).toEqual([null, [], false]);
+  });
+
+  test('are opened all or none: one that is taken closes the others, and the server can start when it is free', async () => {
+    const squatter = net.createServer().listen(0, '127.0.0.1');
+    await once(squatter, 'listening');
+    const { port } = squatter.address() as net.AddressInfo;
+    const path = socketPath();
+    const { server } = make({ socketPath: path, listeners: [{ port, host: '127.0.0.1' }] });
+    await expect(server.start()).rejects.toThrow(`port ${port} is in use`);
+    expect([server.state, existsSync(path), server.addresses()]).toEqual(['failed', false, []]);
+    squatter.close();
+    await once(squatter, 'close');
+    await server.start();
+    expect(server.addresses()).toHaveLength(2);
+  });
+
+  test('one that is taken by a live server says so', async () => {
+    const path = socketPath();
+    const { server } = make({ socketPath: path });
+    await server.start();
+    const { server: second } = make({ socketPath: path });
+    await expect(second.start()).rejects.toMatchObject({ code: 'EADDRINUSE' });
+    await expect(second.start()).rejects.toThrow(`a server listens at ${path} already`);
+  });
+});
+
+test('a descriptor that a parent hands down carries connections; one that cannot listen is a clear error', async () => {
+  const listening = net.createServer();
+  await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
+  const { port } = listening.address() as net.AddressInfo;
+  const { fd } = (listening as unknown as { _handle: { fd: number } })._handle;
+  const program = `
+    import { createServer } from './src/index.ts';
+    const server = createServer({ fd: 3, paths: { '/echo': { onMessage: (c, m) => void c.send(m + ' of ' + c.transport) } } });
+    await server.start();
+    console.log(JSON.stringify(server.address()));
+  `.replaceAll('./src/index.ts', new URL('../../dist/index.js', import.meta.url).href);
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit', fd],
+  });
+  try {
+    const [line] = await once(child.stdout as NonNullable<typeof child.stdout>, 'data');
+    expect(JSON.parse(`${line}`)).toMatchObject({ address: '127.0.0.1', port });
+    listening.close();
+    const client = await talk(`ws://127.0.0.1:${port}/echo`);
+    expect(await echoed(client, 'hello')).toBe('hello of tcp');
+    client.terminate();
+  } finally {
+    child.kill();
+    await once(child, 'close');
+  }
+});
+
+describe.skipIf(!hasOpenssl)(`TLS${skippedTls}`, () => {
+  const secure = (more: object = {}): Partial<ServerOptions> => ({
+    ...LOOPBACK,
+    tls: { ...certificate().pair, ...more },
+    paths: echo,
+  });
+  const url = (server: { address(): { port: number } | null }) =>
+    `wss://localhost:${server.address()?.port}/echo`;
+
+  test('a renewal under traffic: open connections live on, new ones see the new certificate', async () => {
+    const { server } = make(secure());
+    await server.start();
+    const { ca } = certificate();
+    const old = await talk(url(server), { ca });
+    const other = new Authority('Next');
+    const next = other.issue('localhost');
+    let isDone = false;
+    const traffic = (async () => {
+      let count = 0;
+      while (!isDone) expect(await echoed(old, `${count}`)).toBe(`${count++}`);
+      return count;
+    })();
+    server.renewTls(next);
+    await expect(talk(url(server), { ca })).rejects.toThrow();
+    const fresh = await talk(url(server), { ca: other.ca });
+    expect(await echoed(fresh, 'hello')).toBe('hello');
+    expect(() => server.renewTls({ key: next.key, cert: certificate().pair.cert })).toThrow(
+      expect.objectContaining({ code: 'ERR_OPTION', option: 'tls.key' }),
+    );
+    await talk(url(server), { ca: other.ca });
+    isDone = true;
+    expect(await traffic).toBeGreaterThan(0);
+    other.end();
+  });
+
+  test('a server without TLS has nothing to renew', () => {
+    const { server } = make();
+    expect(() => server.renewTls(certificate().pair)).toThrow('no listener of this server has tls');
+  });
+
+  test('authorize gets the certificate of the client, or nothing', async () => {
+    const { ca } = certificate();
+    const seen: unknown[] = [];
+    const { server } = make({
+      ...secure({ requestCert: true, rejectUnauthorized: false, ca }),
+      authorize: ({ peerCertificate }) => {
+        seen.push(peerCertificate?.subject.CN);
+        return true;
+      },
+    });
+    await server.start();
+    await talk(url(server), { ca });
+    await talk(url(server), { ca, ...certificate().pair });
+    expect(seen).toEqual([undefined, 'localhost']);
+  });
+
+  test('ws:// to the TLS port: the peer reads why, and the developer too', async () => {
+    const { server } = make(secure());
+    const errors = record(server.errors$);
+    await server.start();
+    const client = net.connect(server.address()?.port ?? 0, '127.0.0.1');
+    client.write('GET /echo HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    let answer = '';
+    for await (const chunk of client) answer += chunk;
+    expect(answer).toMatch(/^HTTP\/1\.1 400 [\s\S]*wss:\/\//);
+    const [{ error } = {}] = errors.values;
+    expect(error).toBeInstanceOf(HandshakeError);
+    expect((error as HandshakeError).advice).toContain('wss://');
+  });
+
+  test('a handshake that fails is counted and told as the fault of the peer; the server goes on', async () => {
+    const { server } = make(secure());
+    const errors = record(server.errors$);
+    await server.start();
+    const stranger = tls.connect({
+      port: server.address()?.port ?? 0,
+      host: '127.0.0.1',
+      ALPNProtocols: ['h2'],
+    });
+    await once(stranger, 'error');
+    await until(() => errors.values.length === 1);
+    expect(errors.values[0]?.error).toBeInstanceOf(ConnectionLostError);
+    expect(String(errors.values[0]?.error)).toContain('the TLS handshake failed: ');
+    expect(server.stats().refused).toBe(1);
+    const { ca } = certificate();
+    expect(await echoed(await talk(url(server), { ca }), 'hello')).toBe('hello');
+  });
+});
