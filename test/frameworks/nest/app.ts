@@ -104,7 +104,9 @@ class EventsGateway implements OnGatewayInit<Path>, OnGatewayConnection<Peer>, O
   }
 
   @SubscribeMessage('integer')
-  integer(@MessageBody(new ParseIntPipe({ exceptionFactory: (text) => new WsException(text) })) data: number) {
+  integer(
+    @MessageBody(new ParseIntPipe({ exceptionFactory: (text) => new WsException(text) })) data: number,
+  ) {
     return data + 1;
   }
   @UseGuards(new OnlyAda())
@@ -118,7 +120,10 @@ class EventsGateway implements OnGatewayInit<Path>, OnGatewayConnection<Peer>, O
   }
   @SubscribeMessage('refuse-later')
   refuseLater() {
-    return concat(of('a value'), throwError(() => new WsException('no more')));
+    return concat(
+      of('a value'),
+      throwError(() => new WsException('no more')),
+    );
   }
   @UseFilters(new Rethrow())
   @SubscribeMessage('break')
@@ -158,7 +163,9 @@ const adapter: WebSocketAdapter<Path, GatewayConnection, GatewayOptions> = new P
 });
 app.useWebSocketAdapter(adapter);
 
-app.getHttpAdapter().get('/', (_request: unknown, response: { end(text: string): void }) => response.end('a page\n'));
+app
+  .getHttpAdapter()
+  .get('/', (_request: unknown, response: { end(text: string): void }) => response.end('a page\n'));
 await app.listen(0, '127.0.0.1');
 for (const server of (adapter as PortalAdapter).servers.values()) {
   server.errors$.subscribe(({ error }) => tell({ error: String(error) }));
