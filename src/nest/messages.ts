@@ -35,6 +35,10 @@ function parse(text: string): unknown {
  */
 export function answerTo({ event, id }: GatewayMessage, value: unknown): string | undefined {
   if (value === undefined || value === null) return undefined;
-  const answer = isPlainObject(value) && typeof value.event === 'string' ? value : { event, data: value };
+  const answer = hasEvent(value) ? value : { event, data: value };
   return JSON.stringify(id === undefined ? answer : { ...answer, id });
+}
+
+function hasEvent(value: unknown): value is { event: string } {
+  return typeof value === 'object' && value !== null && 'event' in value && typeof value.event === 'string';
 }
