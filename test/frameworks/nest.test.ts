@@ -1,15 +1,12 @@
 // A real application of NestJS with gateways on Portal.
 
-import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { endAll, open, refused } from '../docs/pages.ts';
-import { root } from '../package/source.ts';
-import { folder, freePort, linkPortal, missing, Program } from './programs.ts';
+import { blocksIn, compile, copyOf, folder, freePort, linkPortal, missing, Program } from './programs.ts';
 
 const why = missing('@nestjs/core');
 const file = join(folder, 'built/nest/app.js');
@@ -22,11 +19,7 @@ describe.skipIf(why !== '')(`NestJS${why}`, () => {
 
   beforeAll(async () => {
     await linkPortal();
-    const tsc = join(root, 'node_modules/typescript/bin/tsc');
-    complaints = await promisify(execFile)(process.execPath, [tsc, '-p', join(folder, 'nest')]).then(
-      ({ stdout }) => stdout,
-      ({ stdout }) => stdout,
-    );
+    complaints = await compile(join(folder, 'nest'));
     ownPort = await freePort();
     app = new Program(file, { OWN_PORT: `${ownPort}` });
     port = JSON.parse(await app.line(/"port"/)).port;
@@ -146,6 +139,18 @@ describe.skipIf(why !== '')(`NestJS${why}`, () => {
     expect([code, stderr]).toEqual([1, expect.stringContaining(`${taken}`)]);
   });
 
+  test('on Fastify', async () => {
+    const fastify = new Program(file, { OWN_PORT: `${await freePort()}`, HTTP: 'fastify' });
+    const { port } = JSON.parse(await fastify.line(/"port"/));
+    expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('a page\n');
+    const client = await open(`ws://127.0.0.1:${port}/events?name=Ada`);
+    ask(client, 'value', 1);
+    expect(await next(client)).toEqual({ event: 'value', data: 1 });
+    fastify.say('stop');
+    expect((await client.closed).code).toBe(1001);
+    expect(await fastify.ended).toEqual({ code: 0, signal: null, stderr: '' });
+  });
+
   test('the example', async () => {
     const example = new Program('examples/nest/start.mjs', { EVERY_MS: '1' });
     const client = await open(`ws://127.0.0.1:${await example.port()}/prices`);
@@ -153,6 +158,65 @@ describe.skipIf(why !== '')(`NestJS${why}`, () => {
     expect(await next(client)).toEqual({ event: 'price', data: expect.stringMatching(/^GOLD \d+\.\d\d$/) });
     const { signal, stderr } = await example.end('SIGTERM');
     expect([(await client.closed).code, signal, stderr]).toEqual([1001, 'SIGTERM', '']);
+  });
+
+  describe('docs/how-to/nest.md', () => {
+    let copy: Awaited<ReturnType<typeof copyOf>>;
+    const programs: Program[] = [];
+
+    beforeAll(async () => {
+      copy = await copyOf('nest');
+      const [prices = '', chat = ''] = blocksIn('nest', 'typescript');
+      const listen = `listen(0, '127.0.0.1');
+        console.log('listening on :' + app.getHttpServer().address().port);`;
+      await writeFile(
+        join(copy.path, 'app.ts'),
+        prices.replace('listen(3000);', listen).replace('interval(1000)', 'interval(1)'),
+      );
+      const main = prices.slice(prices.indexOf('@Module')).replace('PricesGateway', 'ChatGateway');
+      const imports = prices
+        .split('\n')
+        .filter((line) => /'(reflect-metadata|@nestjs\/co|portal)/.test(line));
+      await writeFile(
+        join(copy.path, 'chat.ts'),
+        [...imports, chat, main.replace('listen(3000);', listen)].join('\n'),
+      );
+    });
+    afterAll(async () => {
+      for (const program of programs) await program.end('SIGKILL');
+      await copy?.remove();
+    });
+    const start = async (name: string) => {
+      const program = new Program(join(copy.path, `built/${name}.js`));
+      programs.push(program);
+      return { program, url: `ws://127.0.0.1:${await program.port()}` };
+    };
+
+    test('its code passes the type checker', async () => {
+      expect(await compile(copy.path)).toBe('');
+    });
+
+    test('the prices', async () => {
+      const { url } = await start('app');
+      const client = await open(`${url}/prices`);
+      ask(client, 'price', 'TIN');
+      const data = { status: 'error', message: 'there is no price of TIN' };
+      expect(await next(client)).toMatchObject({ event: 'exception', data });
+      ask(client, 'price', 'GOLD', 7);
+      expect(await next(client)).toEqual({ event: 'price', data: 'GOLD 100', id: 7 });
+      expect(await next(client)).toEqual({ event: 'price', data: 'GOLD 101', id: 7 });
+    });
+
+    test('the chat', async () => {
+      const { program, url } = await start('chat');
+      const client = await open(`${url}/chat/7?name=Ada`);
+      expect(await next(client)).toEqual({ event: 'welcome', data: 'Ada' });
+      ask(client, 'say', 'hello');
+      expect(await next(client)).toEqual({ event: 'said', data: 'Ada: hello' });
+      client.client.close();
+      await program.line(/^Ada left with 1005$/);
+      expect((await refused(`${url}/chat/7`)).status).toBe(401);
+    });
   });
 
   test('app.close() closes all connections with 1001, and the process ends', async () => {

@@ -4,9 +4,13 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { endAll, open } from '../docs/pages.ts';
-import { copyOf, missing, Program } from './programs.ts';
+import { blocksIn, copyOf, missing, Program } from './programs.ts';
 
 const why = missing('next');
+
+/** Next asks npm's registry for its newest version, which nothing switches off: here it gets no answer. */
+const offline = 'globalThis.fetch=()=>Promise.reject(new Error("no network"))';
+const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(offline)}` };
 
 describe.skipIf(why !== '')(`Next's custom server${why}`, () => {
   let copy: Awaited<ReturnType<typeof copyOf>>;
@@ -15,7 +19,7 @@ describe.skipIf(why !== '')(`Next's custom server${why}`, () => {
 
   beforeAll(async () => {
     copy = await copyOf('next');
-    next = new Program(join(copy.path, 'server.mjs'));
+    next = new Program(join(copy.path, 'server.mjs'), env);
     host = `127.0.0.1:${await next.port()}`;
   });
   afterAll(async () => {
@@ -53,5 +57,23 @@ describe.skipIf(why !== '')(`Next's custom server${why}`, () => {
     const { closed } = await open(`ws://${host}/echo`);
     const { code } = await next.end('SIGTERM');
     expect([(await closed).code, code]).toEqual([1001, 0]);
+  });
+
+  test('the block in docs/how-to/on-your-http-server.md', async () => {
+    const [, block = ''] = blocksIn('on-your-http-server', 'mjs');
+    const code = block
+      .replace('next({', `next({ dir: ${JSON.stringify(copy.path)},`)
+      .replace('listen(5005)', "listen(0, () => console.log('listening on :' + httpServer.address().port))");
+    await writeFile(join(copy.path, 'block.mjs'), code);
+    const program = new Program(join(copy.path, 'block.mjs'), env);
+    try {
+      const at = `127.0.0.1:${await program.port()}`;
+      expect(await (await fetch(`http://${at}/`)).text()).toContain('<title>Changed</title>');
+      const { client, next } = await open(`ws://${at}/echo`);
+      client.send('hello');
+      expect(await next()).toBe('hello');
+    } finally {
+      await program.end('SIGKILL');
+    }
   });
 });

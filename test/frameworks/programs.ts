@@ -1,5 +1,5 @@
 /** Programs that need the packages of this folder: whether those are installed, and how the programs are run. */
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { cp, mkdtemp, rm, symlink } from 'node:fs/promises';
@@ -7,6 +7,8 @@ import { createServer } from 'node:net';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { blocksOf } from '../docs/pages.ts';
 import { root } from '../package/source.ts';
 
 export const folder = fileURLToPath(new URL('.', import.meta.url));
@@ -90,6 +92,19 @@ export async function copyOf(example: string): Promise<{ path: string; remove():
   await cp(join(root, 'examples', example), path, { recursive: true, filter: isOwn });
   return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }
+
+/** Compiles a folder with a tsconfig.json; what the type checker says of it. */
+export function compile(path: string): Promise<string> {
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  return promisify(execFile)(process.execPath, [tsc, '-p', path]).then(
+    ({ stdout }) => stdout,
+    ({ stdout }) => stdout,
+  );
+}
+
+/** The code blocks of a page of the how-tos that are in this language; those in `js` and `ts` are tested in test/docs. */
+export const blocksIn = (page: string, language: string): string[] =>
+  blocksOf(`docs/how-to/${page}.md`).flatMap((block) => (block.language === language ? [block.code] : []));
 
 /** A port that is free now. */
 export async function freePort(): Promise<number> {

@@ -1,10 +1,10 @@
 // Vite's dev server with Portal attached by a plugin: both have their WebSockets, and a changed file still reaches the page.
 
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { endAll, open, refused } from '../docs/pages.ts';
-import { copyOf, missing, Program } from './programs.ts';
+import { blocksIn, copyOf, missing, Program } from './programs.ts';
 
 const why = missing('vite');
 
@@ -31,6 +31,11 @@ describe.skipIf(why !== '')(`Vite's dev server${why}`, () => {
     const [, token = ''] = /wsToken = "([^"]+)"/.exec(await text('/@vite/client')) ?? [];
     return open(`ws://${host}/?token=${token}`, { protocols: ['vite-hmr'] });
   }
+
+  test('its plugin is that of docs/how-to/on-your-http-server.md', async () => {
+    const [block] = blocksIn('on-your-http-server', 'mjs');
+    expect(await readFile(join(copy.path, 'vite.config.mjs'), 'utf8')).toBe(block);
+  });
 
   test('a changed file reaches the page, and the connection to Portal lives on', async () => {
     expect(await text('/')).toContain('<title>Vite</title>');

@@ -138,7 +138,13 @@ describe('the packed package', () => {
       'package/package.json',
     ]);
     const needed = [
-      ...['dist/index.js', 'dist/index.d.ts', 'dist/inspect/index.js', 'dist/nest/index.js', 'dist/testing/index.d.ts'],
+      ...[
+        'dist/index.js',
+        'dist/index.d.ts',
+        'dist/inspect/index.js',
+        'dist/nest/index.js',
+        'dist/testing/index.d.ts',
+      ],
       ...['dist/inspect/page.js', 'dist/io/wasm/binary.js'],
     ];
     expect(files).toEqual(expect.arrayContaining(needed.map((file) => `package/${file}`)));
@@ -155,7 +161,13 @@ describe('the packed package', () => {
     // The profile stands in .attw.json: this package is ES modules alone, which Node 20.19 can also require().
     const { stdout } = await run(process.execPath, [attw, tarball, '--format', 'json'], { cwd: root });
     const { analysis, problems } = JSON.parse(stdout);
-    expect(Object.keys(analysis.entrypoints)).toEqual(['.', './inspect', './nest', './testing', './package.json']);
+    expect(Object.keys(analysis.entrypoints)).toEqual([
+      '.',
+      './inspect',
+      './nest',
+      './testing',
+      './package.json',
+    ]);
     const cjsAlone = ['NoResolution', 'CJSResolvesToESM'];
     expect(Object.keys(problems).filter((kind) => !cjsAlone.includes(kind))).toEqual([]);
   });

@@ -5,8 +5,10 @@ import {
   type ArgumentsHost,
   type CanActivate,
   Catch,
+  Controller,
   type ExceptionFilter,
   type ExecutionContext,
+  Get,
   Module,
   ParseIntPipe,
   UseFilters,
@@ -14,6 +16,8 @@ import {
   type WebSocketAdapter,
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
 import {
   ConnectedSocket,
   MessageBody,
@@ -154,18 +158,24 @@ class OwnPortGateway {
   }
 }
 
-@Module({ providers: [EventsGateway, MoreEventsGateway, OwnPortGateway] })
+@Controller()
+class PageController {
+  @Get()
+  page(): string {
+    return 'a page\n';
+  }
+}
+
+@Module({ controllers: [PageController], providers: [EventsGateway, MoreEventsGateway, OwnPortGateway] })
 class AppModule {}
 
-const app = await NestFactory.create(AppModule, { logger: false });
+const http = process.env.HTTP === 'fastify' ? new FastifyAdapter() : new ExpressAdapter();
+const app = await NestFactory.create(AppModule, http, { logger: false });
 const adapter: WebSocketAdapter<Path, GatewayConnection, GatewayOptions> = new PortalAdapter(app, {
   host: '127.0.0.1',
 });
 app.useWebSocketAdapter(adapter);
 
-app
-  .getHttpAdapter()
-  .get('/', (_request: unknown, response: { end(text: string): void }) => response.end('a page\n'));
 await app.listen(0, '127.0.0.1');
 for (const server of (adapter as PortalAdapter).servers.values()) {
   server.errors$.subscribe(({ error }) => tell({ error: String(error) }));
