@@ -20,6 +20,11 @@ const production = (name: string) => ({
   ),
 });
 
+/** Tests with Vite, Next and NestJS, which `npm run test:frameworks` installs. */
+const FRAMEWORKS = 'test/frameworks/*.test.ts';
+/** What is excluded anyway, where a project excludes nothing itself. */
+const PACKAGES = '**/node_modules/**';
+
 /** `npm test` runs the project `all`; `npm run check` runs the others. A file is run by `npx vitest run <file>`. */
 export default defineConfig({
   test: {
@@ -41,7 +46,7 @@ export default defineConfig({
         test: {
           name: 'all',
           include: ['test/**/*.test.ts'],
-          exclude: LONG,
+          exclude: [...LONG, FRAMEWORKS, PACKAGES],
           env: { XSTATE_BUILD: 'development' },
         },
       },
@@ -55,6 +60,16 @@ export default defineConfig({
           // One file at a time, after all others: the attacks and the soak have processes of their own, and watch memory.
           maxWorkers: 1,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'frameworks',
+          include: [FRAMEWORKS],
+          // Each of them compiles with all cores.
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
         },
       },
       {
