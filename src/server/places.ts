@@ -6,12 +6,12 @@ import { wrongWithDescriptor } from '../io/transports/descriptor.ts';
 import { HandleTcpListener } from '../io/transports/handle-tcp.ts';
 import { TcpListener, type TcpOptions } from '../io/transports/tcp.ts';
 import { TlsListener } from '../io/transports/tls.ts';
-import { type ServerTlsOptions, TlsIdentity } from '../io/transports/tls-identity.ts';
+import { holdsCertificate, type ServerTlsOptions, TlsIdentity } from '../io/transports/tls-identity.ts';
 import type { Listener } from '../io/transports/transport.ts';
 import { folderOf, MOST_PATH_BYTES } from '../io/transports/unix-file.ts';
 import type { Place, ServerSettings } from './settings.ts';
 
-export { MOST_PATH_BYTES, wrongWithDescriptor };
+export { holdsCertificate, MOST_PATH_BYTES, wrongWithDescriptor };
 
 /** The listener of a place, not yet open. */
 export function listenerOf(place: Place, settings: ServerSettings): Listener {
