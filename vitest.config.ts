@@ -1,11 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
-/** Tests that take minutes: attacks, the soak, and a user who installs the packed package. */
+/** Tests that take minutes: attacks, the soak, a user who installs the packed package, and examples in a browser. */
 const LONG = [
   'test/attack/**/*.test.ts',
   'test/docs/first-five-minutes.test.ts',
   'test/docs/tutorial.test.ts',
+  'test/examples/{beside-others,frameworks,pages,playground}.test.ts',
   'test/package/tarball.test.ts',
 ];
 
