@@ -1,11 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
-/** Tests that take minutes: attacks, the soak, and a user who installs the packed package. */
+/** Tests that take minutes: attacks, the soak, a user who installs the packed package, and examples in a browser. */
 const LONG = [
   'test/attack/**/*.test.ts',
   'test/docs/first-five-minutes.test.ts',
   'test/docs/tutorial.test.ts',
+  'test/examples/{beside-others,frameworks,pages,playground}.test.ts',
   'test/package/tarball.test.ts',
 ];
 
@@ -19,6 +20,11 @@ const production = (name: string) => ({
     new URL(`node_modules/xstate/dist/${name.replace('/', '-')}.cjs.mjs`, import.meta.url),
   ),
 });
+
+/** Tests with Vite, Next and NestJS, which `npm run test:frameworks` installs. */
+const FRAMEWORKS = 'test/frameworks/*.test.ts';
+/** What is excluded anyway, where a project excludes nothing itself. */
+const PACKAGES = '**/node_modules/**';
 
 /** `npm test` runs the project `all`; `npm run check` runs the others. A file is run by `npx vitest run <file>`. */
 export default defineConfig({
@@ -41,7 +47,7 @@ export default defineConfig({
         test: {
           name: 'all',
           include: ['test/**/*.test.ts'],
-          exclude: LONG,
+          exclude: [...LONG, FRAMEWORKS, PACKAGES],
           env: { XSTATE_BUILD: 'development' },
         },
       },
@@ -55,6 +61,16 @@ export default defineConfig({
           // One file at a time, after all others: the attacks and the soak have processes of their own, and watch memory.
           maxWorkers: 1,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'frameworks',
+          include: [FRAMEWORKS],
+          // Each of them compiles with all cores.
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
         },
       },
       {

@@ -39,8 +39,9 @@ httpServer.listen(Number(PORT), HOST, () => {
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.on(signal, async () => {
+    // What is left after half a second: connections that a browser holds in reserve, and answers that take long.
+    setTimeout(() => httpServer.closeAllConnections(), 500).unref();
     httpServer.close();
-    httpServer.closeIdleConnections();
     await server.stop();
   });
 }

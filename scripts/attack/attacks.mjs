@@ -40,10 +40,14 @@ export const attacks = {
         await peer.write('GET /echo HTTP/1.1\r\nHost: localhost\r\n');
       });
       await overAll(peers);
-      const { 503: crowdedOut = 0, 408: late = 0 } = tally(peers, ({ status }) => status);
+      // One that is crowded out before its first bytes are read has asked for nothing, and gets no answer.
+      const counts = tally(peers, ({ status }) => status ?? 'none');
+      const { 503: crowdedOut = 0, 408: late = 0, none: unheard = 0 } = counts;
       return [
         [`${crowdedOut} of ${peers.length} were crowded out with 503`, crowdedOut > 0],
-        [`${late} ran into the deadline, 408`, late >= half * 0.9 && crowdedOut + late === peers.length],
+        [`${unheard} were crowded out before they had asked`, unheard <= half * 0.1],
+        [`${late} ran into the deadline, 408`, late >= half * 0.9],
+        ['no other answer was given', crowdedOut + unheard + late === peers.length],
       ];
     },
     half: (size) => scaled(2500, size, 20),

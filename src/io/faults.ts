@@ -154,8 +154,9 @@ export const faults = {
   tls: refusal(400, 'This port speaks ws://, not TLS (wss://).', {
     advice: 'Connect with ws://, or give this port the option tls.',
   }),
-  plain: refusal(400, 'This port speaks TLS: connect with wss://, not ws://.', {
-    advice: 'Connect with wss://, or give this listener no tls.',
+  plain: refusal(400, 'This port speaks TLS: connect with wss://, not ws://, and without a PROXY header.', {
+    advice:
+      'Connect with wss://, or give this listener no tls; a proxy in front must not send the PROXY protocol.',
   }),
   badMethod: refusal(400, 'The method must be a token, with one space after it.'),
   longMethod: refusal(501, 'The method is not implemented.'),

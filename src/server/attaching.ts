@@ -5,7 +5,6 @@ import type { IncomingMessage } from 'node:http';
 import type { Http2ServerRequest, ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { Handover } from '../connection/handover.ts';
-import { listItems } from '../io/http/grammar.ts';
 import { http2Answer } from '../io/http/http2-answer.ts';
 import { type HeadParts, headFromParts, RequestHead } from '../io/http/request-head.ts';
 import type { HandshakeVerdict } from '../io/http/verdict.ts';
@@ -15,6 +14,7 @@ import { takeSocket } from '../io/transports/upgraded.ts';
 import type { Claim, Taker } from './http-servers.ts';
 import type { ServerRecipient } from './recipient.ts';
 import type { ServerSettings } from './settings.ts';
+import { asksForWebSocket } from './without-upgrade.ts';
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -34,8 +34,8 @@ export class Attaching implements Taker {
 
   /** An upgrade to something else than WebSocket is nobody's path. */
   takeUpgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array, claim: Claim): boolean {
-    const { method = '', url = '', httpVersion, rawHeaders, headers } = request;
-    const isOurs = isWebSocket(headers.upgrade) && this.#serves(url);
+    const { method = '', url = '', httpVersion, rawHeaders } = request;
+    const isOurs = asksForWebSocket(request) && this.#serves(url);
     if (!isOurs && claim === 'own paths') return false;
     if (socket.destroyed || socket.readableEnded) {
       // The peer has gone while somebody dispatched by hand.
@@ -67,10 +67,6 @@ export class Attaching implements Taker {
   #serves(target: string): boolean {
     return this.#host.recipient.serves(new RequestHead('GET', target, '').path);
   }
-}
-
-function isWebSocket(upgrade: string | undefined): boolean {
-  return listItems((upgrade ?? '').toLowerCase()).includes('websocket');
 }
 
 function handover(

@@ -5,12 +5,15 @@
  * belongs to the first Portal server that has its path. What belongs to none is left to the others; only where nobody
  * else listens it gets a 404, since nobody would answer it.
  *
- * A WebSocket over HTTP/2 is no 'upgrade' but a 'stream' (RFC 8441), and most listeners of 'stream' answer every stream
- * they see: Node's own for 'request' answers CONNECT with 405. So a stream that is ours is not emitted at all.
+ * Most listeners answer whatever they see: `ws` with the option `path` refuses every other path with 400, and Socket.IO
+ * ends what nobody has answered after a second. A WebSocket over HTTP/2 is no 'upgrade' but a 'stream' (RFC 8441), and
+ * Node's own listener of that answers CONNECT with 405. So what is ours is not emitted at all. A listener of 'upgrade'
+ * is there all the same: Node emits the event only where there is one, and Fastify passes it on past the server's `emit`.
  */
 import type { IncomingMessage } from 'node:http';
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
+import { asksForWebSocket, serveWithoutUpgrade } from './without-upgrade.ts';
 
 /** What is used of an HTTP server; `updateSettings` is that of HTTP/2. */
 export interface HttpServer {
@@ -64,12 +67,12 @@ class Sharing {
   #listen(): void {
     const server = this.#server;
     server.on('upgrade', this.#onUpgrade);
-    if (server.updateSettings === undefined) return;
     // Without this setting no client may send an extended CONNECT (RFC 8441 3).
-    server.updateSettings({ enableConnectProtocol: true });
+    server.updateSettings?.({ enableConnectProtocol: true });
     if (this.#emit !== undefined) return;
     const emit = server.emit;
     this.#emit = (event, ...values) => {
+      if (event === 'upgrade' && this.#takeUpgrade(values as Parameters<UpgradeListener>, false)) return true;
       if (event === 'stream' && this.#takeStream(values)) return true;
       return emit.call(server, event, ...values);
     };
@@ -77,9 +80,16 @@ class Sharing {
   }
 
   readonly #onUpgrade: UpgradeListener = (request, socket, head) => {
-    const take = (taker: Taker, claim: Claim) => taker.takeUpgrade(request, socket, head, claim);
-    this.#offer(take, this.#server.listenerCount('upgrade') === 1);
+    const server = this.#server;
+    const isAlone = server.listenerCount('upgrade') === 1;
+    if (isAlone && !asksForWebSocket(request) && server.listenerCount('request') > 0)
+      serveWithoutUpgrade(server, request, socket, head);
+    else this.#takeUpgrade([request, socket, head], isAlone);
   };
+
+  #takeUpgrade([request, socket, head]: Parameters<UpgradeListener>, isAlone: boolean): boolean {
+    return this.#offer((taker, claim) => taker.takeUpgrade(request, socket, head, claim), isAlone);
+  }
 
   #takeStream(values: readonly unknown[]): boolean {
     const [stream, headers, , rawHeaders] = values as [

@@ -6,12 +6,12 @@ import { wrongWithDescriptor } from '../io/transports/descriptor.ts';
 import { HandleTcpListener } from '../io/transports/handle-tcp.ts';
 import { TcpListener, type TcpOptions } from '../io/transports/tcp.ts';
 import { TlsListener } from '../io/transports/tls.ts';
-import { type ServerTlsOptions, TlsIdentity } from '../io/transports/tls-identity.ts';
+import { holdsCertificate, type ServerTlsOptions, TlsIdentity } from '../io/transports/tls-identity.ts';
 import type { Listener } from '../io/transports/transport.ts';
-import { MOST_PATH_BYTES } from '../io/transports/unix-file.ts';
+import { folderOf, MOST_PATH_BYTES } from '../io/transports/unix-file.ts';
 import type { Place, ServerSettings } from './settings.ts';
 
-export { MOST_PATH_BYTES, wrongWithDescriptor };
+export { holdsCertificate, MOST_PATH_BYTES, wrongWithDescriptor };
 
 /** The listener of a place, not yet open. */
 export function listenerOf(place: Place, settings: ServerSettings): Listener {
@@ -50,17 +50,18 @@ function adviceOf(code: string, { port, socketPath, fd }: Place): string | undef
 }
 
 function adviceOfPath(code: string, path: string): string | undefined {
-  const folder = path.replace(/[^/]*$/, '') || '.';
+  const { folder, isThere } = folderOf(path);
   if (code === 'EADDRINUSE') {
     return `a server listens at ${path} already; stop it or choose another socketPath`;
   }
   if (code === 'ENOTSOCK') {
     return `${path} is there and is no socket, so it is left alone; remove it or choose another socketPath`;
   }
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
+  // libuv says EACCES for both.
+  if (isThere && (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')) {
     return `the socket ${path} cannot be made (${code}): this process may not write to ${folder}, or not connect to what is there`;
   }
-  if (code === 'ENOENT' || code === 'ENOTDIR') {
+  if (!isThere || code === 'ENOENT' || code === 'ENOTDIR') {
     return `the socket ${path} cannot be made (${code}): there is no folder ${folder}`;
   }
   return undefined;

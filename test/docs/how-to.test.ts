@@ -283,6 +283,7 @@ test('every how-to is under test here, or elsewhere', async () => {
     'when-something-goes-wrong.md',
     'behind-nginx.md',
     'on-your-http-server.md',
+    'nest.md',
     'stately-inspector.md',
   ];
   const names = (await readdir(`${root}docs/how-to`)).filter(

@@ -1,4 +1,4 @@
-// The pages of examples/rooms, dashboard and upload, at work in Chromium.
+// The pages of the examples, at work in Chromium.
 
 import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -78,5 +78,32 @@ describe.skipIf(!executable)(`the examples' pages in Chromium${skipped}`, () => 
     await page.close();
     await program.stop();
     await rm(folder, { recursive: true });
+  });
+
+  test.each(['express', 'fastify', 'hono'])('with %s one logs in, and out', async (name) => {
+    const program = await start(`examples/${name}.mjs`);
+    const page = await visit(program);
+    const says = (hasText: string) => page.getByRole('status').filter({ hasText }).waitFor();
+    await says('Log in first.');
+    await page.getByLabel('Your name').fill('Ada');
+    await page.getByRole('button', { name: 'Log in' }).click();
+    await says('hello Ada');
+    await page.reload();
+    await says('hello Ada');
+    await page.getByRole('button', { name: 'Log out' }).click();
+    await says('Closed: 1008 logged out');
+    await page.reload();
+    await says('Log in first.');
+    await program.stop();
+    await page.close();
+  });
+
+  test('Portal, Socket.IO and ws answer one page', async () => {
+    const program = await start('examples/beside-others.mjs');
+    const page = await visit(program);
+    for (const hasText of ['hello from /echo', 'hello from /ws', 'hello from Socket.IO'])
+      await page.getByRole('listitem').filter({ hasText }).waitFor();
+    await program.stop();
+    await page.close();
   });
 });

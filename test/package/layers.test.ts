@@ -48,6 +48,12 @@ const laws: Record<string, Law> = {
     packages: ['xstate'],
     node: ['node:buffer'],
   },
+  nest: {
+    values: ['nest', 'api', 'connection', 'machines', 'io'],
+    types: [],
+    packages: ['rxjs'],
+    node: [],
+  },
   testing: {
     values: ['testing', 'api', 'server', 'connection', 'machines', 'io', 'io/transports'],
     types: [],
@@ -163,6 +169,8 @@ describe('the layers', () => {
     ['api/server/server.ts', "import type { TestClient } from '../../testing/client.ts';"],
     ['inspect/live.ts', "import { TestClient } from '../testing/client.ts';"],
     ['index.ts', "export { createInspector } from './inspect/index.ts';"],
+    ['index.ts', "export { PortalAdapter } from './nest/index.ts';"],
+    ['nest/index.ts', "import type { WebSocketAdapter } from '@nestjs/common';"],
     // To the right, but only types.
     ['io/writing/outbox.ts', "import { listen } from '../transports/tcp.ts';"],
     ['machines/connection-machine.ts', "import { decode } from '../io/frames/frame-decoder.ts';"],

@@ -6,10 +6,10 @@ import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 
-/** Paths of all files under a folder of the repository, relative to that folder. */
+/** Paths of all files under a folder of the repository, relative to that folder; not those of installed packages. */
 export function filesUnder(folder: string): string[] {
   return readdirSync(`${root}${folder}`, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
+    .filter((entry) => entry.isFile() && !entry.parentPath.includes('/node_modules', root.length))
     .map((entry) => posix.relative(`${root}${folder}`, posix.join(entry.parentPath, entry.name)))
     .sort();
 }

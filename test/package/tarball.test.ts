@@ -3,7 +3,7 @@
 
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -138,7 +138,13 @@ describe('the packed package', () => {
       'package/package.json',
     ]);
     const needed = [
-      ...['dist/index.js', 'dist/index.d.ts', 'dist/inspect/index.js', 'dist/testing/index.d.ts'],
+      ...[
+        'dist/index.js',
+        'dist/index.d.ts',
+        'dist/inspect/index.js',
+        'dist/nest/index.js',
+        'dist/testing/index.d.ts',
+      ],
       ...['dist/inspect/page.js', 'dist/io/wasm/binary.js'],
     ];
     expect(files).toEqual(expect.arrayContaining(needed.map((file) => `package/${file}`)));
@@ -155,7 +161,13 @@ describe('the packed package', () => {
     // The profile stands in .attw.json: this package is ES modules alone, which Node 20.19 can also require().
     const { stdout } = await run(process.execPath, [attw, tarball, '--format', 'json'], { cwd: root });
     const { analysis, problems } = JSON.parse(stdout);
-    expect(Object.keys(analysis.entrypoints)).toEqual(['.', './inspect', './testing', './package.json']);
+    expect(Object.keys(analysis.entrypoints)).toEqual([
+      '.',
+      './inspect',
+      './nest',
+      './testing',
+      './package.json',
+    ]);
     const cjsAlone = ['NoResolution', 'CJSResolvesToESM'];
     expect(Object.keys(problems).filter((kind) => !cjsAlone.includes(kind))).toEqual([]);
   });
@@ -171,13 +183,17 @@ describe('the packed package', () => {
     expect((await once(child, 'close'))[0]).toBe(0);
   });
 
-  test('depends on xstate and rxjs, and on nothing else', async () => {
+  test('depends on xstate and rxjs, and on nothing else but NestJS where that is there', async () => {
     const installed = join(folder, 'user/node_modules/portal-ws/package.json');
-    const { dependencies, peerDependencies, optionalDependencies, type } = JSON.parse(
+    const { dependencies, peerDependencies, peerDependenciesMeta, optionalDependencies, type } = JSON.parse(
       await readFile(installed, 'utf8'),
     );
     expect(Object.keys(dependencies).sort()).toEqual(['rxjs', 'xstate']);
-    expect({ peerDependencies, optionalDependencies, type }).toEqual({ type: 'module' });
+    expect({ optionalDependencies, type }).toEqual({ type: 'module' });
+    const nest = ['@nestjs/common', '@nestjs/websockets'];
+    expect(Object.keys(peerDependencies)).toEqual(nest);
+    expect(peerDependenciesMeta).toEqual(Object.fromEntries(nest.map((name) => [name, { optional: true }])));
+    await expect(access(join(folder, 'user/node_modules/@nestjs'))).rejects.toThrow('ENOENT');
   });
 
   test('a handler is tested with portal-ws/testing alone', async () => {

@@ -63,10 +63,10 @@ test.each(['tls', 'https', 'http2', 'zlib', 'inspector'])(
   30_000,
 );
 
-test("import 'portal-ws' loads neither the inspector nor the testing kit", () => {
+test("import 'portal-ws' loads none of what is for other entry points", () => {
   const loaded = loadedBy('index.js', readBuilt);
   expect(loaded).toContain('api/server/server.js');
-  expect(loaded.filter((file) => /^(?:inspect|testing)\//.test(file))).toEqual([]);
+  expect(loaded.filter((file) => /^(?:inspect|nest|testing)\//.test(file))).toEqual([]);
   expect(loaded).not.toContain('io/transports/memory.js');
 });
 

@@ -20,7 +20,7 @@ class FakeServer extends EventEmitter implements HttpServer {
   readonly settings: object[] = [];
   updateSettings = (settings: object) => void this.settings.push(settings);
   upgrade(url: string): void {
-    this.emit('upgrade', { url }, {}, Buffer.alloc(0));
+    this.emit('upgrade', { url, headers: { upgrade: 'websocket' } }, {}, Buffer.alloc(0));
   }
   stream(path: string, protocol = 'websocket'): boolean {
     const headers = { ':path': path, ':method': 'CONNECT', ':protocol': protocol };
@@ -42,8 +42,21 @@ describe('upgrades', () => {
     for (const path of ['/one', '/two', '/three']) server.upgrade(path);
     server.on('upgrade', () => log.push('another'));
     server.upgrade('/three');
-    server.upgrade('/one');
-    expect(log).toEqual(['/one: /one', '/two: /two', '/one: /three', 'another', '/one: /one', 'another']);
+    expect(log).toEqual(['/one: /one', '/two: /two', '/one: /three', 'another']);
+  });
+
+  test('that are ours are not shown to others, who might answer them', () => {
+    const { server, log } = both();
+    server.prependListener('upgrade', () => log.push('another'));
+    server.upgrade('/two');
+    expect(log).toEqual(['/two: /two']);
+  });
+
+  test('that pass by the emit of the server come all the same', () => {
+    const { server, log } = both();
+    const request = { url: '/two', headers: { upgrade: 'websocket' } };
+    EventEmitter.prototype.emit.call(server, 'upgrade', request, {}, Buffer.alloc(0));
+    expect(log).toEqual(['/two: /two']);
   });
 
   test('there is one listener for all, until the last one goes', () => {

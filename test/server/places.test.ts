@@ -30,7 +30,7 @@ describe('the listener of a place', () => {
 });
 
 describe('a place that cannot be opened', () => {
-  const path = '/run/app/app.sock';
+  const path = '/tmp/app.sock';
   test.each<[Place, string, string]>([
     [{ port: 80 }, 'EADDRINUSE', 'port 80 is in use'],
     [{ port: 80 }, 'EACCES', 'port 80 needs more rights'],
@@ -39,9 +39,10 @@ describe('a place that cannot be opened', () => {
     [{ fd: 3 }, 'EINVAL', 'descriptor 3 is no socket that can listen'],
     [{ socketPath: path }, 'EADDRINUSE', `a server listens at ${path} already`],
     [{ socketPath: path }, 'ENOTSOCK', 'is no socket, so it is left alone'],
-    [{ socketPath: path }, 'EACCES', 'may not write to /run/app/'],
+    [{ socketPath: path }, 'EACCES', 'may not write to /tmp/'],
     [{ socketPath: 'app.sock' }, 'EROFS', 'may not write to .'],
-    [{ socketPath: path }, 'ENOENT', 'there is no folder /run/app/'],
+    [{ socketPath: path }, 'ENOENT', 'there is no folder /tmp/'],
+    [{ socketPath: '/nowhere/app.sock' }, 'EACCES', 'there is no folder /nowhere/'],
     [{ socketPath: path }, 'EMFILE', 'as the system says it'],
   ])('%j, %s', (place, code, said) => {
     const error = Object.assign(new Error('as the system says it'), { code });

@@ -16,6 +16,7 @@ import {
 } from '../../src/testing/handshake.ts';
 import { ClientPeer, type PeerFrame } from '../../src/testing/peer.ts';
 import { dial, reset } from './carrier.ts';
+import { PATIENCE_MS } from './patience.ts';
 import { split, type Way } from './splits.ts';
 
 export { SAMPLE_HANDSHAKE_KEY };
@@ -32,9 +33,6 @@ export const OPCODE = {
 
 /** The masking key of the examples in RFC 6455 5.7. */
 export const SAMPLE_KEY = Uint8Array.of(0x37, 0xfa, 0x21, 0x3d);
-
-/** How long an await may last. It guards against a hang and is never part of what a test measures. */
-const AWAIT_LIMIT_MS = 5_000;
 
 /** What to write as one frame. Everything may be wrong on purpose. */
 export interface FrameFields {
@@ -312,10 +310,10 @@ export class RawClient {
       if (peer.ended !== undefined)
         throw new Error(`the connection ended (${peer.ended}) while a test awaited ${what}`);
       return undefined;
-    }, AWAIT_LIMIT_MS);
+    }, PATIENCE_MS);
     if (taken !== undefined) return taken;
     const waiting = this.#frames.map(nameOfFrame).join(', ') || 'none';
-    throw new Error(`${what} did not come within ${AWAIT_LIMIT_MS} ms; frames waiting: ${waiting}`);
+    throw new Error(`${what} did not come within ${PATIENCE_MS} ms; frames waiting: ${waiting}`);
   }
 }
 

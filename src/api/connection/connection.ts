@@ -104,7 +104,10 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
     return this.#session.sending.outbox.extension?.answer ?? '';
   }
 
-  /** The peer's address; with `trustProxy`, that of the client behind the proxy. Empty on a Unix socket. */
+  /**
+   * The peer's address; with `trustProxy`, that of the client behind the proxy. Empty on a Unix socket;
+   * `unknown` for a peer that had gone before it could be asked for.
+   */
   get remoteAddress(): string {
     return this.#session.remoteAddress;
   }

@@ -3,9 +3,10 @@
  */
 import type { ServerTlsOptions } from '../../io/transports/tls-identity.ts';
 import type { Listener } from '../../io/transports/transport.ts';
-import { identityOf, MOST_PATH_BYTES, wrongWithDescriptor } from '../../server/places.ts';
+import { MOST_PATH_BYTES, wrongWithDescriptor } from '../../server/places.ts';
 import type { Place } from '../../server/settings.ts';
 import { OptionError } from '../errors.ts';
+import { readTls } from './tls.ts';
 import { withMethods } from './with-methods.ts';
 
 /** One place where a server listens: one of `port`, `socketPath` and `fd`. */
@@ -155,61 +156,6 @@ export function canReusePort({ node, bun, deno }: { node: string; bun?: string; 
   const [major = 0, minor = 0] = node.split('.').map(Number);
   const [sinceMajor = 0, sinceMinor = 0] = REUSE_PORT_SINCE;
   return major > sinceMajor || (major === sinceMajor && minor >= sinceMinor);
-}
-
-function readTls(tls: unknown, name: string, handshakeDeadline: number): Place['tls'] {
-  const options = checkTls(tls, name);
-  const { key, cert, pfx, SNICallback, pskCallback, contexts } = options;
-  if (key !== undefined && cert === undefined) throw refusal(`${name}.cert`, 'the certificate of key');
-  if (cert !== undefined && key === undefined && pfx === undefined)
-    throw refusal(`${name}.key`, 'the key of cert');
-  const isSomebody = [key, pfx, SNICallback, pskCallback, contexts].some((one) => one !== undefined);
-  if (!isSomebody) throw refusal(name, 'an object with at least key and cert, or pfx');
-  return guardTls(() => identityOf({ handshakeTimeout: handshakeDeadline, ...options }), name);
-}
-
-/** @throws OptionError for what is no set of changes. */
-export function readTlsChanges(changes: unknown): ServerTlsOptions {
-  const options = checkTls(changes, 'tls');
-  if ((options.key === undefined) !== (options.cert === undefined)) {
-    throw refusal(options.key === undefined ? 'tls.key' : 'tls.cert', 'key and cert together');
-  }
-  return options;
-}
-
-function checkTls(tls: unknown, name: string): ServerTlsOptions {
-  const isObject = typeof tls === 'object' && tls !== null && !Array.isArray(tls);
-  if (!isObject) throw new OptionError(name, typeof tls, 'an object such as { key, cert }');
-  return tls as ServerTlsOptions;
-}
-
-/**
- * Makes an OptionError of what `node:tls` throws. Neither the message nor the error has a key in it.
- * @throws OptionError
- */
-export function guardTls<T>(work: () => T, name = 'tls'): T {
-  try {
-    return work();
-  } catch (error) {
-    const { code = '', message } = error as NodeJS.ErrnoException;
-    const [option, why] = complaintOf(code, message, name);
-    const refused = new OptionError(option, undefined, '', `option ${option}: ${why} (${code || message})`);
-    throw Object.assign(refused, { cause: error });
-  }
-}
-
-function complaintOf(code: string, message: string, name: string): [option: string, why: string] {
-  if (code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH') return [`${name}.key`, 'it is not the key of tls.cert'];
-  if (/NO_START_LINE|UNSUPPORTED|ASN1|PEM/i.test(code + message)) {
-    return [
-      name,
-      "key, cert or ca cannot be read; allowed is the text of PEM files, such as readFileSync('key.pem')",
-    ];
-  }
-  if (/passphrase|BAD_DECRYPT|BAD_PASSWORD/i.test(code + message)) {
-    return [`${name}.passphrase`, 'it does not open the key'];
-  }
-  return [name, `node:tls does not take it: ${message}`];
 }
 
 function refusal(name: string, allowed: string): OptionError {

@@ -44,17 +44,25 @@ export function checkHttpServer(value: AnyHttpServer): HttpServer {
   return server;
 }
 
+const has = (server: Partial<ServerParts> | null | undefined, ...names: (keyof ServerParts)[]) =>
+  names.every((name) => typeof server?.[name] === 'function');
+
+/** A server of `node:net` or `node:tls`; those of HTTP are such servers, too. */
+function isNetServer(server: Partial<ServerParts> | null | undefined): boolean {
+  return has(server, 'on', 'off', 'listen', 'emit', 'listenerCount');
+}
+
 function isHttpServer(server: Partial<ServerParts> | null | undefined): server is ServerParts {
-  const has = (name: keyof ServerParts) => typeof server?.[name] === 'function';
-  // A net.Server has the first three too.
-  const isServer = has('on') && has('off') && has('listen') && has('emit') && has('listenerCount');
-  return isServer && (has('closeAllConnections') || has('updateSettings'));
+  return isNetServer(server) && (has(server, 'closeAllConnections') || has(server, 'updateSettings'));
 }
 
 /** The likeliest mistakes: the application in place of its HTTP server. */
 function adviceFor(value: unknown): string {
   if (typeof value === 'function') {
     return 'this is a function: an application of Express or Koa is given to http.createServer, or its listen() returns the server';
+  }
+  if (isNetServer(value as Partial<ServerParts> | null | undefined)) {
+    return 'this server speaks no HTTP; Portal listens on its own by the options port and tls';
   }
   const inside = (value as { server?: Partial<ServerParts> } | null | undefined)?.server;
   if (isHttpServer(inside)) return 'its member "server" is one';

@@ -16,9 +16,9 @@ import type { Connection } from '../connection/connection.ts';
 import { OptionError } from '../errors.ts';
 import { Inspection, type InspectionObserver, watchables } from '../inspection/inspection.ts';
 import type { AnyCodec, Incoming, Outgoing, Typing } from '../messages/codec.ts';
-import { guardTls, readTlsChanges } from '../options/listeners.ts';
 import { readOptions, type ServerOptions } from '../options/options.ts';
 import { readStopOptions, type StopOptions } from '../options/stop-options.ts';
+import { guardTls, readTlsChanges } from '../options/tls.ts';
 import type { Handlers } from '../paths/handlers.ts';
 import type { Failure, Lifecycle, Path, Received } from '../paths/path.ts';
 import type { ParamsOf } from '../paths/router.ts';
@@ -109,9 +109,10 @@ export class Server {
 
   /**
    * Takes the WebSocket handshakes for its paths from a server of `node:http`, `node:https` or `node:http2`; from the latter
-   * those of HTTP/2 (RFC 8441) and, with `allowHTTP1`, those of HTTP/1.1. All else stays the HTTP server's own: plain
-   * requests, and handshakes for other paths, which are answered with 404 only where nobody else listens to 'upgrade'.
-   * `onRequest` is not called for them. It may be attached to several HTTP servers, and listen on its own port beside.
+   * those of HTTP/2 (RFC 8441) and, with `allowHTTP1`, those of HTTP/1.1. Other listeners of 'upgrade' do not see those. All
+   * else stays the HTTP server's own: plain requests, those that ask for another protocol, and handshakes for other paths,
+   * which are answered with 404 only where nobody else listens. `onRequest` is not called for them. It may be attached to
+   * several HTTP servers, and listen on its own port beside.
    *
    * `start` and `stop` mean the same as ever: before and after, handshakes are answered with 503. A `stop` leaves the HTTP
    * server running; the HTTP server's own `close` does not wait for connections over HTTP/1.1, and closes none.

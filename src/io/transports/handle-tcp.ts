@@ -13,6 +13,7 @@
 import type { Server } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import { readBuffer } from '../frames/read-buffer.ts';
+import { UNKNOWN } from './peer-address.ts';
 import { findStreamWrap, type StreamWrap } from './stream-wrap.ts';
 import { nameOf, TcpListener } from './tcp.ts';
 import type { Accept, Transport, TransportListener, TransportName } from './transport.ts';
@@ -132,7 +133,7 @@ export class HandleTransport implements Transport {
     const peer: { address?: string } = {};
     handle.getpeername?.(peer);
     this.name = name;
-    this.remoteAddress = peer.address ?? '';
+    this.remoteAddress = peer.address ?? (handle.getpeername === undefined ? '' : UNKNOWN);
     this.#handle = handle;
     handle[kTransport] = this;
     handle.onread = onRead;

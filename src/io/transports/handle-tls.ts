@@ -13,6 +13,7 @@ import type { PeerCertificate, TLSSocket } from 'node:tls';
 import { getSystemErrorName } from 'node:util';
 import { readBuffer } from '../frames/read-buffer.ts';
 import { EOF, isAsExpected, type StreamHandle } from './handle-tcp.ts';
+import { peerAddress } from './peer-address.ts';
 import { findStreamWrap, type StreamWrap } from './stream-wrap.ts';
 import type { Transport, TransportListener } from './transport.ts';
 import { verifiedCertificate } from './verified-certificate.ts';
@@ -76,7 +77,7 @@ export class TlsHandleTransport implements Transport {
   private constructor(socket: OwnedSocket, handle: TlsHandle) {
     this.#socket = socket;
     this.#handle = handle;
-    this.remoteAddress = socket.remoteAddress ?? '';
+    this.remoteAddress = peerAddress(socket);
     socket[kTransport] = this;
     handle[kTransport] = this;
     handle.onread = onRead;

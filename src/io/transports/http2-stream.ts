@@ -4,6 +4,7 @@
  */
 import type { ServerHttp2Stream } from 'node:http2';
 import type { PeerCertificate, TLSSocket } from 'node:tls';
+import { peerAddress } from './peer-address.ts';
 import type { Transport, TransportListener } from './transport.ts';
 import { verifiedCertificate } from './verified-certificate.ts';
 
@@ -24,7 +25,7 @@ export class Http2Transport implements Transport {
 
   constructor(stream: ServerHttp2Stream) {
     this.#stream = stream;
-    this.remoteAddress = stream.session?.socket?.remoteAddress ?? '';
+    this.remoteAddress = peerAddress(stream.session?.socket);
   }
 
   get bufferedAmount(): number {

@@ -4,6 +4,7 @@
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import { explainAccept, noDescriptorLeft, openFilesLimit } from './open-files.ts';
+import { peerAddress } from './peer-address.ts';
 import type { Accept, Address, Listener, Transport, TransportListener, TransportName } from './transport.ts';
 import { UnixFile } from './unix-file.ts';
 
@@ -46,7 +47,7 @@ export class TcpTransport implements Transport {
   }
 
   get remoteAddress(): string {
-    return this.#socket.remoteAddress ?? '';
+    return peerAddress(this.#socket);
   }
 
   get bufferedAmount(): number {

@@ -94,6 +94,17 @@ export class TlsIdentity {
   }
 }
 
+/** Whether this is the content of a file with a certificate, in PEM or DER. */
+export function holdsCertificate(value: unknown): boolean {
+  if (typeof value !== 'string' && !ArrayBuffer.isView(value)) return false;
+  const { X509Certificate } = process.getBuiltinModule('node:crypto');
+  try {
+    return new X509Certificate(value as string).raw.length > 0;
+  } catch {
+    return false;
+  }
+}
+
 /** What a certificate of one name takes over from the others: whom to trust. */
 function trustOf({ ca, crl }: ServerTlsOptions): SecureContextOptions {
   return { ...(ca && { ca }), ...(crl && { crl }) };

@@ -8,6 +8,7 @@ import type { Server, Socket } from 'node:net';
 import type { PeerCertificate, TLSSocket } from 'node:tls';
 import { fault } from '../faults.ts';
 import { TlsHandleTransport } from './handle-tls.ts';
+import { peerAddress } from './peer-address.ts';
 import { TcpListener, type TcpOptions, TcpTransport } from './tcp.ts';
 import { listensItself, type TlsHost, type TlsIdentity } from './tls-identity.ts';
 import type { Accept, TransportName } from './transport.ts';
@@ -36,7 +37,7 @@ export class TlsHandshakeFailure extends Error {
   constructor(code: string, why: string, socket: Socket, cause?: Error) {
     super(why, cause && { cause });
     this.code = code;
-    this.remoteAddress = socket.remoteAddress ?? '';
+    this.remoteAddress = peerAddress(socket);
     this.limit = LIMITS[code];
   }
 }

@@ -18,7 +18,7 @@ export interface Address {
 /** The byte stream of one connection. */
 export interface Transport {
   readonly name: TransportName;
-  /** The peer's address as text, as the system gives it. Empty when there is none. */
+  /** The peer's address as text, as the system gives it. Empty on a Unix socket; `unknown` when it cannot be told. */
   readonly remoteAddress: string;
   /** Bytes given to `write` that the system has not taken yet. */
   readonly bufferedAmount: number;

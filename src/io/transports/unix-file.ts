@@ -7,7 +7,7 @@
  * libuv removes the file when it closes the socket, whatever lies at the path by then. So a file that is not ours is
  * moved aside for that moment.
  */
-import { chmodSync, lstatSync, renameSync, type Stats, unlinkSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, renameSync, type Stats, unlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 
 /** Bytes of a path that fit into the kernel's `sockaddr_un`, without the NUL at its end. */
@@ -16,6 +16,12 @@ export const MOST_PATH_BYTES = process.platform === 'linux' ? 107 : 103;
 /** Pipes of Windows and abstract sockets of Linux have no file. */
 export function hasFile(path: string): boolean {
   return process.platform !== 'win32' && !path.startsWith('\0');
+}
+
+/** The folder of a socket, and whether there is one. */
+export function folderOf(path: string): { readonly folder: string; readonly isThere: boolean } {
+  const folder = path.replace(/[^/]*$/, '') || '.';
+  return { folder, isThere: existsSync(folder) };
 }
 
 export class UnixFile {

@@ -5,19 +5,15 @@
  * says no to it. Other objects that hold bytes are not taken, since the order of the bytes in a number is the machine's; the
  * error says how to make a `Uint8Array` of them.
  */
-import { Buffer } from 'node:buffer';
 import { types } from 'node:util';
-
-/** Looked up once: every binary message is compared with them. */
-const OF_ARRAY = Uint8Array.prototype;
-const OF_BUFFER = Buffer.prototype;
 
 /** The value if it is a Uint8Array of any realm (a Buffer is one), as one of this realm; otherwise undefined. */
 export function toBytes(value: unknown): Uint8Array | undefined {
+  // In this order, which is the fastest one: every binary message that is sent comes here.
+  const isOfThisRealm = value instanceof Uint8Array && types.isUint8Array(value);
+  if (isOfThisRealm && value.length === lengthOf.call(value)) return value;
   if (!types.isUint8Array(value)) return undefined;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if ((prototype === OF_ARRAY || prototype === OF_BUFFER) && !Object.hasOwn(value, 'length')) return value;
-  // Of another realm, or of a class that may say something else about its length.
+  // Of another realm, or of a class that says something else about its length.
   return new Uint8Array(bufferOf.call(value), offsetOf.call(value), lengthOf.call(value));
 }
 

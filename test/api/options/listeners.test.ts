@@ -1,9 +1,7 @@
 /** Where to listen, as options: what may stand together, and what each error says. */
 import { describe, expect, test } from 'vitest';
 import { OptionError } from '../../../src/api/errors.ts';
-import { canReusePort, guardTls, readPlaces, readTlsChanges } from '../../../src/api/options/listeners.ts';
-import { certificate } from '../../support/carrier.ts';
-import { hasOpenssl, skippedTls } from '../../support/certificates.ts';
+import { canReusePort, readPlaces } from '../../../src/api/options/listeners.ts';
 
 const read = (options: object) => readPlaces(options, 10_000);
 
@@ -59,11 +57,6 @@ describe('places', () => {
       'there is no option cap in listeners[1]',
     ],
     ['listeners[0].port', { port: 0, listeners: [{ port: '80' }] }, 'a whole number from 0 to 65535'],
-    ['tls', { port: 0, tls: 'yes' }, 'an object such as { key, cert }'],
-    ['tls', { port: 0, tls: {} }, 'at least key and cert, or pfx'],
-    ['tls.cert', { port: 0, tls: { key: 'k' } }, 'the certificate of key'],
-    ['tls.key', { port: 0, tls: { cert: 'c' } }, 'the key of cert'],
-    ['tls', { port: 0, tls: { key: 'key.pem', cert: 'cert.pem' } }, 'the text of PEM files'],
   ])('%s of %j is refused', (option, options, said) => {
     const error = refusal(() => read(options));
     expect(error.option).toBe(option);
@@ -85,31 +78,4 @@ describe('places', () => {
     if (canReusePort(process.versions)) expect(read({ port: 0, reusePort: true })).toHaveLength(1);
     else expect(refusal(() => read({ port: 0, reusePort: true })).message).toContain('Node 22.12 or later');
   });
-});
-
-describe.skipIf(!hasOpenssl)(`keys and certificates${skippedTls}`, () => {
-  test('are read at once', () => {
-    expect(read({ port: 0, tls: certificate().pair })[0]?.tls).toBeDefined();
-  });
-
-  test('that do not match, name the key; no error has a key in it', () => {
-    const { key } = certificate().pair;
-    const error = refusal(() => read({ port: 0, tls: { key, cert: certificate().ca } }));
-    expect(error.option).toBe('tls.key');
-    expect(error.message).toContain('ERR_OSSL_X509_KEY_VALUES_MISMATCH');
-    expect(`${error.message}${JSON.stringify(error)}`).not.toContain('PRIVATE');
-  });
-});
-
-test('a renewal needs key and cert together', () => {
-  expect(refusal(() => readTlsChanges({ key: 'k' })).option).toBe('tls.cert');
-  expect(refusal(() => readTlsChanges(null)).option).toBe('tls');
-  expect(readTlsChanges({ key: 'k', cert: 'c' })).toEqual({ key: 'k', cert: 'c' });
-});
-
-test('what node:tls throws for another reason is told as it says it', () => {
-  const work = () => {
-    throw Object.assign(new Error('The value is wrong'), { code: 'ERR_INVALID_ARG_VALUE' });
-  };
-  expect(refusal(() => guardTls(work)).message).toContain('node:tls does not take it: The value is wrong');
 });

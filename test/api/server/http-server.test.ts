@@ -35,7 +35,7 @@ describe('what is none', () => {
     ['an application of Express', () => {}, 'is given to http.createServer'],
     ['a promise', Promise.resolve(), 'await it'],
     ['an instance of Fastify', { server: http.createServer() }, 'its member "server" is one'],
-    ['a server of node:net', net.createServer(), 'of type object'],
+    ['a server of node:net', net.createServer(), 'this server speaks no HTTP'],
     ['an empty object', {}, 'of type object'],
   ])('%s', (_, value, why) => {
     const { option, message } = refusal(() => portal().attach(untyped(value)));

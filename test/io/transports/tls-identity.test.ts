@@ -1,8 +1,13 @@
 /** Who a server is by TLS, and how it is renewed: all or nothing, with the sessions of its clients. */
+import { X509Certificate } from 'node:crypto';
 import net from 'node:net';
 import tls, { type TLSSocket } from 'node:tls';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { type ServerTlsOptions, TlsIdentity } from '../../../src/io/transports/tls-identity.ts';
+import {
+  holdsCertificate,
+  type ServerTlsOptions,
+  TlsIdentity,
+} from '../../../src/io/transports/tls-identity.ts';
 import { Authority, hasOpenssl, skippedTls } from '../../support/certificates.ts';
 
 describe.skipIf(!hasOpenssl)(`who a server is by TLS${skippedTls}`, () => {
@@ -11,6 +16,12 @@ describe.skipIf(!hasOpenssl)(`who a server is by TLS${skippedTls}`, () => {
   const first = authority.issue('localhost');
   const second = authority.issue('localhost');
   afterAll(() => authority.end());
+
+  test('a certificate is known by its content, in PEM or DER', () => {
+    expect([ca, new TextEncoder().encode(ca)].map(holdsCertificate)).toEqual([true, true]);
+    expect(holdsCertificate(new X509Certificate(ca).raw)).toBe(true);
+    expect(holdsCertificate(first.key)).toBe(false);
+  });
 
   const open: { destroy(): void }[] = [];
   let server: net.Server | undefined;
@@ -120,4 +131,9 @@ describe.skipIf(!hasOpenssl)(`who a server is by TLS${skippedTls}`, () => {
     expect(() => identity.prepare({ pfx: Buffer.from('no pfx') })).toThrow();
     expect(() => identity.prepare(second)()).not.toThrow();
   });
+});
+
+test('what is no content of a file holds no certificate', () => {
+  for (const no of [undefined, null, 5, '', 'ca.pem', new Uint8Array(3), {}, []])
+    expect(holdsCertificate(no)).toBe(false);
 });

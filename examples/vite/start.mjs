@@ -1,0 +1,4 @@
+import { prepare } from '../frameworks.mjs';
+
+prepare('vite');
+await import('./server.mjs');

@@ -1,0 +1,139 @@
+/**
+ * The option `tls` of a place, and its renewal: names, what must stand together, and what `node:tls` says about the rest.
+ */
+import type { ServerTlsOptions } from '../../io/transports/tls-identity.ts';
+import { holdsCertificate, identityOf } from '../../server/places.ts';
+import type { Place } from '../../server/settings.ts';
+import { OptionError } from '../errors.ts';
+
+/** What `node:tls.createServer` takes. A name that is no option of it would be ignored there, `requestCerts` too. */
+const TLS_NAMES: readonly string[] = [
+  ...(['ALPNCallback', 'ALPNProtocols', 'SNICallback', 'allowHalfOpen', 'ca', 'cert', 'ciphers'] as const),
+  ...([
+    'clientCertEngine',
+    'contexts',
+    'crl',
+    'dhparam',
+    'ecdhCurve',
+    'enableTrace',
+    'handshakeTimeout',
+  ] as const),
+  ...([
+    'highWaterMark',
+    'honorCipherOrder',
+    'keepAlive',
+    'keepAliveInitialDelay',
+    'key',
+    'maxVersion',
+  ] as const),
+  ...(['minVersion', 'noDelay', 'passphrase', 'pauseOnConnect', 'pfx', 'privateKeyEngine'] as const),
+  ...([
+    'privateKeyIdentifier',
+    'pskCallback',
+    'pskIdentityHint',
+    'rejectUnauthorized',
+    'requestCert',
+  ] as const),
+  ...(['secureContext', 'secureOptions', 'secureProtocol', 'sessionIdContext', 'sessionTimeout'] as const),
+  ...(['sigalgs', 'ticketKeys'] as const),
+] satisfies readonly (keyof ServerTlsOptions)[];
+/** Of versions of Node that are newer than the types here. */
+const NEWER_NAMES: readonly string[] = ['allowPartialTrustChain', 'certificateCompression'];
+
+/** @throws OptionError for what is wrong with the option `name`. */
+export function readTls(tls: unknown, name: string, handshakeDeadline: number): Place['tls'] {
+  const options = checkTls(tls, name);
+  const { key, cert, pfx, SNICallback, pskCallback, contexts } = options;
+  if (key !== undefined && cert === undefined) throw refusal(`${name}.cert`, 'the certificate of key');
+  if (cert !== undefined && key === undefined && pfx === undefined)
+    throw refusal(`${name}.key`, 'the key of cert');
+  const isSomebody = [key, pfx, SNICallback, pskCallback, contexts].some((one) => one !== undefined);
+  if (!isSomebody) throw refusal(name, 'an object with at least key and cert, or pfx');
+  return guardTls(() => identityOf({ handshakeTimeout: handshakeDeadline, ...options }), name);
+}
+
+/** @throws OptionError for what is no set of changes. */
+export function readTlsChanges(changes: unknown): ServerTlsOptions {
+  const options = checkTls(changes, 'tls');
+  if (Object.values(options).every((value) => value === undefined)) {
+    throw refusal('tls', 'an object with what is new, such as { key, cert }');
+  }
+  if ((options.key === undefined) !== (options.cert === undefined)) {
+    throw refusal(options.key === undefined ? 'tls.key' : 'tls.cert', 'key and cert together');
+  }
+  return options;
+}
+
+function checkTls(tls: unknown, name: string): ServerTlsOptions {
+  if (!isObject(tls)) throw new OptionError(name, typeof tls, 'an object such as { key, cert }');
+  for (const key of Object.keys(tls)) {
+    if (TLS_NAMES.includes(key) || NEWER_NAMES.includes(key)) continue;
+    const message = `there is no option ${key} in ${name}; it takes what node:tls.createServer takes, and contexts`;
+    throw new OptionError(`${name}.${key}`, undefined, TLS_NAMES.join(', '), message);
+  }
+  const options = tls as ServerTlsOptions;
+  checkCa(`${name}.ca`, options.ca);
+  checkContexts(`${name}.contexts`, options.contexts);
+  return options;
+}
+
+function checkContexts(name: string, contexts: unknown): void {
+  if (contexts === undefined) return;
+  const allowed = "an object of { key, cert } by host name, such as { '*.example.com': { key, cert } }";
+  if (!isObject(contexts)) throw new OptionError(name, contexts, allowed);
+  for (const [host, context] of Object.entries(contexts)) {
+    if (!isObject(context)) throw new OptionError(`${name}[${JSON.stringify(host)}]`, context, allowed);
+    checkCa(`${name}[${JSON.stringify(host)}].ca`, context.ca);
+  }
+}
+
+/** OpenSSL passes over what is no certificate: then nobody is trusted, or nobody more than before, without a word. */
+function checkCa(name: string, ca: unknown): void {
+  for (const one of ca === undefined ? [] : [ca].flat()) {
+    if (holdsCertificate(one)) continue;
+    const allowed = "the text of PEM files with certificates, such as readFileSync('ca.pem')";
+    throw new OptionError(
+      name,
+      undefined,
+      allowed,
+      `option ${name} has no certificate; allowed is ${allowed}`,
+    );
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/**
+ * Makes an OptionError of what `node:tls` throws. Neither the message nor the error has a key in it.
+ * @throws OptionError
+ */
+export function guardTls<T>(work: () => T, name = 'tls'): T {
+  try {
+    return work();
+  } catch (error) {
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    const [option, why] = complaintOf(code, message, name);
+    const refused = new OptionError(option, undefined, '', `option ${option}: ${why} (${code || message})`);
+    throw Object.assign(refused, { cause: error });
+  }
+}
+
+function complaintOf(code: string, message: string, name: string): [option: string, why: string] {
+  if (code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH') return [`${name}.key`, 'it is not the key of tls.cert'];
+  if (/passphrase|BAD_DECRYPT|BAD_PASSWORD|mac verify failure/i.test(code + message)) {
+    return [`${name}.passphrase`, 'it does not open the key'];
+  }
+  if (/NO_START_LINE|UNSUPPORTED|ASN1|PEM|HEADER_TOO_LONG|not enough data|too long/i.test(code + message)) {
+    return [
+      name,
+      "key, cert or pfx cannot be read; allowed is the content of its file, such as readFileSync('key.pem')",
+    ];
+  }
+  return [name, `node:tls does not take it: ${message}`];
+}
+
+function refusal(name: string, allowed: string): OptionError {
+  return new OptionError(name, undefined, allowed, `option ${name}: allowed is ${allowed}`);
+}

@@ -1,0 +1,36 @@
+/**
+ * A request that asks for a protocol which nobody here speaks is answered as if it had not asked (RFC 9110 7.8). Java's
+ * HttpClient asks for `h2c` with the first request of each connection, GET and POST alike. Node answers those itself, but
+ * only while nobody listens to 'upgrade'. So the HTTP server gets the request a second time, without the wish.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { listItems } from '../io/http/grammar.ts';
+
+/** Whether a request asks for a WebSocket, by its field Upgrade. */
+export function asksForWebSocket({ headers }: IncomingMessage): boolean {
+  return listItems((headers.upgrade ?? '').toLowerCase()).includes('websocket');
+}
+
+/** What is used of an HTTP server. */
+interface Emitter {
+  emit(event: string, ...values: unknown[]): boolean;
+}
+
+/** Gives the socket back to its HTTP server, with the request in front of what came after it, such as its body. */
+export function serveWithoutUpgrade(
+  server: Emitter,
+  request: IncomingMessage,
+  socket: Duplex & { readonly encrypted?: boolean },
+  after: Uint8Array,
+): void {
+  const { method, url, httpVersion, rawHeaders } = request;
+  let head = `${method} ${url} HTTP/${httpVersion}\r\n`;
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    if (rawHeaders[at]?.toLowerCase() !== 'upgrade') head += `${rawHeaders[at]}: ${rawHeaders[at + 1]}\r\n`;
+  }
+  socket.unshift(after);
+  socket.unshift(`${head}\r\n`, 'latin1');
+  // The events by which a server of node:http, or one with TLS, learns of a socket.
+  server.emit(socket.encrypted === true ? 'secureConnection' : 'connection', socket);
+}
