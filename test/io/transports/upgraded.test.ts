@@ -7,7 +7,9 @@ import { describe, expect, test } from 'vitest';
 import type { Transport } from '../../../src/io/transports/transport.ts';
 import { takeSocket } from '../../../src/io/transports/upgraded.ts';
 import { ending, listen } from '../../support/attached.ts';
+import { dial, makeListener as makeCarrier } from '../../support/carrier.ts';
 import { until } from '../../support/serving.ts';
+import { tcpSuite } from './tcp-suite.ts';
 
 const HEAD = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n';
 type Parts = Socket & { _handle: object | null };
@@ -38,6 +40,16 @@ function hear(transport: Transport) {
     onClosed: note('closed'),
   });
   return { told, text: () => text };
+}
+
+for (const way of ['handle', 'socket'] as const) {
+  const makeListener = () => makeCarrier(way === 'handle', undefined, 'http1');
+  tcpSuite(`handed over by http, by ${way}`, makeListener, {
+    name: 'http1',
+    atOnce: 'all',
+    listens: false,
+    dial: (port) => dial(port),
+  });
 }
 
 describe.each(['handle', 'socket'] as const)('by the %s', (way) => {
