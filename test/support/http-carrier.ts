@@ -210,9 +210,8 @@ export class HandoverListener implements Listener {
       });
     } else {
       server.on('upgrade', (_: IncomingMessage, socket: Duplex, head: Buffer) => {
-        const { transport } = takeSocket(socket, head, this.#way);
-        transport.write([Buffer.from(SWITCHED)]);
-        accept(transport);
+        // What is written before has left when the transport is made.
+        socket.write(SWITCHED, () => accept(takeSocket(socket, head, this.#way).transport));
       });
     }
     const dial = async () => {

@@ -69,7 +69,7 @@ export class Http2Transport implements Transport {
   readonly #written = (error?: Error | null): void => {
     if (error || !this.#isWaiting || this.#stream.writableLength > 0) return;
     this.#isWaiting = false;
-    if (!this.#isDestroyed) this.#listener?.onDrain();
+    if (!this.#isDestroyed && !this.#hasFailed) this.#listener?.onDrain();
   };
 
   pause(): void {

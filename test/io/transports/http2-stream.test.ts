@@ -14,8 +14,18 @@ import {
   portal,
   session,
 } from '../../support/attached.ts';
+import { dial, makeListener } from '../../support/carrier.ts';
 import { closeFrame, textFrame } from '../../support/raw-client.ts';
 import { gate, until } from '../../support/serving.ts';
+import { tcpSuite } from './tcp-suite.ts';
+
+tcpSuite('a stream of HTTP/2', () => makeListener(true, undefined, 'http2'), {
+  name: 'http2',
+  atOnce: 'none',
+  resetCodes: ['ERR_HTTP2_STREAM_RESET'],
+  listens: false,
+  dial: (port) => dial(port),
+});
 
 const text = (payload: string) => Buffer.from(textFrame(payload));
 /** What the server's short text frame looks like. */

@@ -8,6 +8,7 @@ import type { Transport } from '../../../src/io/transports/transport.ts';
 import { takeSocket } from '../../../src/io/transports/upgraded.ts';
 import { ending, listen } from '../../support/attached.ts';
 import { dial, makeListener as makeCarrier } from '../../support/carrier.ts';
+import { hasOpenssl, skippedTls } from '../../support/certificates.ts';
 import { until } from '../../support/serving.ts';
 import { tcpSuite } from './tcp-suite.ts';
 
@@ -42,11 +43,22 @@ function hear(transport: Transport) {
   return { told, text: () => text };
 }
 
-for (const way of ['handle', 'socket'] as const) {
-  const makeListener = () => makeCarrier(way === 'handle', undefined, 'http1');
-  tcpSuite(`handed over by http, by ${way}`, makeListener, {
+const handedOver = [
+  ['http1', 'handle', 'all'],
+  ['http1', 'socket', 'all'],
+  ['https', 'handle', 'first'],
+  ['https', 'socket', 'none'],
+] as const;
+
+for (const [carrier, way, atOnce] of handedOver) {
+  const name = `handed over by ${carrier}, by ${way}`;
+  if (carrier === 'https' && !hasOpenssl) {
+    test.skip(`${name}${skippedTls}`, () => {});
+    continue;
+  }
+  tcpSuite(name, () => makeCarrier(way === 'handle', undefined, carrier), {
     name: 'http1',
-    atOnce: 'all',
+    atOnce,
     listens: false,
     dial: (port) => dial(port),
   });
