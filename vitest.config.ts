@@ -13,6 +13,9 @@ const LONG = [
 /** Tests that draw their inputs at random: the longer they run, the more they try. */
 const DRAWN = ['test/differential/**/*.test.ts', 'test/fuzz/**/*.test.ts', 'test/invariants/**/*.test.ts'];
 
+/** What connections are carried by, beside TCP: the names of `test/support/carrier.ts`. */
+const TRANSPORTS = ['tls', 'unix', 'http1', 'https', 'http2', 'memory'];
+
 /** Vitest itself takes XState's development build; the machines are proven with the one that production takes, too. */
 const production = (name: string) => ({
   find: new RegExp(`^${name}$`),
@@ -88,24 +91,18 @@ export default defineConfig({
           setupFiles: ['test/support/tcp-by-socket.ts'],
         },
       },
-      ...(['tls', 'unix'] as const).map((carrier) => ({
+      ...TRANSPORTS.map((transport) => ({
         extends: true as const,
         test: {
-          name: `over ${carrier}`,
-          include: ['test/conformance/**/*.test.ts', 'test/model/sockets.test.ts'],
-          env: { CARRIER: carrier },
+          name: `over ${transport}`,
+          include: [
+            'test/conformance/**/*.test.ts',
+            'test/faults/**/*.test.ts',
+            'test/model/sockets.test.ts',
+          ],
+          env: { TRANSPORT: transport },
         },
       })),
-      {
-        extends: true,
-        test: {
-          name: 'attached to node:http',
-          include: ['test/conformance/**/*.test.ts'],
-          // Heads and plain requests are judged by Node's own parser there: test/server/attaching.test.ts.
-          exclude: ['test/conformance/4-opening-handshake.test.ts'],
-          env: { PORTAL_ATTACHED: 'http' },
-        },
-      },
       {
         extends: true,
         resolve: { alias: [production('xstate'), production('xstate/graph')] },

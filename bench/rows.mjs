@@ -154,5 +154,59 @@ const further = [
   },
 ];
 
+/** Where a server listens, beside a port of its own: who can, and which generator speaks it. */
+const noFloor = { net: 'has a port only', c: 'has a port only' };
+const noHttp = { uws: 'has no HTTP server of Node’s', bun: 'has no HTTP server of Node’s' };
+const ownPort = { 'own port': ['portal', 'port'] };
+const wires = [
+  {
+    place: 'http',
+    title: 'attached to node:http',
+    without: noHttp,
+    also: ownPort,
+    targets: [['own port', 1.0]],
+  },
+  { place: 'unix', title: 'on a Unix socket', also: ownPort },
+  { place: 'tls', title: 'TLS of its own (ws: on https)', carrier: 'tls', targets: [['ws', 1.2]] },
+  { place: 'https', title: 'attached to node:https', carrier: 'tls', without: noHttp },
+  {
+    place: 'http2',
+    title: 'attached to node:http2, all connections in one session',
+    carrier: 'http2',
+    without: { ...noHttp, ws: 'does not speak RFC 8441' },
+  },
+];
+const idleOnWires = Math.min(1000, idleConnections);
+
+const onWires = wires.flatMap(({ place, title, carrier, without, also, targets = [] }) => {
+  const by = carrier === undefined ? {} : { carrier };
+  const generator = carrier === undefined ? '' : ' (generator in Node)';
+  const common = { place, without: { ...noFloor, ...without }, ...(also && { also }) };
+  const suffix = `, ${title}${generator}`;
+  const speed = [
+    echo(`${place}-64`, `64 B`, { payload: 64, conns: 100, inflight: 1, ...by }, targets, common),
+    echo(`${place}-1k`, `1 KiB`, { payload: 1024, conns: 20, inflight: 16, ...by }, targets, common),
+  ];
+  const memory = {
+    ...promised.find(({ id }) => id === 'idle-memory'),
+    id: `${place}-memory`,
+    title: `resident memory per idle connection at ${idleOnWires.toLocaleString('en')}`,
+    load: { mode: 'idle', conns: idleOnWires, payload: 64, ...by },
+    targets: [],
+    ...common,
+  };
+  return [...speed, memory].map((row) => ({ ...row, title: `${row.title}${suffix}` }));
+});
+
+/** What ws needs for a handshake is compared on the HTTP server that both are attached to. */
+const attachedHandshakes = {
+  ...further.find(({ id }) => id === 'handshakes'),
+  id: 'http-handshakes',
+  title: 'handshakes: connect, upgrade, hang up; 64 at a time, attached to node:http',
+  place: 'http',
+  without: { ...noFloor, ...noHttp },
+  targets: [['ws', 0.77]],
+};
+
 for (const row of promised) row.quick = true;
-export const rows = [...promised, ...further];
+export const rows = [...promised, ...further, ...onWires, attachedHandshakes];

@@ -78,9 +78,12 @@ function withText(row) {
 }
 
 async function once(row, name) {
-  const run = (load) => loadFresh(name, { warmup, seconds, ...(given.poll ? { poll: 1 } : {}), ...load });
+  const [server, place] = row.also?.[name] ?? [name, row.place];
+  const poll = given.poll && !row.load?.carrier ? { poll: 1 } : {};
+  const run = (load) =>
+    loadFresh(server, { warmup, seconds, ...poll, ...load }, place && { BENCH_PLACE: place });
   const result = row.measure ? await row.measure({ run, halfOfSlowest }) : await run(row.load);
-  if (result.version) versions[name] = result.version;
+  if (result.version) versions[server] = result.version;
   return result;
 }
 
@@ -89,12 +92,12 @@ async function measureRow(row) {
     given.quick && row.quickServers
       ? row.quickServers.filter((name) => serverNames.includes(name))
       : serverNames;
-  const samples = Object.fromEntries(
-    names.map((name) => [name, { results: [], error: absent[name] ?? row.without?.[name] }]),
-  );
+  const all = [...names, ...Object.keys(row.also ?? {}).filter((name) => names.includes(row.also[name][0]))];
+  const why = (name) => absent[row.also?.[name]?.[0] ?? name] ?? row.without?.[name];
+  const samples = Object.fromEntries(all.map((name) => [name, { results: [], error: why(name) }]));
   const count = Math.min(rounds, given.quick && row.maxRounds ? 1 : (row.maxRounds ?? rounds));
   for (let round = 1; round <= count; round++) {
-    for (const name of names) {
+    for (const name of all) {
       const sample = samples[name];
       if (sample.error) continue;
       try {

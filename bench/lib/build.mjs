@@ -18,7 +18,19 @@ export function prepareBench(log) {
   }
   mkdirSync(inBench('build'), { recursive: true });
   for (const name of Object.keys(programs)) compile(name, log);
+  certify(log);
 }
+
+/** A key and a certificate for localhost, which the servers with TLS share. */
+function certify(log) {
+  if (hasCertificate()) return;
+  const kind = '-x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj /CN=localhost';
+  const made = ['-keyout', inBench('build/key.pem'), '-out', inBench('build/cert.pem')];
+  const openssl = spawnSync('openssl', ['req', ...kind.split(' '), ...made], { stdio: 'ignore' });
+  if (openssl.status !== 0) log('no openssl: the rows with TLS cannot run');
+}
+
+export const hasCertificate = () => existsSync(inBench('build/cert.pem'));
 
 function compile(name, log) {
   const [source, program] = [sources[name], programs[name]];

@@ -1,6 +1,8 @@
 // Starts and ends servers and load generators, each on its own core. Nothing started here outlives the program.
 import { execFile, spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { benchFolder, programs } from './build.mjs';
 
@@ -94,21 +96,25 @@ async function startServer(name, env = {}) {
   };
 }
 
-const generator = () =>
-  existsSync(programs.loadgen) ? [programs.loadgen] : [process.execPath, `${benchFolder}load/loadgen.mjs`];
+/** The one in C speaks neither TLS nor HTTP/2: there all servers get the one in Node. */
+const generator = ({ carrier }) =>
+  existsSync(programs.loadgen) && carrier === undefined
+    ? [programs.loadgen]
+    : [process.execPath, `${benchFolder}load/loadgen.mjs`];
 
 /** Runs one load against a server and returns what the generator reports. Rejects when a reply was wrong or missing. */
 async function runLoad(server, load) {
   const kind = servers[server.name];
   const options = {
     port: server.port,
+    ...(server.socketPath && { unix_path: server.socketPath }),
     pid: server.pid,
     gc: kind.gc ? 1 : 0,
     check: kind.check ?? 'bytes',
     ...load,
   };
   const words = Object.entries(options).map(([key, value]) => `--${key}=${value}`);
-  const [program, ...rest] = onCore(generatorCore, [...generator(), ...words]);
+  const [program, ...rest] = onCore(generatorCore, [...generator(load), ...words]);
   const output = await new Promise((resolve) => {
     const child = execFile(program, rest, { timeout: generatorSeconds * 1e3 }, (error, out) =>
       resolve(out || String(error)),
@@ -123,15 +129,21 @@ async function runLoad(server, load) {
   throw new Error([result.error, server.ended()].filter(Boolean).join('; '));
 }
 
-/** One load against a fresh server, which is then ended. */
-export async function loadFresh(name, load, env) {
-  const server = await startServer(name, env);
+/** One load against a fresh server, which is then ended. `BENCH_PLACE` of `env` says where it listens. */
+export async function loadFresh(name, load, env = {}) {
+  const socketPath = env.BENCH_PLACE === 'unix' ? newSocketPath() : undefined;
+  const server = await startServer(name, { ...env, ...(socketPath && { BENCH_SOCKET: socketPath }) });
+  server.socketPath = socketPath;
   try {
     return { ...(await runLoad(server, load)), version: server.version };
   } finally {
     await server.stop();
+    if (socketPath) rmSync(socketPath, { force: true });
   }
 }
+
+let sockets = 0;
+const newSocketPath = () => join(tmpdir(), `portal-bench-${process.pid}-${++sockets}.sock`);
 
 /** How many sockets one process may hold here, less what it needs for itself. */
 export function mostConnections() {

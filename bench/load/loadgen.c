@@ -33,6 +33,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -48,7 +49,7 @@
 /* ---- options ------------------------------------------------------------------------------------------------ */
 
 static struct {
-  const char *mode, *path, *check;
+  const char *mode, *path, *check, *unix_path;
   int port, pid, conns, inflight, fragments, text, slow, batch, gc, gap_ms, poll;
   long payload;
   double rate, warmup, seconds;
@@ -75,13 +76,13 @@ static void parse_options(int argc, char **argv) {
     key += 2;
 #define TEXT_OPTION(name) if (!strcmp(key, #name)) { opt.name = value; continue; }
 #define NUMBER_OPTION(name) if (!strcmp(key, #name)) { opt.name = atof(value); continue; }
-    TEXT_OPTION(mode) TEXT_OPTION(path) TEXT_OPTION(check)
+    TEXT_OPTION(mode) TEXT_OPTION(path) TEXT_OPTION(check) TEXT_OPTION(unix_path)
     NUMBER_OPTION(port) NUMBER_OPTION(pid) NUMBER_OPTION(conns) NUMBER_OPTION(inflight) NUMBER_OPTION(fragments)
     NUMBER_OPTION(text) NUMBER_OPTION(slow) NUMBER_OPTION(batch) NUMBER_OPTION(gc) NUMBER_OPTION(gap_ms) NUMBER_OPTION(poll)
     NUMBER_OPTION(payload) NUMBER_OPTION(rate) NUMBER_OPTION(warmup) NUMBER_OPTION(seconds)
     fail("unknown option: %s", key);
   }
-  if (!opt.port || !opt.pid) fail("--port and --pid are needed");
+  if ((!opt.port && !opt.unix_path) || !opt.pid) fail("--pid and --port, or --unix_path, are needed");
 }
 
 /* ---- clocks and memory --------------------------------------------------------------------------------------- */
@@ -233,23 +234,35 @@ static void watch(Conn *c, int op) {
   epoll_ctl(epfd, op, c->fd, &event);
 }
 
-static void start_connection(Conn *c) {
+/* Connects over TCP, each from the next of the source addresses. */
+static int connect_tcp(Conn *c) {
   static unsigned turn;
-  bool mute = c->mute;
-  memset(c, 0, sizeof *c);
-  c->mute = mute;
-  c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (c->fd < 0) fail("socket: %s (connection %d)", strerror(errno), opened);
   int one = 1, small = 4096;
   setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
-  if (mute) setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+  if (c->mute) setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
   struct sockaddr_in to = {.sin_family = AF_INET};
   to.sin_addr.s_addr = htonl(INADDR_LOOPBACK + turn++ % SOURCE_ADDRESSES);
   bind(c->fd, (struct sockaddr *)&to, sizeof to);
   to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   to.sin_port = htons(opt.port);
-  if (connect(c->fd, (struct sockaddr *)&to, sizeof to) && errno != EINPROGRESS) fail("connect: %s", strerror(errno));
+  return connect(c->fd, (struct sockaddr *)&to, sizeof to);
+}
+
+static int connect_unix(Conn *c) {
+  struct sockaddr_un to = {.sun_family = AF_UNIX};
+  snprintf(to.sun_path, sizeof to.sun_path, "%s", opt.unix_path);
+  return connect(c->fd, (struct sockaddr *)&to, sizeof to);
+}
+
+static void start_connection(Conn *c) {
+  bool mute = c->mute;
+  memset(c, 0, sizeof *c);
+  c->mute = mute;
+  c->fd = socket(opt.unix_path ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (c->fd < 0) fail("socket: %s (connection %d)", strerror(errno), opened);
+  int result = opt.unix_path ? connect_unix(c) : connect_tcp(c);
+  if (result && errno != EINPROGRESS) fail("connect: %s", strerror(errno));
   c->stage = CONNECTING;
   c->writable_wanted = 1;
   c->mute = 0; /* the answer to the upgrade is read by all */

@@ -1,7 +1,10 @@
-// The generator for machines without a C compiler: the closed loop of loadgen.c (mode=closed), with its options and its output.
+// The generator in Node: for what loadgen.c does not speak, TLS and HTTP/2 (--carrier=tls, --carrier=http2), and for machines
+// without a C compiler. It does the modes closed and idle, with the options and the output of loadgen.c.
 // Slower than C: watch the generator's share that the table prints.
 import { readdirSync, readFileSync } from 'node:fs';
+import http2 from 'node:http2';
 import { connect } from 'node:net';
+import tls from 'node:tls';
 
 const option = {
   mode: 'closed',
@@ -11,13 +14,15 @@ const option = {
   inflight: 1,
   fragments: 1,
   text: 0,
+  gc: 0,
 };
 Object.assign(option, { payload: 64, warmup: 0.5, seconds: 2 });
 for (const argument of process.argv.slice(2)) {
   const [, key, value] = /^--(\w+)=(.*)$/.exec(argument);
   option[key] = Number.isNaN(Number(value)) ? value : Number(value);
 }
-if (option.mode !== 'closed') fail(`mode=${option.mode} needs the generator in C, and so a C compiler`);
+if (!['closed', 'idle'].includes(option.mode))
+  fail(`mode=${option.mode} needs the generator in C, and so a C compiler`);
 setTimeout(() => fail('the generator ran out of time'), (option.seconds + option.warmup + 60) * 1e3).unref();
 
 const mask = [0x37, 0xfa, 0x21, 0x3d];
@@ -74,26 +79,53 @@ class Client {
     this.head = '';
     this.received = 0;
     this.replies = 0;
-    const onread = { buffer: inbox, callback: (n) => this.take(n) };
-    this.socket = connect({ port: option.port, host: '127.0.0.1', noDelay: true, onread });
+    if (option.carrier === 'http2') this.openStream();
+    else this.openSocket();
     this.socket.on('error', (error) => fail(error.message));
     this.socket.on('end', () => fail(`the server hung up (after ${this.replies} replies)`));
+  }
+
+  openSocket() {
+    const at = option.unix_path ? { path: option.unix_path } : { port: option.port, host: '127.0.0.1' };
+    if (option.carrier === 'tls') {
+      this.socket = tls.connect({ ...at, rejectUnauthorized: false });
+      this.socket.setNoDelay(true);
+      this.socket.on('data', (chunk) => this.take(chunk.length, chunk));
+    } else {
+      const onread = { buffer: inbox, callback: (n) => this.take(n) };
+      this.socket = connect({ ...at, noDelay: true, onread });
+    }
     this.socket.write(
       `GET ${option.path} HTTP/1.1\r\nHost: 127.0.0.1:${option.port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
         'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
     );
   }
 
+  openStream() {
+    this.head = undefined;
+    this.socket = session.request({
+      ':method': 'CONNECT',
+      ':protocol': 'websocket',
+      ':path': option.path,
+      'sec-websocket-version': '13',
+    });
+    this.socket.on('response', ({ ':status': status }) => {
+      if (status !== 200) fail('handshake refused');
+      this.opened();
+    });
+    this.socket.on('data', (chunk) => this.take(chunk.length, chunk));
+  }
+
   /** Returns true: read on. */
-  take(n) {
-    if (this.head === undefined) this.check(n);
-    else this.upgrade(n);
+  take(n, from = inbox) {
+    if (this.head === undefined) this.check(n, from);
+    else this.upgrade(n, from);
     return true;
   }
 
-  check(n) {
+  check(n, from) {
     const at = this.received % replyBytes;
-    if (option.check === 'bytes' && inbox.compare(reply, at, at + n, 0, n) !== 0)
+    if (option.check === 'bytes' && from.compare(reply, at, at + n, 0, n) !== 0)
       fail('wrong bytes in a reply');
     this.received += n;
     const more = Math.floor(this.received / replyBytes) - this.replies;
@@ -106,8 +138,8 @@ class Client {
     this.socket.write(count === option.inflight ? requests : requests.subarray(0, count * request.length));
   }
 
-  upgrade(n) {
-    this.head += inbox.latin1Slice(0, n);
+  upgrade(n, from) {
+    this.head += from.latin1Slice(0, n);
     if (!this.head.endsWith('\r\n\r\n')) return;
     if (!this.head.startsWith('HTTP/1.1 101') || !this.head.includes('s3pPLMBiTxaQ9kYGzzhZRbK+xOo='))
       fail('handshake refused');
@@ -129,8 +161,51 @@ function sample() {
 }
 
 const wait = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1e3));
+const session = option.carrier === 'http2' ? await openSession() : undefined;
 const clients = [];
-for (let i = 0; i < option.conns; i++) await new Promise((resolve) => clients.push(new Client(resolve)));
+
+/** An HTTP/2 session whose peer has told its settings. */
+async function openSession() {
+  const opened = http2.connect(`http://127.0.0.1:${option.port}`);
+  opened.on('error', (error) => fail(error.message));
+  opened.setMaxListeners(0);
+  await new Promise((resolve) => opened.once('remoteSettings', resolve));
+  return opened;
+}
+
+async function open(count) {
+  for (let i = 0; i < count; i++) await new Promise((resolve) => clients.push(new Client(resolve)));
+}
+
+/** Resident memory of the server, once it has collected its garbage. */
+async function residentBytes() {
+  await wait(0.3);
+  if (option.gc) process.kill(option.pid, 'SIGUSR2');
+  await wait(0.7);
+  return Number(readFileSync(`/proc/${option.pid}/statm`, 'utf8').split(' ')[1]) * 4096;
+}
+
+/** As loadgen.c has it: from none to conns, and the slope from half of them to as many and a half. */
+async function idle() {
+  const rss = [await residentBytes()];
+  for (let i = 0; i < 3; i++) {
+    await open(option.conns / 2);
+    rss.push(await residentBytes());
+  }
+  console.log(
+    JSON.stringify({
+      ok: true,
+      rssBefore: rss[0],
+      rssAfter: rss[2],
+      bytesPerConnection: (rss[2] - rss[0]) / option.conns,
+      bytesPerFurther: (rss[3] - rss[1]) / option.conns,
+    }),
+  );
+  process.exit(0);
+}
+
+if (option.mode === 'idle') await idle();
+await open(option.conns);
 for (const client of clients) client.send(option.inflight);
 await wait(option.warmup);
 const a = sample();

@@ -1,9 +1,10 @@
 // Bun.serve, run by its own binary: no compression, its native publish for broadcasts.
+import { pair, place, socketPath } from './place.mjs';
 import { ready, roomBytes } from './ready.mjs';
 
 const server = Bun.serve({
-  port: 0,
-  hostname: '127.0.0.1',
+  ...(place === 'unix' ? { unix: socketPath } : { port: 0, hostname: '127.0.0.1' }),
+  ...(place === 'tls' ? { tls: pair() } : {}),
   fetch(request, server) {
     const data = request.url.endsWith('/broadcast');
     if (!server.upgrade(request, { data })) return new Response('WebSocket only', { status: 426 });
@@ -23,4 +24,4 @@ const server = Bun.serve({
     },
   },
 });
-ready(server.port, `Bun ${Bun.version}`);
+ready(server.port ?? 0, `Bun ${Bun.version}`);

@@ -1,13 +1,16 @@
 // Portal, as built into dist/ (npm run build).
 import { readFileSync } from 'node:fs';
+import { createServer as createHttp2Server } from 'node:http2';
 import * as portal from '../../dist/index.js';
+import { httpServer, listen, pair, place, socketPath } from './place.mjs';
 import { ready, roomBytes } from './ready.mjs';
 
 const heartbeatMs = Number(process.env.BENCH_HEARTBEAT_MS ?? 0);
 const everyone = new Set();
+const LOOPBACK = { port: 0, host: '127.0.0.1' };
+const own = { port: LOOPBACK, tls: { ...LOOPBACK, tls: place === 'tls' && pair() }, unix: { socketPath } };
 const server = portal.createServer({
-  port: 0,
-  host: '127.0.0.1',
+  ...own[place],
   cap: roomBytes,
   sendLimit: roomBytes,
   ...(heartbeatMs > 0 ? { heartbeatInterval: heartbeatMs, pongDeadline: heartbeatMs } : {}),
@@ -25,4 +28,11 @@ const server = portal.createServer({
 });
 await server.start();
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-ready(server.address().port, `Portal ${version}`);
+const tell = (port) => ready(port, `Portal ${version}`);
+if (place in own) {
+  tell(server.address().port);
+} else {
+  const carrier = place === 'http2' ? createHttp2Server() : httpServer();
+  server.attach(carrier);
+  listen(carrier, tell);
+}

@@ -1,5 +1,6 @@
 // uWebSockets.js: its own binary (never a fallback in JavaScript), no compression, its native publish for broadcasts.
 import { createRequire } from 'node:module';
+import { files, place, socketPath } from './place.mjs';
 import { ready, roomBytes } from './ready.mjs';
 
 const require = createRequire(import.meta.url);
@@ -12,17 +13,18 @@ const options = {
   maxBackpressure: roomBytes,
   idleTimeout: 120,
 };
-const app = uWS.App();
+const app =
+  place === 'tls' ? uWS.SSLApp({ key_file_name: files.key, cert_file_name: files.cert }) : uWS.App();
 app.ws('/echo', { ...options, message: (socket, message, isBinary) => socket.send(message, isBinary) });
 app.ws('/broadcast', {
   ...options,
   open: (socket) => socket.subscribe('all'),
   message: (_socket, message, isBinary) => app.publish('all', message, isBinary),
 });
-app.listen('127.0.0.1', 0, (listening) => {
+const { version } = require('@trufflesuite/uws-js-unofficial/package.json');
+const told = (listening) => {
   if (!listening) throw new Error('could not listen');
-  ready(
-    uWS.us_socket_local_port(listening),
-    `uWS.js ${require('@trufflesuite/uws-js-unofficial/package.json').version}`,
-  );
-});
+  ready(place === 'unix' ? 0 : uWS.us_socket_local_port(listening), `uWS.js ${version}`);
+};
+if (place === 'unix') app.listen_unix(told, socketPath);
+else app.listen('127.0.0.1', 0, told);

@@ -1,15 +1,15 @@
 // ws: no compression, no client tracking that nobody reads, its native unmasking addon where it could be installed.
 import { createRequire } from 'node:module';
 import { WebSocketServer } from 'ws';
+import { httpServer, listen, place } from './place.mjs';
 import { ready, roomBytes } from './ready.mjs';
 
 const require = createRequire(import.meta.url);
 const everyone = new Set();
 const heartbeatMs = Number(process.env.BENCH_HEARTBEAT_MS ?? 0);
+const carrier = place === 'port' ? undefined : httpServer();
 const server = new WebSocketServer({
-  port: 0,
-  host: '127.0.0.1',
-  backlog: 4096,
+  ...(carrier ? { server: carrier } : { port: 0, host: '127.0.0.1', backlog: 4096 }),
   perMessageDeflate: false,
   clientTracking: heartbeatMs > 0,
   maxPayload: roomBytes,
@@ -21,7 +21,8 @@ server.on('connection', (socket, request) => {
   if (request.url === '/broadcast') broadcasts(socket);
   else socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
 });
-server.on('listening', () => ready(server.address().port, version()));
+if (carrier) listen(carrier, (port) => ready(port, version()));
+else server.on('listening', () => ready(server.address().port, version()));
 
 function broadcasts(socket) {
   everyone.add(socket);

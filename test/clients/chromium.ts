@@ -26,11 +26,12 @@ const args = [
 
 export type Browser = { context: BrowserContext; close(): Promise<void> };
 
-export async function launchBrowser(): Promise<Browser> {
+/** `more`: further flags of the command line. */
+export async function launchBrowser(more: readonly string[] = []): Promise<Browser> {
   const profile = await mkdtemp(join(tmpdir(), 'portal-chromium-'));
   const context = await chromium.launchPersistentContext(profile, {
     headless: true,
-    args,
+    args: [...args, ...more],
     timeout: PATIENCE_MS,
     ...(executable && { executablePath: executable }),
   });

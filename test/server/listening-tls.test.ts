@@ -9,6 +9,7 @@ import { WebSocket } from 'ws';
 import { type Connection, ConnectionLostError, HandshakeError, type ServerOptions } from '../../src/index.ts';
 import { certificate, socketPath } from '../support/carrier.ts';
 import { Authority, hasOpenssl, skippedTls } from '../support/certificates.ts';
+import { bytes, requestHead, textFrame } from '../support/raw-client.ts';
 import { make, record, until } from '../support/serving.ts';
 
 const LOOPBACK = { port: 0, host: '127.0.0.1' };
@@ -138,6 +139,42 @@ describe.skipIf(!hasOpenssl)(`TLS${skippedTls}`, () => {
     isDone = true;
     expect(await traffic).toBeGreaterThan(0);
     other.end();
+  });
+
+  test.each(['handle', 'socket'] as const)(
+    'frames that come with the end of the TLS handshake are read, by the %s',
+    async (tcp) => {
+      const { server } = make({ ...secure(), tcp });
+      await server.start();
+      const frames = Buffer.from('81036f6e65810374776f', 'hex').toString('latin1');
+      const at = { port: server.address()?.port ?? 0, host: '127.0.0.1', servername: 'localhost' };
+      for (const when of ['before', 'after']) {
+        const client = tls.connect({ ...at, ca: certificate().ca });
+        // Before: in the client's last flight. After: in one record.
+        if (when === 'after') await once(client, 'secureConnect');
+        client.write(bytes(requestHead(), textFrame('one'), textFrame('two')));
+        let answer = '';
+        client.setEncoding('latin1').on('data', (chunk) => {
+          answer += chunk;
+        });
+        await until(() => answer.endsWith('two'));
+        expect([answer.slice(0, 12), answer.split('\r\n\r\n')[1]]).toEqual(['HTTP/1.1 101', frames]);
+        client.destroy();
+      }
+    },
+  );
+
+  test('wss:// to the plain port: the developer is told once, and the client cannot read an answer', async () => {
+    const { server } = make({ ...LOOPBACK, paths: echo });
+    const errors = record(server.errors$);
+    await server.start();
+    const client = new WebSocket(`wss://127.0.0.1:${server.address()?.port}/echo`);
+    const [error] = await once(client, 'error');
+    expect((error as NodeJS.ErrnoException).code).toMatch(/SSL|EPROTO/);
+    await until(() => errors.values.length === 1);
+    const [{ error: told } = {}] = errors.values;
+    expect(told).toBeInstanceOf(HandshakeError);
+    expect((told as HandshakeError).advice).toContain('ws://');
   });
 
   test('a server without TLS has nothing to renew', () => {

@@ -1,41 +1,54 @@
 /**
- * What carries the connections of a suite: TCP, TLS or a Unix socket, chosen by the environment variable CARRIER. The
- * suites ask for a place to listen and connect to it by a number, whatever it is.
+ * What carries the connections of a suite, chosen by the environment variable TRANSPORT. The suites ask for a place to
+ * listen and connect to it by a number, whatever it is: a port, or what stands for one.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import { afterAll } from 'vitest';
-import type { ServerOptions } from '../../src/index.ts';
+import type { Server, ServerOptions } from '../../src/index.ts';
 import { HandleTcpListener } from '../../src/io/transports/handle-tcp.ts';
 import { TcpListener, type TcpOptions } from '../../src/io/transports/tcp.ts';
 import { TlsListener } from '../../src/io/transports/tls.ts';
 import { TlsIdentity } from '../../src/io/transports/tls-identity.ts';
+import type { Listener } from '../../src/io/transports/transport.ts';
 import { Authority, hasOpenssl, type Pair } from './certificates.ts';
+import { HandoverListener, type HttpKind, openHttpServer } from './http-carrier.ts';
+import { MemoryCarrier } from './memory-carrier.ts';
 
-export type CarrierName = 'tcp' | 'tls' | 'unix';
+/** All that a suite can run over. `http1` and `https` are attached servers of HTTP/1.1, `http2` one of HTTP/2. */
+export const CARRIERS = ['tcp', 'tls', 'unix', 'http1', 'https', 'http2', 'memory'] as const;
+export type CarrierName = (typeof CARRIERS)[number];
 
 /** The one that this run asks for. */
-export const carrier: CarrierName = (process.env.CARRIER as CarrierName | undefined) ?? 'tcp';
+export const carrier: CarrierName = (process.env.TRANSPORT as CarrierName | undefined) ?? 'tcp';
+if (!CARRIERS.includes(carrier)) throw new Error(`TRANSPORT=${carrier}; there are ${CARRIERS.join(', ')}`);
+
+/** Behind an HTTP server, which reads the request head. */
+export const isAttached = carrier === 'http1' || carrier === 'https' || carrier === 'http2';
 
 /** False where this machine lacks something for it. */
-export const canCarry = carrier !== 'tls' || hasOpenssl;
+export const canCarry = (carrier !== 'tls' && carrier !== 'https') || hasOpenssl;
 
 const LOOPBACK = { port: 0, host: '127.0.0.1' };
 
 let folder: string | undefined;
 let sockets = 0;
-/** Paths by the number that stands for a port. */
-const paths = new Map<number, string>();
+/** How to connect to what is no TCP port, by the number that stands for one. */
+const dials = new Map<number, () => Promise<Duplex>>();
+const ends = new Set<() => void>();
 let known: { authority: Authority; pair: Pair } | undefined;
 
 afterAll(() => {
+  for (const end of ends) end();
   if (folder !== undefined) rmSync(folder, { recursive: true });
   known?.authority.end();
   [folder, known] = [undefined, undefined];
-  paths.clear();
+  ends.clear();
+  dials.clear();
 });
 
 /** A certificate for localhost, made once for a test file. */
@@ -54,25 +67,54 @@ export function socketPath(): string {
   return join(folder, `${sockets}.sock`);
 }
 
-/** Where a server of a suite listens, as options. */
-export function place(): Pick<ServerOptions, 'port' | 'host' | 'socketPath' | 'tls'> {
+/** A number that is no port of a test. All have as many digits. */
+function numbered(connect: () => Promise<Duplex>): number {
+  const number = dials.size + 100;
+  dials.set(number, connect);
+  return number;
+}
+
+/** Where a server of a suite listens, as options: nowhere, if it will be attached by `start`. */
+export function place(): Pick<ServerOptions, 'port' | 'host' | 'socketPath' | 'tls' | 'listener'> {
+  if (isAttached) return {};
   if (carrier === 'unix') return { socketPath: socketPath() };
+  if (carrier === 'memory') return { port: 0, listener: new MemoryCarrier(numbered) };
   return carrier === 'tls' ? { ...LOOPBACK, tls: certificate().pair } : LOOPBACK;
 }
+
+/** Starts a server with the options of `place`. `port` is the number by which `dial` finds it. */
+export async function start(server: Server): Promise<{ port: number; close(): void }> {
+  if (!isAttached) {
+    await server.start();
+    return { port: numberOf(server.address()), close: () => {} };
+  }
+  const http = await openHttpServer(carrier as HttpKind, certificateOf(carrier));
+  server.attach(http.server);
+  await server.start();
+  ends.add(http.close);
+  return { port: numbered(http.dial), close: http.close };
+}
+
+const certificateOf = (name: CarrierName) => (name === 'https' ? certificate() : undefined);
 
 /** The number by which `dial` finds a server: its port, or one that stands for its path. */
 export function numberOf(address: { family: string; address: string; port: number } | null): number {
   if (address?.family !== 'unix') return address?.port ?? 0;
-  const number = sockets;
-  paths.set(number, address.address);
-  return number;
+  const path = address.address;
+  return numbered(() => connected(net.connect({ path, noDelay: true, allowHalfOpen: true }), 'connect'));
 }
 
-/** A listener of this carrier, by Node's handles or by sockets. */
-export function makeListener(byHandle: boolean, at: TcpOptions = LOOPBACK, name = carrier): TcpListener {
+/** A listener of this carrier, by Node's handles or by sockets. What carries HTTP is handed over without a request of ours. */
+export function makeListener(byHandle: boolean, at: TcpOptions = LOOPBACK, name = carrier): Listener {
   if (name === 'tls') {
     const limits = { handshakeDeadline: 10_000, maxHandshakes: 1000 };
     return new TlsListener(at, { identity: new TlsIdentity(certificate().pair), byHandle, ...limits });
+  }
+  if (name === 'memory') return new MemoryCarrier(numbered);
+  if (name === 'http1' || name === 'https' || name === 'http2') {
+    const listener = new HandoverListener(name, byHandle, certificateOf(name), numbered);
+    ends.add(() => listener.end());
+    return listener;
   }
   const where = name === 'unix' && at.path === undefined ? { path: socketPath() } : at;
   return byHandle ? new HandleTcpListener(where) : new TcpListener(where);
@@ -80,9 +122,10 @@ export function makeListener(byHandle: boolean, at: TcpOptions = LOOPBACK, name 
 
 /** Connects; with TLS, its handshake is done. Either end may outlive the other. */
 export async function dial(number: number, host = '127.0.0.1', name = carrier): Promise<net.Socket> {
-  const path = paths.get(number);
-  const at = path === undefined ? { port: number, host } : { path };
-  const socket = net.connect({ ...at, noDelay: true, allowHalfOpen: true } as net.NetConnectOpts);
+  const connect = dials.get(number);
+  // Streams of other kinds have all members of a socket that suites use, and no address.
+  if (connect !== undefined) return (await connect()) as net.Socket;
+  const socket = net.connect({ port: number, host, noDelay: true, allowHalfOpen: true });
   if (name !== 'tls') return connected(socket, 'connect');
   const secure = tls.connect({ socket, ca: certificate().ca, servername: 'localhost' });
   below.set(secure, socket);
@@ -101,7 +144,7 @@ function connected<S extends net.Socket>(socket: S, event: string): Promise<S> {
   });
 }
 
-/** Breaks a connection with a RST. Unix sockets have none. */
+/** Breaks a connection as a RST does. Unix sockets have none. */
 export function reset(socket: net.Socket): void {
   (below.get(socket) ?? socket).resetAndDestroy();
 }

@@ -2,12 +2,8 @@
  * The server under test of the conformance and the differential suites: Portal with a path that sends each
  * message back as its own type, and a record of what the server's side of every connection saw.
  */
-
-import { once } from 'node:events';
-import http from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { type CloseReport, type Connection, createServer, type ServerOptions } from '../../src/index.ts';
-import { numberOf, place } from './carrier.ts';
+import { place, start } from './carrier.ts';
 import { gate } from './serving.ts';
 
 /** What the server's side of one connection saw. */
@@ -48,30 +44,10 @@ export class Visits<Peer> {
   }
 }
 
-/** Where Portal listens: at a place of its own, or attached to a server of `node:http`. One project of vitest says the latter. */
-async function listenSomewhere(options: Partial<ServerOptions>) {
-  if (process.env.PORTAL_ATTACHED !== 'http') {
-    const server = createServer({ ...place(), ...options });
-    await server.start();
-    return { server, port: numberOf(server.address()), close: () => {} };
-  }
-  const server = createServer(options);
-  const httpServer = http.createServer();
-  server.attach(httpServer);
-  await server.start();
-  httpServer.listen(0, '127.0.0.1');
-  await once(httpServer, 'listening');
-  const close = () => {
-    httpServer.close();
-    httpServer.closeAllConnections();
-  };
-  return { server, port: (httpServer.address() as AddressInfo).port, close };
-}
-
 /** Starts Portal on an ephemeral port of the loopback address. */
 export async function startEchoServer(options: Partial<ServerOptions> = {}): Promise<EchoServer<Connection>> {
   const visits = new Visits<Connection>();
-  const { server, port, close } = await listenSomewhere(options);
+  const server = createServer({ ...place(), ...options });
   server.path('/echo', {
     onMessage: (connection, message) => void connection.send(message),
   });
@@ -83,6 +59,7 @@ export async function startEchoServer(options: Partial<ServerOptions> = {}): Pro
     },
     onClose: (connection, report) => visits.of(connection.params.id ?? '').close(report),
   });
+  const { port, close } = await start(server);
   return {
     port,
     visit: (id) => visits.of(id),

@@ -15,6 +15,7 @@ import {
   type ServerOptions,
 } from '../../src/index.ts';
 import { ManualClock } from '../../src/io/time/manual-clock.ts';
+import { place, start } from './carrier.ts';
 import { PATIENCE_MS } from './patience.ts';
 import { type ConnectOptions, OPCODE, RawClient } from './raw-client.ts';
 
@@ -31,12 +32,17 @@ export interface Served {
   meet(options?: ConnectOptions): Promise<{ client: RawClient; connection: Connection }>;
 }
 
+const LOOPBACK = { port: 0, host: '127.0.0.1' };
 const running = new Set<{ server: Server; clock: ManualClock }>();
+/** HTTP servers that carry, to be closed after a test. */
+const carrying = new Set<{ close(): void }>();
 
 afterEach(async () => {
   RawClient.destroyAll();
   for (const { server, clock } of running) await stopNow(server, clock);
   running.clear();
+  for (const one of carrying) one.close();
+  carrying.clear();
 });
 
 /** Stops a server without waiting for anybody, whatever its clock says. */
@@ -49,8 +55,9 @@ async function stopNow(server: Server, clock: ManualClock): Promise<void> {
 /** A server that is not started; it is stopped after the test all the same. */
 export function make(options: Partial<ServerOptions> = {}): { server: Server; clock: ManualClock } {
   const clock = new ManualClock();
-  const isElsewhere = options.socketPath !== undefined;
-  const server = createServer({ ...(isElsewhere ? {} : { port: 0, host: '127.0.0.1' }), clock, ...options });
+  const isElsewhere = options.socketPath !== undefined || options.listener !== undefined;
+  const at = options.listener === undefined ? {} : LOOPBACK;
+  const server = createServer({ ...(isElsewhere ? at : place()), clock, ...options });
   running.add({ server, clock });
   return { server, clock };
 }
@@ -60,8 +67,9 @@ export async function serve(handlers: Handlers = {}, options: Partial<ServerOpti
   const { server, clock } = make({ paths: { '/echo': handlers }, ...options });
   const errors: Failure[] = [];
   server.errors$.subscribe((failure) => errors.push(failure));
-  await server.start();
-  const { port } = server.address() ?? { port: 0 };
+  const started = await start(server);
+  carrying.add(started);
+  const { port } = started;
   const call = async (connect?: ConnectOptions) => {
     const client = await RawClient.connect(port, connect);
     await client.handshake();

@@ -5,7 +5,12 @@
  * It also does what no client can: take the socket away under a connection.
  */
 import { TcpListener } from '../../src/io/transports/tcp.ts';
-import type { Listener, Transport, TransportListener } from '../../src/io/transports/transport.ts';
+import type {
+  Listener,
+  Transport,
+  TransportListener,
+  TransportName,
+} from '../../src/io/transports/transport.ts';
 import type { Interpreter } from '../../src/machines/interpreter.ts';
 import { PATIENCE_MS } from './patience.ts';
 
@@ -18,7 +23,6 @@ export interface SessionView extends TransportListener {
 
 /** The server's end of one connection. */
 export class Tap implements Transport, TransportListener {
-  readonly name = 'tcp';
   /** Bytes that the session has been given, and has handled. */
   receivedBytes = 0;
   /** Bytes that the session has written. */
@@ -71,6 +75,9 @@ export class Tap implements Transport, TransportListener {
     this.#inner.destroy();
   }
 
+  get name(): TransportName {
+    return this.#inner.name;
+  }
   get remoteAddress(): string {
     return this.#inner.remoteAddress;
   }

@@ -15,7 +15,7 @@ import { readBuffer } from '../frames/read-buffer.ts';
 import { EOF, isAsExpected, type StreamHandle } from './handle-tcp.ts';
 import { peerAddress } from './peer-address.ts';
 import { findStreamWrap, type StreamWrap } from './stream-wrap.ts';
-import type { Transport, TransportListener } from './transport.ts';
+import type { Transport, TransportListener, TransportName } from './transport.ts';
 import { verifiedCertificate } from './verified-certificate.ts';
 
 const kTransport = Symbol('transport');
@@ -42,7 +42,7 @@ let streamWrap: StreamWrap | undefined;
 
 /** Many members: those of `Transport`, and the state of each direction. */
 export class TlsHandleTransport implements Transport {
-  readonly name = 'tls';
+  readonly name: TransportName;
   readonly remoteAddress: string;
   readonly #socket: OwnedSocket;
   readonly #handle: TlsHandle;
@@ -63,18 +63,19 @@ export class TlsHandleTransport implements Transport {
   #unreadEnd = false;
 
   /** Undefined where the parts of Node that are needed are not as expected. */
-  static of(socket: TLSSocket): TlsHandleTransport | undefined {
+  static of(socket: TLSSocket, name: TransportName = 'tls'): TlsHandleTransport | undefined {
     streamWrap ??= findStreamWrap();
     const handle = (socket as OwnedSocket)._handle;
     if (streamWrap === undefined || handle == null || !isAsExpected(handle)) return undefined;
     if (typeof handle._parent?.writeQueueSize !== 'number' || typeof handle.onerror !== 'function')
       return undefined;
-    // Somebody has read already: its streams hold bytes.
-    if (socket.readableLength > 0 || socket.readableEnded) return undefined;
-    return new TlsHandleTransport(socket, handle);
+    // Somebody has used it already: its streams hold bytes, or its end.
+    if (socket.readableLength > 0 || socket.writableLength > 0 || hasEnded(socket)) return undefined;
+    return new TlsHandleTransport(socket, handle, name);
   }
 
-  private constructor(socket: OwnedSocket, handle: TlsHandle) {
+  private constructor(socket: OwnedSocket, handle: TlsHandle, name: TransportName) {
+    this.name = name;
     this.#socket = socket;
     this.#handle = handle;
     this.remoteAddress = peerAddress(socket);
@@ -263,6 +264,11 @@ export class TlsHandleTransport implements Transport {
     const code = getSystemErrorName(error);
     this.broke(Object.assign(new Error(`${call} ${code}`), { code, errno: error, syscall: call }));
   }
+}
+
+function hasEnded(socket: TLSSocket): boolean {
+  const { _readableState: state } = socket as { _readableState?: { ended?: boolean } };
+  return socket.destroyed || socket.writableEnded || state?.ended !== false;
 }
 
 function onRead(this: TlsHandle): void {

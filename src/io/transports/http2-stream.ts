@@ -20,6 +20,7 @@ export class Http2Transport implements Transport {
   #isWaiting = false;
   #isDestroyed = false;
   #hasFailed = false;
+  #peerEnded = false;
   /** The end came while nothing was read, and is told when reading goes on. */
   #heldEnd = false;
 
@@ -47,7 +48,7 @@ export class Http2Transport implements Transport {
     stream.on('end', () => this.#ended());
     stream.on('aborted', () => this.#fail(resetError(stream.rstCode)));
     stream.on('error', (error: Error) => this.#fail(error));
-    stream.on('close', () => listener.onClosed());
+    stream.on('close', () => this.#closed(listener));
   }
 
   write(blocks: readonly Uint8Array[]): boolean {
@@ -69,7 +70,7 @@ export class Http2Transport implements Transport {
   readonly #written = (error?: Error | null): void => {
     if (error || !this.#isWaiting || this.#stream.writableLength > 0) return;
     this.#isWaiting = false;
-    if (!this.#isDestroyed) this.#listener?.onDrain();
+    if (!this.#isDestroyed && !this.#hasFailed) this.#listener?.onDrain();
   };
 
   pause(): void {
@@ -90,14 +91,26 @@ export class Http2Transport implements Transport {
     this.#isDestroyed = true;
     const stream = this.#stream;
     if (stream.destroyed) return;
+    // The peer has ended and nothing waits: an end of ours closes both sides, as with TCP, and is no reset.
+    if (stream.readableEnded && stream.writableLength === 0 && !stream.closed) {
+      stream.end();
+      return;
+    }
     const isOver = stream.writableFinished && stream.readableEnded;
     if (!isOver && !stream.closed) stream.close(CANCEL);
     stream.destroy();
   }
 
-  /** A reset ends the reading too; it was told as an error. */
+  /** Node tells of a reset by 'aborted' only as long as our side has not ended. */
+  #closed(listener: TransportListener): void {
+    if (!this.#peerEnded && isReset(this.#stream)) this.#fail(resetError(this.#stream.rstCode));
+    listener.onClosed();
+  }
+
+  /** A reset ends the reading too; it is told as an error. */
   #ended(): void {
-    if (this.#isDestroyed || this.#hasFailed || this.#stream.aborted) return;
+    if (this.#isDestroyed || this.#hasFailed || isReset(this.#stream)) return;
+    this.#peerEnded = true;
     if (this.#stream.isPaused()) this.#heldEnd = true;
     else this.#listener?.onEnd();
   }
@@ -113,6 +126,10 @@ export class Http2Transport implements Transport {
     this.#hasFailed = true;
     this.#listener?.onError(error);
   }
+}
+
+function isReset({ aborted, rstCode }: ServerHttp2Stream): boolean {
+  return aborted || (rstCode ?? 0) !== 0;
 }
 
 function resetError(code: number | undefined): Error {

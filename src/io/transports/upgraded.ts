@@ -3,14 +3,16 @@
  *
  * Node has taken its own listeners off the socket by then, and has given the handle below it back to JavaScript. So the
  * handle can be taken out of the socket: the connection is then as fast as on a port of our own. Node does the same
- * when it sends a socket to a child process. What is taken is checked first; a socket of TLS, one with bytes on their
- * way, or a stream that is no socket of Node's stays as it is and is used by its public methods.
+ * when it sends a socket to a child process. The handle of a TLS socket is used where it is, since only the socket knows how
+ * to close it. What is taken is checked first; a socket with bytes on their way, or a stream that is no socket of Node's,
+ * stays as it is and is used by its public methods.
  */
 import { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { canUse, HandleTransport, type StreamHandle } from './handle-tcp.ts';
+import { TlsHandleTransport } from './handle-tls.ts';
 import { TcpTransport } from './tcp.ts';
 import { TlsSocketTransport } from './tls.ts';
 import type { Transport } from './transport.ts';
@@ -47,13 +49,13 @@ export function takeSocket(socket: Duplex, head: Uint8Array, way: 'handle' | 'so
   const own = socket as NodeSocket;
   own.setTimeout?.(0);
   leaveServer(own);
-  const byHandle = way === 'handle' ? takeHandle(own, head) : undefined;
+  const isTls = own.encrypted === true && typeof own.getPeerCertificate === 'function';
+  const byHandle = way === 'handle' ? (isTls ? takeTlsHandle(own, head) : takeHandle(own, head)) : undefined;
   if (byHandle !== undefined) return byHandle;
   own.setNoDelay?.(true);
   own.allowHalfOpen = true;
   // Whoever dispatched by hand may have paused it.
   if (own.isPaused()) own.resume();
-  const isTls = own.encrypted === true && typeof own.getPeerCertificate === 'function';
   const transport = isTls
     ? new TlsSocketTransport(own as unknown as TLSSocket, 'http1')
     : new TcpTransport(own as unknown as Socket, 'http1');
@@ -68,6 +70,19 @@ function leaveServer(socket: NodeSocket): void {
   counted._server = null;
   server._connections--;
   server._emitCloseIfDrained?.();
+}
+
+/** Uses the handle of a TLS socket, which stays in the socket: that knows how to close it. */
+function takeTlsHandle(socket: NodeSocket, head: Uint8Array): Upgraded | undefined {
+  // What it has read already comes first.
+  const rest: Uint8Array | null = socket.readableLength > 0 ? socket.read() : null;
+  const transport = TlsHandleTransport.of(socket as unknown as TLSSocket, 'http1');
+  if (transport === undefined) {
+    if (rest !== null) socket.unshift(rest);
+    return undefined;
+  }
+  socket.setNoDelay?.(true);
+  return { transport, early: rest === null ? head : Buffer.concat([head, rest]) };
 }
 
 /** Takes the handle out of a socket of plain TCP, or of a Unix socket. */

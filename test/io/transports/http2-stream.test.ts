@@ -14,8 +14,18 @@ import {
   portal,
   session,
 } from '../../support/attached.ts';
+import { dial, makeListener } from '../../support/carrier.ts';
 import { closeFrame, textFrame } from '../../support/raw-client.ts';
 import { gate, until } from '../../support/serving.ts';
+import { tcpSuite } from './tcp-suite.ts';
+
+tcpSuite('a stream of HTTP/2', () => makeListener(true, undefined, 'http2'), {
+  name: 'http2',
+  atOnce: 'none',
+  resetCodes: ['ERR_HTTP2_STREAM_RESET'],
+  listens: false,
+  dial: (port) => dial(port),
+});
 
 const text = (payload: string) => Buffer.from(textFrame(payload));
 /** What the server's short text frame looks like. */
@@ -224,6 +234,55 @@ test('their flow control holds us back: what they do not read waits here', async
   });
   await connection.drained();
   await until(() => read >= 8 * chunk.length);
+});
+
+test('a stream that is not read holds back what is sent to it, and no other stream of its session', async () => {
+  const { server, port } = await attached('http2', { sendLimit: 8 * 1024 * 1024 });
+  const client = await session(port);
+  const came = firstValueFrom(server.connections$);
+  const stalled = connect(client, '/echo');
+  await once(stalled, 'response');
+  const connection = await came;
+  const other = await open(client);
+  const chunk = new Uint8Array(512 * 1024);
+  for (let i = 0; i < 8; i++) connection.send(chunk);
+  let isDrained = false;
+  const drained = connection.drained().then(() => {
+    isDrained = true;
+  });
+  for (let i = 0; i < 20; i++) {
+    other.received = '';
+    other.stream.write(text(`${i}`));
+    await until(() => other.received === said(`${i}`));
+  }
+  expect([connection.bufferedAmount > 3 * 1024 * 1024, isDrained]).toEqual([true, false]);
+  stalled.resume();
+  await drained;
+  expect(connection.bufferedAmount).toBe(0);
+});
+
+test('the HTTP server’s close() sends GOAWAY: open WebSockets live on, and it ends when stop() has closed them', async () => {
+  const { server, httpServer, port } = await attached('http2');
+  const sessions: http2.ServerHttp2Session[] = [];
+  httpServer.on('session', (each: http2.ServerHttp2Session) => sessions.push(each));
+  const client = await session(port);
+  const one = await open(client);
+  answering(one.stream);
+  const goaway = once(client, 'goaway');
+  const closed = once(httpServer, 'close');
+  httpServer.close();
+  // Newer versions of Node do that in `close()`.
+  for (const each of sessions) each.close();
+  await goaway;
+  one.stream.write(text('still'));
+  await until(() => one.received === said('still'));
+  expect(() => connect(client, '/echo')).toThrow(
+    expect.objectContaining({ code: 'ERR_HTTP2_GOAWAY_SESSION' }),
+  );
+  const report = await server.stop();
+  expect(report.connections).toBe(1);
+  client.close();
+  await closed;
 });
 
 test('what we do not read holds them back', async () => {

@@ -7,7 +7,10 @@ import { describe, expect, test } from 'vitest';
 import type { Transport } from '../../../src/io/transports/transport.ts';
 import { takeSocket } from '../../../src/io/transports/upgraded.ts';
 import { ending, listen } from '../../support/attached.ts';
+import { dial, makeListener as makeCarrier } from '../../support/carrier.ts';
+import { hasOpenssl, skippedTls } from '../../support/certificates.ts';
 import { until } from '../../support/serving.ts';
+import { tcpSuite } from './tcp-suite.ts';
 
 const HEAD = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n';
 type Parts = Socket & { _handle: object | null };
@@ -38,6 +41,27 @@ function hear(transport: Transport) {
     onClosed: note('closed'),
   });
   return { told, text: () => text };
+}
+
+const handedOver = [
+  ['http1', 'handle', 'all'],
+  ['http1', 'socket', 'all'],
+  ['https', 'handle', 'first'],
+  ['https', 'socket', 'none'],
+] as const;
+
+for (const [carrier, way, atOnce] of handedOver) {
+  const name = `handed over by ${carrier}, by ${way}`;
+  if (carrier === 'https' && !hasOpenssl) {
+    test.skip(`${name}${skippedTls}`, () => {});
+    continue;
+  }
+  tcpSuite(name, () => makeCarrier(way === 'handle', undefined, carrier), {
+    name: 'http1',
+    atOnce,
+    listens: false,
+    dial: (port) => dial(port),
+  });
 }
 
 describe.each(['handle', 'socket'] as const)('by the %s', (way) => {
