@@ -180,6 +180,12 @@ export function readTlsChanges(changes: unknown): ServerTlsOptions {
 function checkTls(tls: unknown, name: string): ServerTlsOptions {
   const isObject = typeof tls === 'object' && tls !== null && !Array.isArray(tls);
   if (!isObject) throw new OptionError(name, typeof tls, 'an object such as { key, cert }');
+  const { contexts = {} } = tls as ServerTlsOptions;
+  const areContexts =
+    typeof contexts === 'object' &&
+    contexts !== null &&
+    Object.values(contexts).every((one: unknown) => typeof one === 'object' && one !== null);
+  if (!areContexts) throw refusal(`${name}.contexts`, "an object such as { 'example.com': { key, cert } }");
   return tls as ServerTlsOptions;
 }
 

@@ -63,6 +63,8 @@ describe('places', () => {
     ['tls', { port: 0, tls: {} }, 'at least key and cert, or pfx'],
     ['tls.cert', { port: 0, tls: { key: 'k' } }, 'the certificate of key'],
     ['tls.key', { port: 0, tls: { cert: 'c' } }, 'the key of cert'],
+    ['tls.contexts', { port: 0, tls: { contexts: null } }, "an object such as { 'example.com':"],
+    ['tls.contexts', { port: 0, tls: { contexts: { 'example.com': 'c' } } }, 'an object such as'],
     ['tls', { port: 0, tls: { key: 'key.pem', cert: 'cert.pem' } }, 'the text of PEM files'],
   ])('%s of %j is refused', (option, options, said) => {
     const error = refusal(() => read(options));
