@@ -43,8 +43,7 @@ type NodeSocket = Omit<Partial<Socket>, 'on' | 'once'> &
 
 /**
  * Calls `then` when no answer is under way on that socket. A peer may ask for more before it has the answer, and HTTP/1.1
- * answers in turn (RFC 9112 9.3.2). Nginx does so too, where a page is whole for it, and `end` not yet called here. The
- * HTTP server goes on writing to the socket until then, so nobody else may use it.
+ * answers in turn (RFC 9112 9.3.2). The HTTP server goes on writing to the socket until then, so nobody else may use it.
  */
 export function whenAnswered(socket: Duplex, then: () => void): void {
   const answer = (socket as NodeSocket)._httpMessage;
