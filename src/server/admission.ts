@@ -68,6 +68,8 @@ export class AdmissionControl {
     try {
       session = new Session(this.#host, transport, handover);
       this.#add(session);
+      // A head that was read elsewhere is judged by `attach`, so whether there is room is asked before.
+      if (handover !== undefined) this.#limitHandshakes();
       session.attach();
       if (refusal !== undefined) {
         session.asked = 'something'; // its listener has seen that
@@ -77,6 +79,10 @@ export class AdmissionControl {
       this.#host.recipient.broke(error);
       session?.onClosed();
     }
+    this.#limitHandshakes();
+  }
+
+  #limitHandshakes(): void {
     if (this.#heads.size + this.#deciding.size > this.#settings.maxHandshakes) this.#crowdOut();
   }
 

@@ -10,13 +10,16 @@ import { type HeadParts, headFromParts, RequestHead } from '../io/http/request-h
 import type { HandshakeVerdict } from '../io/http/verdict.ts';
 import { Http2Transport } from '../io/transports/http2-stream.ts';
 import type { Transport } from '../io/transports/transport.ts';
-import { takeSocket } from '../io/transports/upgraded.ts';
+import { takeSocket, whenAnswered } from '../io/transports/upgraded.ts';
 import type { Claim, Taker } from './http-servers.ts';
 import type { ServerRecipient } from './recipient.ts';
 import type { ServerSettings } from './settings.ts';
 import { asksForWebSocket } from './without-upgrade.ts';
 
 const NO_BYTES = new Uint8Array(0);
+
+/** Sockets that were taken, by whichever server. */
+const taken = new WeakSet<Duplex>();
 
 /** What attaching needs of its server. */
 export interface AttachingHost {
@@ -32,23 +35,32 @@ export class Attaching implements Taker {
     this.#host = host;
   }
 
+  /** Whether the socket of an upgrade was taken already. */
+  isTaken(socket: Duplex): boolean {
+    return taken.has(socket);
+  }
+
   /** An upgrade to something else than WebSocket is nobody's path. */
   takeUpgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array, claim: Claim): boolean {
-    const { method = '', url = '', httpVersion, rawHeaders } = request;
-    const isOurs = asksForWebSocket(request) && this.#serves(url);
+    // Somebody has dispatched it by hand before the event came here.
+    if (taken.has(socket)) return true;
+    const isOurs = asksForWebSocket(request) && this.#serves(request.url ?? '');
     if (!isOurs && claim === 'own paths') return false;
-    if (socket.destroyed || socket.readableEnded) {
-      // The peer has gone while somebody dispatched by hand.
-      socket.destroy();
-      return true;
-    }
-    const { transport, early } = takeSocket(socket, head, this.#host.settings.tcp);
-    const incoming = () => request;
-    this.#host.takeOver(
-      transport,
-      handover({ method, target: url, httpVersion, rawHeaders }, early, { incoming }),
-    );
+    taken.add(socket);
+    whenAnswered(socket, () => this.#take(request, socket, head));
     return true;
+  }
+
+  #take(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
+    if (socket.destroyed || socket.readableEnded || socket.writableEnded) {
+      // The peer has gone while somebody dispatched by hand, or the answer before was the last one.
+      socket.destroy();
+      return;
+    }
+    const { method = '', url = '', httpVersion, rawHeaders } = request;
+    const { transport, early } = takeSocket(socket, head, this.#host.settings.tcp);
+    const parts = { method, target: url, httpVersion, rawHeaders };
+    this.#host.takeOver(transport, handover(parts, early, { incoming: () => request }));
   }
 
   takeStream(stream: ServerHttp2Stream, rawHeaders: readonly string[], claim: Claim): boolean {

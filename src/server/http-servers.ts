@@ -40,6 +40,8 @@ class Sharing {
   readonly #server: HttpServer;
   readonly #takers = new Set<Taker>();
   #emit: HttpServer['emit'] | undefined;
+  /** What somebody else had put in the place of `emit` before. */
+  #emitBefore: HttpServer['emit'] | undefined;
 
   constructor(server: HttpServer) {
     this.#server = server;
@@ -59,7 +61,8 @@ class Sharing {
     this.#server.off('upgrade', this.#onUpgrade);
     // Somebody may have replaced `emit` after us: then ours stays in the chain, and passes everything on.
     if (this.#emit !== undefined && this.#server.emit === this.#emit) {
-      Reflect.deleteProperty(this.#server, 'emit');
+      if (this.#emitBefore === undefined) Reflect.deleteProperty(this.#server, 'emit');
+      else this.#server.emit = this.#emitBefore;
       this.#emit = undefined;
     }
   }
@@ -70,7 +73,8 @@ class Sharing {
     // Without this setting no client may send an extended CONNECT (RFC 8441 3).
     server.updateSettings?.({ enableConnectProtocol: true });
     if (this.#emit !== undefined) return;
-    const emit = server.emit;
+    const { emit } = server;
+    this.#emitBefore = Object.hasOwn(server, 'emit') ? emit : undefined;
     this.#emit = (event, ...values) => {
       if (event === 'upgrade' && this.#takeUpgrade(values as Parameters<UpgradeListener>, false)) return true;
       if (event === 'stream' && this.#takeStream(values)) return true;

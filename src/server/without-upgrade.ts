@@ -6,6 +6,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { listItems } from '../io/http/grammar.ts';
+import { whenAnswered } from '../io/transports/upgraded.ts';
 
 /** Whether a request asks for a WebSocket, by its field Upgrade. */
 export function asksForWebSocket({ headers }: IncomingMessage): boolean {
@@ -29,8 +30,11 @@ export function serveWithoutUpgrade(
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
     if (rawHeaders[at]?.toLowerCase() !== 'upgrade') head += `${rawHeaders[at]}: ${rawHeaders[at + 1]}\r\n`;
   }
-  socket.unshift(after);
-  socket.unshift(`${head}\r\n`, 'latin1');
-  // The events by which a server of node:http, or one with TLS, learns of a socket.
-  server.emit(socket.encrypted === true ? 'secureConnection' : 'connection', socket);
+  whenAnswered(socket, () => {
+    if (socket.destroyed || socket.writableEnded) return;
+    socket.unshift(after);
+    socket.unshift(`${head}\r\n`, 'latin1');
+    // The events by which a server of node:http, or one with TLS, learns of a socket.
+    server.emit(socket.encrypted === true ? 'secureConnection' : 'connection', socket);
+  });
 }

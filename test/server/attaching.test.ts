@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import http, { type IncomingMessage } from 'node:http';
 import http2 from 'node:http2';
 import https from 'node:https';
-import { connect as connectTcp } from 'node:net';
+import { connect as connectTcp, type Socket } from 'node:net';
 import { duplexPair } from 'node:stream';
+import { connect as connectTls } from 'node:tls';
 import { firstValueFrom } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
@@ -213,6 +214,20 @@ test('the handshake knows proxies, subprotocols and limits as ever', async () =>
   expect(server.stats().limits).toEqual({ maxConnections: 1 });
 });
 
+test('those over maxHandshakes get 503 while authorize decides about the others', async () => {
+  const { server, url } = await attached('http', { maxHandshakes: 2 });
+  const decided = gate<boolean>();
+  server.path('/slow', { authorize: () => decided.promise });
+  const first = [calling(`${url}/slow`), calling(`${url}/slow`)];
+  await until(() => server.stats().connections.handshaking === 2);
+  expect((await refusal(calling(`${url}/slow`))).status).toBe(503);
+  expect((await refusal(calling(`${url}/echo`))).status).toBe(503);
+  expect(server.stats().limits).toEqual({ maxHandshakes: 2 });
+  const open = first.map((client) => once(client, 'open'));
+  decided.open(true);
+  await Promise.all(open);
+});
+
 test('a handshake that authorize leaves pending ends with 408 at its deadline', async () => {
   const { server, url } = await attached('http', { handshakeDeadline: 100 });
   server.path('/never', { authorize: () => new Promise<boolean>(() => {}) });
@@ -404,11 +419,66 @@ test('a peer that is lost is told as such', async () => {
   }
 });
 
-test('a callback that destroys the socket of the request ends the connection', async () => {
+describe.each(ways)('behind an answer that is under way on %s, carried by the %s', (kind, tcp) => {
+  /** A page that is whole for the client before the HTTP server has ended it. */
+  async function pageThenWebSocket(headers: http.OutgoingHttpHeaders = {}) {
+    const end = gate();
+    const httpServer = makeHttpServer(kind) as http.Server;
+    httpServer.removeAllListeners('request');
+    httpServer.on('request', async (_request, response) => {
+      response.writeHead(200, { 'content-length': 4, ...headers }).write('page');
+      await end.promise;
+      response.end();
+    });
+    const server = portal({ tcp });
+    server.attach(httpServer);
+    await server.start();
+    const port = await listen(httpServer);
+    const to = { port, host: '127.0.0.1', rejectUnauthorized: false };
+    const client = ending(kind === 'http' ? connectTcp(to) : connectTls(to));
+    let said = '';
+    client.setEncoding('latin1').on('data', (chunk) => {
+      said += chunk;
+    });
+    client.write(`GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n${requestHead()}`);
+    client.write(textFrame('early'));
+    await until(() => said.endsWith('page'));
+    return { server, client, end, said: () => said };
+  }
+
+  test('the handshake waits for its end, and nothing is lost', async () => {
+    const { end, said } = await pageThenWebSocket();
+    end.open();
+    await until(() => said().endsWith('\x81\x05early'));
+    expect(said()).toMatch(/^HTTP\/1\.1 200 .*pageHTTP\/1\.1 101 /s);
+  });
+
+  test('a peer that goes meanwhile makes no connection', async () => {
+    const { server, client, end } = await pageThenWebSocket();
+    client.destroy();
+    end.open();
+    await once(client, 'close');
+    await until(() => server.stats().connections.handshaking === 0 && server.stats().connections.open === 0);
+  });
+
+  test('after the last answer of the connection there is none', async () => {
+    const { server, client, end, said } = await pageThenWebSocket({ connection: 'close' });
+    end.open();
+    await once(client, 'close');
+    expect(said()).not.toContain('101');
+    expect(server.stats().opened).toBe(0);
+  });
+});
+
+test.each([
+  ['destroys', (socket: Socket) => void socket.destroy()],
+  ['destroys with an error', (socket: Socket) => void socket.destroy(new Error('mine'))],
+  ['writes to', (socket: Socket) => void socket.write('not for reading only')],
+])('a callback that %s the socket of the request ends the connection', async (_, harm) => {
   const { server, url } = await attached('http');
   server.path('/destroyed', {
     authorize: ({ incoming }) => {
-      incoming?.socket.destroy();
+      if (incoming !== undefined) harm(incoming.socket);
       return true;
     },
   });

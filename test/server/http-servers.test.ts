@@ -107,6 +107,19 @@ describe('streams', () => {
   });
 });
 
+test('an emit of somebody else that was there before comes back', () => {
+  const { server, one, two } = both();
+  detach(server, one);
+  detach(server, two);
+  const inner = server.emit;
+  const patched: HttpServer['emit'] = (event, ...values) => inner.call(server, event, ...values);
+  server.emit = patched;
+  attach(server, one);
+  expect(server.emit).not.toBe(patched);
+  detach(server, one);
+  expect(server.emit).toBe(patched);
+});
+
 test('attaching twice says no', () => {
   const { server, one } = both();
   expect(attach(server, one)).toBe(false);

@@ -76,6 +76,19 @@ test.each(['http', ...(hasOpenssl ? ['https'] : [])])(
   },
 );
 
+test('several at once are answered in turn', async () => {
+  const port = await attachedTo(http.createServer(mirror));
+  const socket = ending(connectTcp(port, '127.0.0.1'));
+  let said = '';
+  socket.on('data', (chunk) => {
+    said += chunk;
+  });
+  const paths = ['/1', '/2', '/3', '/4', '/5'];
+  socket.write(paths.map((path) => asking(`GET ${path}`)).join(''), 'latin1');
+  await until(() => said.includes('/5'));
+  expect(said.match(/\/\d(?=")/g)).toEqual(paths);
+});
+
 test('without anybody who answers requests it is refused', async () => {
   const port = await attachedTo(http.createServer());
   const socket = ending(connectTcp(port, '127.0.0.1'));

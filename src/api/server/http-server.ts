@@ -5,6 +5,7 @@ import type { Server as Http1Server, IncomingMessage } from 'node:http';
 import type { Http2SecureServer, Http2Server } from 'node:http2';
 import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
+import { types } from 'node:util';
 import type { HttpServer } from '../../server/http-servers.ts';
 import { OptionError } from '../errors.ts';
 
@@ -71,17 +72,31 @@ function adviceFor(value: unknown): string {
   return `this is ${value === null ? 'null' : `of type ${typeof value}`}`;
 }
 
+const SOCKET_METHODS = [
+  'write',
+  'end',
+  'destroy',
+  'pause',
+  'resume',
+  'isPaused',
+  'on',
+  'once',
+  'off',
+] as const;
+
 /** @throws OptionError naming the argument of `handleUpgrade` that is none of what 'upgrade' gives. */
 export function checkUpgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
-  const has = (value: unknown, members: readonly string[]) =>
-    typeof value === 'object' && value !== null && members.every((member) => member in value);
-  if (!has(request, ['method', 'url', 'httpVersion', 'rawHeaders', 'headers'])) {
+  const { url, httpVersion, rawHeaders, headers } = request ?? {};
+  const isRequest = typeof url === 'string' && typeof httpVersion === 'string' && Array.isArray(rawHeaders);
+  if (!isRequest || typeof headers !== 'object' || headers === null) {
     throw new OptionError('request', request, "the IncomingMessage of the event 'upgrade'");
   }
-  if (!has(socket, ['write', 'destroy', 'pause', 'resume', 'on'])) {
+  const isSocket = SOCKET_METHODS.every((name) => typeof socket?.[name] === 'function');
+  if (!isSocket) {
     throw new OptionError('socket', socket, "the socket of the event 'upgrade', or another Duplex");
   }
-  if (!(head instanceof Uint8Array)) {
+  // Not `instanceof`: in a `vm` context Uint8Array is another class.
+  if (!types.isUint8Array(head)) {
     throw new OptionError('head', head, "the Buffer of the event 'upgrade'");
   }
 }

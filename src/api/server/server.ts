@@ -135,10 +135,14 @@ export class Server {
    * Takes one request that the event 'upgrade' of an HTTP server has given, for those who dispatch by hand. False, and
    * nothing is touched, where it is no WebSocket handshake or for none of its paths. True: everything else happens here,
    * refusals included; do nothing with the socket any more.
-   * @throws OptionError naming an argument that is not what 'upgrade' gives.
+   * @throws OptionError naming an argument that is not what 'upgrade' gives, or a socket that was handed over already.
    */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): boolean {
     checkUpgrade(request, socket, head);
+    if (this.#core.attaching.isTaken(socket)) {
+      const message = 'this socket was handed over already: handleUpgrade was called twice for one upgrade';
+      throw new OptionError('socket', socket, 'the socket of a new upgrade', message);
+    }
     return this.#core.attaching.takeUpgrade(request, socket, head, 'own paths');
   }
 

@@ -119,11 +119,16 @@ export function headFromParts(parts: HeadParts): RequestHead | { readonly fault:
     else pseudo[name] = value;
   }
   const { ':authority': authority, ':protocol': protocol } = pseudo;
-  if (authority !== undefined && !/^host:/im.test(fields)) fields = `host:${authority}\r\n${fields}`;
+  // A Host beside it must say the same, or the request is malformed (RFC 9113 8.3.1): both then count.
+  if (authority !== undefined && !isHostIn(fields, authority)) fields = `host:${authority}\r\n${fields}`;
   const wrong = faultInHead(method, target, fields, httpVersion);
   return wrong === undefined
     ? new RequestHead(method, target, fields, httpVersion, protocol)
     : { fault: wrong };
+}
+
+function isHostIn(fields: string, authority: string): boolean {
+  return new RequestHead('', '/', fields).header('host')?.toLowerCase() === authority.toLowerCase();
 }
 
 /** The laws that need the whole head. `fields` are lines whose syntax is right. */

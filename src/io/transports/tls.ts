@@ -107,6 +107,15 @@ export class TlsListener extends TcpListener implements TlsHost {
     this.checkDescriptor((socket as { _handle?: { fd?: number } | null })._handle);
   }
 
+  /** Who is not through with TLS by then has asked for nothing, and would keep the process alive until its deadline. */
+  override close(): Promise<void> {
+    for (const socket of this.#pending) {
+      this.#dropped.add(socket);
+      socket.destroy();
+    }
+    return super.close();
+  }
+
   /** Somebody speaks ws:// or http:// here. */
   #refuse(socket: Socket): void {
     this.#pending.delete(socket);

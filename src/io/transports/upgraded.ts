@@ -36,10 +36,32 @@ type NodeSocket = Omit<Partial<Socket>, 'on' | 'once'> &
     getPeerCertificate?: unknown;
     _handle?: Partial<StreamHandle> | null;
     _server?: CountingServer | null;
+    /** The answer that is being sent: a `ServerResponse` of Node's. */
+    _httpMessage?: { once(event: 'close', listener: () => void): unknown } | null;
     /** Of a TLS socket: the socket below it. */
     _parent?: NodeSocket | null;
     readonly _readableState?: { readonly ended?: boolean };
   };
+
+/**
+ * Calls `then` when no answer is under way on that socket. A peer may ask for more before it has the answer, and HTTP/1.1
+ * answers in turn (RFC 9112 9.3.2). The HTTP server goes on writing to the socket until then, so nobody else may use it.
+ */
+export function whenAnswered(socket: Duplex, then: () => void): void {
+  const answer = (socket as NodeSocket)._httpMessage;
+  if (answer == null) {
+    then();
+    return;
+  }
+  socket.on('error', ignore);
+  answer.once('close', () => {
+    socket.off('error', ignore);
+    whenAnswered(socket, then);
+  });
+}
+
+/** Node closes the socket after an error, and that is what counts. Without a listener it would end the process. */
+function ignore(): void {}
 
 /**
  * Makes a transport of a socket that no HTTP server uses any more. `head` is what came after the request head. The
@@ -106,7 +128,8 @@ function takeHandle(socket: NodeSocket, head: Uint8Array): Upgraded | undefined 
   const owner = Object.getOwnPropertySymbols(handle).find((symbol) => symbol.description === 'owner_symbol');
   if (owner !== undefined) Object.assign(handle, { [owner]: null });
   const transport = new HandleTransport(handle, 'http1');
-  // A callback of the user's may still destroy the socket, which it has from the request.
+  // A callback of the user's may still write to the socket or destroy it, which it has from the request.
+  socket.on('error', ignore);
   socket.once('close', () => transport.destroy());
   return { transport, early: rest === null ? head : Buffer.concat([head, rest]) };
 }

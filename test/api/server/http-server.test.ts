@@ -3,10 +3,11 @@ import { once } from 'node:events';
 import http from 'node:http';
 import net from 'node:net';
 import { Duplex } from 'node:stream';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { OptionError } from '../../../src/api/errors.ts';
 import type { AnyHttpServer } from '../../../src/index.ts';
-import { type Kind, listen, makeHttpServer, portal } from '../../support/attached.ts';
+import { type Kind, listen, makeHttpServer, next, opened, portal } from '../../support/attached.ts';
 
 /** What went wrong, of a call that must throw an OptionError. */
 function refusal(call: () => unknown): OptionError {
@@ -80,11 +81,43 @@ describe('handleUpgrade', () => {
     ['request', [new Request('http://a'), socket, head]],
     ['socket', [request, undefined, head]],
     ['socket', [request, {}, head]],
+    ['request', [{ method: 'GET', url: 5, httpVersion: '1.1', rawHeaders: [], headers: {} }, socket, head]],
+    ['request', [{ method: 'GET', url: '/', httpVersion: '1.1', rawHeaders: {}, headers: {} }, socket, head]],
+    [
+      'request',
+      [{ method: 'GET', url: '/', httpVersion: '1.1', rawHeaders: [], headers: null }, socket, head],
+    ],
+    ['socket', [request, { write() {}, destroy() {}, pause() {}, resume() {}, on() {} }, head]],
+    ['head', [request, socket, new DataView(new ArrayBuffer(1))]],
     ['head', [request, socket, undefined]],
     ['head', [request, socket, '']],
   ])('a wrong %s is named', (name, values) => {
     const [one, two, three] = values as [never, never, never];
     expect(refusal(() => portal().handleUpgrade(one, two, three)).option).toBe(name);
+  });
+
+  test('a head that was made in a vm context is one', () => {
+    const other = runInNewContext('new Uint8Array(0)');
+    expect(portal().handleUpgrade(request, socket, other)).toBe(false);
+  });
+
+  test('twice for one upgrade is an error, and the connection lives on', async () => {
+    const server = portal();
+    await server.start();
+    const httpServer = http.createServer();
+    const told: (boolean | OptionError)[] = [];
+    httpServer.on('upgrade', (...upgrade) => {
+      told.push(server.handleUpgrade(...upgrade));
+      for (const one of [server, portal()]) {
+        one.path('/echo');
+        told.push(refusal(() => one.handleUpgrade(...upgrade)));
+      }
+    });
+    const client = await opened(`ws://127.0.0.1:${await listen(httpServer)}/echo`);
+    client.send('still there');
+    expect(await next(client)).toBe('still there');
+    const twice = { option: 'socket', message: expect.stringContaining('called twice') };
+    expect(told).toEqual([true, expect.objectContaining(twice), expect.objectContaining(twice)]);
   });
 
   test('what is no handshake for a path of ours is false', () => {

@@ -126,6 +126,8 @@ describe('a head from HTTP/2 (RFC 8441 4, RFC 9113 8.3.1)', () => {
 
   test.each([
     ['neither authority nor Host', [':protocol', 'websocket'], 'hostCount'],
+    ['an authority and another Host', [':authority', 'a', 'host', 'b'], 'hostCount'],
+    ['an authority and Host twice', [':authority', 'a', 'host', 'a', 'host', 'a'], 'hostCount'],
     ['an authority that is none', [':authority', 'u@a'], 'badHost'],
   ])('with %s is refused', (_, rawHeaders, name) => {
     expect(faultOf({ ...parts, rawHeaders })).toEqual([400, name]);

@@ -205,6 +205,24 @@ describe.skipIf(!hasOpenssl)(`TLS of our own${skippedTls}`, () => {
     expect(failures.map(({ limit }) => limit)).toEqual(['handshakeDeadline']);
   });
 
+  test('a close ends those that are not through with TLS, and nobody is told', async () => {
+    const { port, failures } = await listen();
+    const ended: Promise<unknown>[] = [];
+    for (const first of ['', '16', '160301']) {
+      const client = net.connect(port, '127.0.0.1');
+      open.push(client);
+      client.on('error', () => {});
+      await once(client, 'connect');
+      client.write(Buffer.from(first, 'hex'));
+      ended.push(once(client.resume(), 'close'));
+    }
+    // Accepted in turn: this one is through, so the others have come.
+    await once(dial(port), 'secureConnect');
+    for (const listener of listeners.splice(0)) await listener.close();
+    await Promise.all(ended);
+    expect(failures).toEqual([]);
+  });
+
   test('the oldest of too many handshakes makes room', async () => {
     const { port, failures, accepted, until } = await listen({}, { maxHandshakes: 2 });
     const silent = [1, 2].map(() => net.connect(port, '127.0.0.1'));
