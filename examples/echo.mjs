@@ -1,12 +1,14 @@
 // Sends each message back as it came: text as text, binary as binary.
+// DEFLATE=1 compresses messages, DEFLATE=contexts with a context for each connection.
 import { createServer } from 'portal-ws';
 
-const { PORT = 5005, HOST = '127.0.0.1', CAP, MAX_FRAGMENTS } = process.env;
+const { PORT = 5005, HOST = '127.0.0.1', CAP, MAX_FRAGMENTS, DEFLATE } = process.env;
 
 const server = createServer({
   port: Number(PORT),
   host: HOST,
   cap: CAP ? Number(CAP) : undefined,
+  perMessageDeflate: DEFLATE === 'contexts' ? { mode: 'contexts' } : DEFLATE === '1',
   maxFragments: MAX_FRAGMENTS ? Number(MAX_FRAGMENTS) : undefined,
 });
 

@@ -2,7 +2,7 @@
  * Portal: the WebSocket server in which every connection is a statechart.
  */
 
-export type { Connection } from './api/connection/connection.ts';
+export type { Connection, SendOptions } from './api/connection/connection.ts';
 export {
   ConnectionLostError,
   HandshakeError,
@@ -23,6 +23,7 @@ export {
 export type { InspectionObserver } from './api/inspection/inspection.ts';
 export { type AnyCodec, type Codec, json, type Typing } from './api/messages/codec.ts';
 export type { SchemaIssue, StandardSchema } from './api/messages/schema.ts';
+export type { DeflateOptions, PerMessageDeflateOption } from './api/options/deflate.ts';
 export type { ListenOptions } from './api/options/listeners.ts';
 export { MemoryBudget } from './api/options/memory-budget.ts';
 export type { PlainHandlers, ServerOptions, TypedHandlers } from './api/options/options.ts';

@@ -9,8 +9,10 @@
  * user says.
  */
 import type { PeerCertificate } from 'node:tls';
+import type { Extension } from '../io/extensions/extension.ts';
 import { type Fault, fault } from '../io/faults.ts';
 import type { FrameDecoder } from '../io/frames/frame-decoder.ts';
+import { agreeOnDeflate } from '../io/http/deflate-offer.ts';
 import { readClient } from '../io/http/forwarded.ts';
 import { readHandshake, type Upgrade } from '../io/http/handshake.ts';
 import { type HeadResult, RequestHeadParser } from '../io/http/head-parser.ts';
@@ -45,6 +47,8 @@ export interface Accepted {
 interface Opened extends Accepted {
   readonly kind: 'accepted';
   readonly verdict: AcceptVerdict;
+  /** Makes what the client and we have agreed on; undefined: nothing. */
+  readonly extend: (() => Extension) | undefined;
 }
 
 type Outcome = Opened | Refused;
@@ -62,8 +66,14 @@ export interface HandshakingOwner {
   /** What the peer has asked for so far. */
   asked: Asked;
   readonly transport: { peerCertificate?(): PeerCertificate | undefined };
-  readonly reading: { readonly decoder: FrameDecoder; pauseTransport(): void; goOn(tell: () => void): void };
-  readonly sending: { readonly outbox: { raw(bytes: Uint8Array): void } };
+  readonly reading: {
+    readonly decoder: FrameDecoder;
+    pauseTransport(): void;
+    goOn(tell: () => void): void;
+    /** An extension was agreed on. */
+    useExtension(): void;
+  };
+  readonly sending: { readonly outbox: { raw(bytes: Uint8Array): void; extension: Extension | undefined } };
   /** What the handshake agreed on; set when it is accepted. */
   accepted: Accepted | undefined;
   tell(event: ConnectionEvent): void;
@@ -250,7 +260,7 @@ export class Handshaking<Session extends HandshakingOwner> {
     const peerCertificate = this.#session.transport.peerCertificate?.();
     return guarded(
       () => this.#recipient().decide({ head, upgrade, remoteAddress, peerCertificate, signal, incoming }),
-      (answer) => toOutcome(head, upgrade, answer),
+      (answer) => toOutcome(head, upgrade, answer, this.#host),
     );
   }
 
@@ -260,8 +270,12 @@ export class Handshaking<Session extends HandshakingOwner> {
   accept(): Accepted | undefined {
     this.#abort = undefined;
     if (this.#opened === undefined) return undefined;
-    const { head, subprotocol, verdict } = this.#opened;
+    const { head, subprotocol, verdict, extend } = this.#opened;
     this.#answer(verdict);
+    if (extend !== undefined) {
+      this.#session.sending.outbox.extension = extend();
+      this.#session.reading.useExtension();
+    }
     return { head, subprotocol };
   }
 
@@ -284,11 +298,18 @@ export class Handshaking<Session extends HandshakingOwner> {
 }
 
 /** What the user said as the verdict that opens the connection (RFC 6455 4.2.2). */
-function toOutcome(head: RequestHead, { key }: Upgrade, answer: Answer): Outcome {
+function toOutcome(
+  head: RequestHead,
+  { key, extensions: offered }: Upgrade,
+  answer: Answer,
+  host: Pick<Host<never>, 'compress'>,
+): Outcome {
   if (answer.kind === 'refused') return { ...answer, response: checkedResponse(answer.response) };
-  const { subprotocol, headers } = answer;
-  const verdict = acceptHandshake({ key, subprotocol, headers });
-  return { kind: 'accepted', head, subprotocol: subprotocol ?? '', verdict };
+  const { subprotocol, headers, deflate } = answer;
+  const terms = deflate && agreeOnDeflate(offered, deflate);
+  const verdict = acceptHandshake({ key, subprotocol, extensions: terms?.answer, headers });
+  const extend = deflate && terms && (() => host.compress(deflate, terms));
+  return { kind: 'accepted', head, subprotocol: subprotocol ?? '', verdict, extend };
 }
 
 /** A handshake that comes to nothing for a reason of the ladder. */

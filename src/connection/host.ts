@@ -1,6 +1,9 @@
 /**
  * What a connection asks of its server. Only types; `src/server/core.ts` is the host in production.
  */
+
+import type { DeflateSettings, DeflateTerms } from '../io/extensions/deflate.ts';
+import type { Extension } from '../io/extensions/extension.ts';
 import type { Fault } from '../io/faults.ts';
 import type { FrameDecoder } from '../io/frames/frame-decoder.ts';
 import type { FairTurns } from '../io/time/fair-turns.ts';
@@ -32,6 +35,8 @@ export interface Host<Session> extends Shared {
   readonly inspected: boolean;
   readonly actor: ServerActor;
 
+  /** What compresses for a connection with these settings that has agreed on these terms. */
+  compress(settings: DeflateSettings, terms: DeflateTerms): Extension;
   /** Makes the user's side of a connection. */
   recipientOf(session: Session): Recipient;
   /** The fault that says that there is no room for this opening handshake; undefined where there is. */

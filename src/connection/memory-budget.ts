@@ -6,9 +6,12 @@
  * list, in the order of their last progress. Over the limit, the one that has held longest without progress is shed, then
  * the next, until the limit is kept.
  *
+ * Caches come before them: what they hold is counted too, and it goes first, since no peer can tell.
+ *
  * Progress is what a stalled peer cannot pretend: a message was completed, or at least PROGRESS_BYTES and a PROGRESS_SHARE of
  * what is held have moved. A single byte now and then is no progress.
  */
+import type { Cache, CacheMemory } from '../io/extensions/context-cache.ts';
 import { HeldBlocks } from '../io/writing/held-blocks.ts';
 
 /** Fewer bytes than this are no progress. */
@@ -65,7 +68,7 @@ export class Holder {
   }
 }
 
-export class Budget {
+export class Budget implements CacheMemory {
   /** Bytes that may be held; may be Infinity. */
   readonly limit: number;
   /** @internal Queued frames, and what transports still have to write. */
@@ -74,6 +77,9 @@ export class Budget {
   #bytes = 0;
   /** Bytes of sides that were shed and have not let go yet. */
   #leaving = 0;
+  /** Bytes that caches hold. */
+  #cachedBytes = 0;
+  readonly #caches: Cache[] = [];
   #holders = 0;
   #oldest: Holder | undefined;
   #newest: Holder | undefined;
@@ -88,7 +94,7 @@ export class Budget {
 
   /** Bytes held now. */
   get bytes(): number {
-    return this.#bytes + this.#leaving + this.blocks.bytes;
+    return this.#bytes + this.#leaving + this.#cachedBytes + this.blocks.bytes;
   }
 
   /** @internal Sides that hold something and were not shed. */
@@ -131,14 +137,43 @@ export class Budget {
     this.#leaving += holder.bytes;
   }
 
+  /** @internal */
+  addCache(cache: Cache): void {
+    this.#caches.push(cache);
+  }
+
+  /** @internal So many bytes more in a cache; false when there is no room for them. */
+  reserve(bytes: number): boolean {
+    const most = this.limit - bytes;
+    while (this.#held > most) if (!this.#evict()) return false;
+    this.#cachedBytes += bytes;
+    return true;
+  }
+
+  /** @internal */
+  giveBack(bytes: number): void {
+    this.#cachedBytes -= bytes;
+  }
+
+  /** Lets go of one entry of a cache; false when all are empty. */
+  #evict(): boolean {
+    return this.#caches.some((cache) => cache.evict());
+  }
+
+  /** Without what is being let go already. */
+  get #held(): number {
+    return this.#bytes + this.#cachedBytes + this.blocks.bytes;
+  }
+
   get #isOver(): boolean {
-    return this.#bytes + this.blocks.bytes > this.limit;
+    return this.#held > this.limit;
   }
 
   #shed(): void {
     this.#isShedding = true;
     try {
       while (this.#isOver) {
+        if (this.#evict()) continue;
         const victim = this.#findVictim();
         if (victim === undefined) return;
         this.leave(victim);

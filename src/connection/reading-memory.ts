@@ -3,6 +3,7 @@
  *
  * `Reading` is built on this. It is a base class and not a part of its own, so that a connection has no further object.
  */
+import type { Extension } from '../io/extensions/extension.ts';
 import type { FrameDecoder } from '../io/frames/frame-decoder.ts';
 import type { Shared } from './host.ts';
 import type { Side } from './memory-budget.ts';
@@ -16,6 +17,8 @@ export interface MemoryOwner {
   readonly receivedHeadBytes: number;
   readonly memory: { countReading(side: Side): void };
   readonly deadlines: { insideMessage(isInside: boolean, messages: number): void };
+  /** What was agreed on reads and encodes payloads. */
+  readonly sending: { readonly outbox: { readonly extension: Extension | undefined } };
   shed(): void;
 }
 
@@ -38,8 +41,16 @@ export abstract class ReadingMemory<Owner extends MemoryOwner> implements Side {
   }
 
   get decoder(): FrameDecoder {
-    this.lent ??= this.host.lendDecoder();
+    if (this.lent === undefined) {
+      this.lent = this.host.lendDecoder();
+      this.useExtension();
+    }
     return this.lent;
+  }
+
+  /** The decoder reads with the extension that was agreed on, if there is one. */
+  useExtension(): void {
+    if (this.lent !== undefined) this.lent.extension = this.session.sending.outbox.extension;
   }
 
   /** Where somebody who holds messages back says so. `Reading.readAgain` follows when a reason has gone. */
@@ -51,6 +62,16 @@ export abstract class ReadingMemory<Owner extends MemoryOwner> implements Side {
   /** The same, but undefined where nobody has held messages back so far. */
   get held(): WaitingMessages | undefined {
     return this.waiting;
+  }
+
+  /** A `for await` loop takes the messages: a pending handler holds none back. */
+  get isIterated(): boolean {
+    return (this.waiting?.holding.iterators ?? 0) > 0;
+  }
+
+  /** Messages wait for the user, or for the codec to say what they are. */
+  get hasWaiting(): boolean {
+    return this.waiting !== undefined && (!this.waiting.isEmpty || this.waiting.holding.decoding);
   }
 
   /** Bytes of memory that this connection holds because of what its peer sent. */

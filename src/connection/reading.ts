@@ -39,7 +39,7 @@ export interface ReadingOwner extends FrameOwner, MemoryOwner, PauseOwner {
   readonly readsOn: boolean;
   /** Somebody observes the statechart: every frame is an event of its own. */
   readonly inspected: boolean;
-  readonly sending: { seal(): void };
+  readonly sending: MemoryOwner['sending'] & { seal(): void };
   readonly deadlines: MemoryOwner['deadlines'] & { lastByteTick: number };
   answerPing(payload: Uint8Array): void;
   takePong(payload: Uint8Array): void;
@@ -83,16 +83,6 @@ export class Reading extends ReadingMemory<ReadingOwner> implements FairTurn {
   /** Whether messages still reach the user. */
   get delivers(): boolean {
     return !this.#isOver;
-  }
-
-  /** A `for await` loop takes the messages: a pending handler holds none back. */
-  get isIterated(): boolean {
-    return (this.waiting?.holding.iterators ?? 0) > 0;
-  }
-
-  /** Messages wait for the user, or for the codec to say what they are. */
-  get hasWaiting(): boolean {
-    return this.waiting !== undefined && (!this.waiting.isEmpty || this.waiting.holding.decoding);
   }
 
   /** Bytes that are not decoded, or messages that are not delivered. */
@@ -187,7 +177,7 @@ export class Reading extends ReadingMemory<ReadingOwner> implements FairTurn {
       if (decoder.hasMore && this.#mustWaitForTurn()) return;
       const decoded = decoder.next();
       if (!this.#handle(decoded, decoder)) return;
-      if (this.session.inspected) {
+      if (this.session.inspected && decoded !== Decoded.GIVE_WAY) {
         this.#commanded = false;
         this.#continue(inspectedEvent(decoded, decoder));
         return;
@@ -212,6 +202,9 @@ export class Reading extends ReadingMemory<ReadingOwner> implements FairTurn {
     } else if (decoded === Decoded.PONG) {
       if (!this.#countMessage()) return false;
       this.session.takePong(decoder.control);
+    } else if (decoded === Decoded.GIVE_WAY) {
+      // As much work as many frames: it is asked at once whether the turn has time left.
+      this.#frames = (Math.floor(this.#frames / FRAMES_A_LOOK) + 1) * FRAMES_A_LOOK;
     } else {
       this.#raise(decoded, decoder);
       return false;

@@ -5,6 +5,7 @@
  * paths, handlers and streams; nothing in this folder knows those.
  */
 import type { PeerCertificate } from 'node:tls';
+import type { DeflateSettings } from '../io/extensions/deflate.ts';
 import type { Fault } from '../io/faults.ts';
 import type { Upgrade } from '../io/http/handshake.ts';
 import type { HeadersInput } from '../io/http/header-fields.ts';
@@ -45,6 +46,8 @@ export type Answer =
       /** One that the client offered; undefined: none. */
       readonly subprotocol: string | undefined;
       readonly headers: HeadersInput | undefined;
+      /** How to compress, where the client offers it; undefined: not at all. */
+      readonly deflate?: DeflateSettings | undefined;
     }
   | Refused;
 

@@ -5,7 +5,7 @@ import { type Fault, fault } from '../io/faults.ts';
 import { PING, PONG } from '../io/frames/frame-encoder.ts';
 import type { Transport } from '../io/transports/transport.ts';
 import { Outbox } from '../io/writing/outbox.ts';
-import type { OutboxOwner } from '../io/writing/outbox-ports.ts';
+import type { OutboxOwner, Sliced } from '../io/writing/outbox-ports.ts';
 import type { CloseReport, ConnectionState } from '../machines/connection-ports.ts';
 import type { Shared } from './host.ts';
 import type { Side } from './memory-budget.ts';
@@ -181,6 +181,10 @@ export class Sending implements OutboxOwner, Side {
 
   onQueued(): void {
     this.#session.countSending();
+  }
+
+  onSliced(message: Sliced): void {
+    message.begin((work) => this.#host.turns.wait(work), this.begin(message));
   }
 
   onDrained(): void {

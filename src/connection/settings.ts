@@ -11,6 +11,11 @@ import type { Overflow } from '../io/writing/outbox-ports.ts';
 export interface Limits {
   /** Bytes of one message, whole or fragmented; over it 1009. What is not read by fragments alone ends at 512 MiB. Default 1 MiB. */
   readonly cap: number;
+  /**
+   * How many times its size a compressed message may become, where that is more than 1 MiB; over it 1009. Only with
+   * `perMessageDeflate`. Default 100.
+   */
+  readonly maxInflation: number;
   /** Frames of one fragmented message, empty ones included; over it 1008. Default 16,384. */
   readonly maxFragments: number;
   /** Time from the first byte of a message to its last, time in which we do not read left out; over it 1008. Default 30 s. */

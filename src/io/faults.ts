@@ -78,6 +78,7 @@ export const faults = {
   lengthSign: violation(1002, 'most significant bit of the length is set'),
   longLength: violation(1002, 'length is not in its shortest form'),
   invalidText: violation(1007, 'text is not valid UTF-8'),
+  invalidDeflate: violation(1007, 'compressed message cannot be inflated'),
   closePayload: violation(1002, 'close payload of one byte'),
   closeCode: violation(1002, 'close code {code} is not allowed'),
   closeReason: violation(1007, 'close reason is not valid UTF-8'),
@@ -85,6 +86,7 @@ export const faults = {
   // -------------------------------------------------------------- limits of an open connection
   cap: limit('cap', 1009, 'message is over the cap of {bytes} bytes'),
   maxStringLength: limit('maxStringLength', 1009, 'message is over {bytes} bytes'),
+  maxInflation: limit('maxInflation', 1009, 'message inflates to more than {ratio} times its size'),
   maxFragments: limit('maxFragments', 1008, 'message has more than {count} fragments'),
   maxMessagesPerSecond: limit('maxMessagesPerSecond', 1008, 'too many messages a second'),
   maxBytesPerSecond: limit('maxBytesPerSecond', 1008, 'too many bytes a second'),

@@ -8,6 +8,9 @@ import type { Host } from '../connection/host.ts';
 import { Budget } from '../connection/memory-budget.ts';
 import type { Recipient } from '../connection/recipient.ts';
 import type { Session } from '../connection/session.ts';
+import { zlibOfThisRuntime } from '../io/extensions/choose-zlib.ts';
+import { Deflate, type DeflateSettings, type DeflateTerms } from '../io/extensions/deflate.ts';
+import { PerMessageDeflate } from '../io/extensions/per-message-deflate.ts';
 import { type Fault, fault } from '../io/faults.ts';
 import { FrameDecoder } from '../io/frames/frame-decoder.ts';
 import { nextTurn } from '../io/time/clock.ts';
@@ -57,6 +60,8 @@ export class Core
 
   /** Decoders that no connection is using. */
   readonly #decoders: FrameDecoder[] = [];
+  /** What compresses, for each set of options that paths have; made when the first client agrees. */
+  readonly #deflates = new Map<DeflateSettings, Deflate>();
   readonly #counters = new Counters();
   readonly #admission: AdmissionControl;
   readonly #listening: Listening;
@@ -218,6 +223,15 @@ export class Core
   takeBack(decoder: FrameDecoder): void {
     decoder.recycle();
     this.#decoders.push(decoder);
+  }
+
+  compress(settings: DeflateSettings, terms: DeflateTerms): PerMessageDeflate {
+    let deflate = this.#deflates.get(settings);
+    if (deflate === undefined) {
+      deflate = new Deflate(settings, this.settings, this.budget, zlibOfThisRuntime());
+      this.#deflates.set(settings, deflate);
+    }
+    return new PerMessageDeflate(deflate, terms);
   }
 
   full(session: Session): Fault | undefined {

@@ -6,34 +6,42 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { binaries, many, texts } from './conversation.ts';
 import { type Program, start } from './example.ts';
 
-let echo: Program;
-let client: WebSocket;
+describe.each(['', '1', 'contexts'])('the undici client, DEFLATE=%s', (DEFLATE) => {
+  let echo: Program;
+  let client: WebSocket;
 
-beforeAll(async () => {
-  echo = await start('examples/echo.mjs');
-});
-afterAll(async () => {
-  await echo?.stop();
-});
+  beforeAll(async () => {
+    echo = await start('examples/echo.mjs', { DEFLATE });
+  });
+  afterAll(async () => {
+    await echo?.stop();
+  });
 
-beforeEach(async () => {
-  client = new WebSocket(echo.url);
-  client.binaryType = 'arraybuffer';
-  await once(client, 'open');
-});
-afterEach(async () => {
-  if (client.readyState === WebSocket.CLOSED) return;
-  client.close();
-  await once(client, 'close');
-});
+  beforeEach(async () => {
+    client = new WebSocket(echo.url);
+    client.binaryType = 'arraybuffer';
+    await once(client, 'open');
+  });
+  afterEach(async () => {
+    if (client.readyState === WebSocket.CLOSED) return;
+    client.close();
+    await once(client, 'close');
+  });
 
-async function answer(message: string | Uint8Array<ArrayBuffer>): Promise<string | Uint8Array> {
-  client.send(message);
-  const [{ data }] = (await once(client, 'message')) as [MessageEvent];
-  return typeof data === 'string' ? data : new Uint8Array(data);
-}
+  async function answer(message: string | Uint8Array<ArrayBuffer>): Promise<string | Uint8Array> {
+    client.send(message);
+    const [{ data }] = (await once(client, 'message')) as [MessageEvent];
+    return typeof data === 'string' ? data : new Uint8Array(data);
+  }
 
-describe('the undici client', () => {
+  test('agrees on compression where the server does', () => {
+    expect(client.extensions).toBe(
+      DEFLATE === ''
+        ? ''
+        : `permessage-deflate${DEFLATE === '1' ? '; server_no_context_takeover' : ''}; client_no_context_takeover`,
+    );
+  });
+
   test.each(Object.entries(texts))('gets %s back as text (RFC 6455 5.6)', async (_, text) => {
     expect(await answer(text)).toBe(text);
   });

@@ -6,33 +6,37 @@ import { WebSocket } from 'ws';
 import { binaries, many, texts } from './conversation.ts';
 import { type Program, start } from './example.ts';
 
-let echo: Program;
-let client: WebSocket;
+describe.each(['', '1', 'contexts'])('the ws client, DEFLATE=%s', (DEFLATE) => {
+  let echo: Program;
+  let client: WebSocket;
 
-beforeAll(async () => {
-  echo = await start('examples/echo.mjs');
-});
-afterAll(async () => {
-  await echo?.stop();
-});
+  beforeAll(async () => {
+    echo = await start('examples/echo.mjs', { DEFLATE });
+  });
+  afterAll(async () => {
+    await echo?.stop();
+  });
 
-beforeEach(async () => {
-  client = new WebSocket(echo.url);
-  await once(client, 'open');
-});
-afterEach(async () => {
-  if (client.readyState === WebSocket.CLOSED) return;
-  client.terminate();
-  await once(client, 'close');
-});
+  beforeEach(async () => {
+    client = new WebSocket(echo.url);
+    await once(client, 'open');
+  });
+  afterEach(async () => {
+    if (client.readyState === WebSocket.CLOSED) return;
+    client.terminate();
+    await once(client, 'close');
+  });
 
-async function answer(message: string | Uint8Array): Promise<string | Uint8Array> {
-  client.send(message);
-  const [data, isBinary] = (await once(client, 'message')) as [Buffer, boolean];
-  return isBinary ? new Uint8Array(data) : data.toString();
-}
+  async function answer(message: string | Uint8Array): Promise<string | Uint8Array> {
+    client.send(message);
+    const [data, isBinary] = (await once(client, 'message')) as [Buffer, boolean];
+    return isBinary ? new Uint8Array(data) : data.toString();
+  }
 
-describe('the ws client', () => {
+  test('agrees on compression where the server does', () => {
+    expect(client.extensions).toBe(DEFLATE === '' ? '' : 'permessage-deflate'); // ws says no parameters
+  });
+
   test.each(Object.entries(texts))('gets %s back as text (RFC 6455 5.6)', async (_, text) => {
     expect(await answer(text)).toBe(text);
   });

@@ -78,8 +78,11 @@ export function sampleText(size: number): string {
 export class Suite {
   #server: PortalServer | undefined;
   #calls = 0;
+  readonly #headers: Record<string, string>;
 
-  constructor(options: Options = {}) {
+  /** `headers` are those that each client sends beside the usual ones. */
+  constructor(options: Options = {}, headers: Record<string, string> = {}) {
+    this.#headers = headers;
     beforeAll(async () => {
       this.#server = await startEchoServer(options);
     });
@@ -112,7 +115,7 @@ export class Suite {
   /** A new connection with its handshake done. */
   async call(path = '/echo'): Promise<Caller> {
     const { id, caller } = await this.#connect();
-    await caller.client.sendBytes(bytes(requestHead({ path: `${path}/${id}` })));
+    await caller.client.sendBytes(bytes(requestHead({ path: `${path}/${id}`, headers: this.#headers })));
     await caller.client.handshake();
     return caller;
   }
@@ -127,7 +130,7 @@ export class Suite {
   async #hold(conversation: Conversation, { way, isGlued }: Delivery): Promise<void> {
     const { id, caller } = await this.#connect();
     const { client } = caller;
-    const head = bytes(requestHead({ path: `/echo/${id}` }));
+    const head = bytes(requestHead({ path: `/echo/${id}`, headers: this.#headers }));
     const frames = bytes(
       ...conversation.send,
       ...(conversation.close === undefined ? [closeFrame(1000)] : []),

@@ -13,6 +13,7 @@ function make() {
   const session = {
     receivedHeadBytes: 0,
     headBytes: 0,
+    sending: { outbox: { extension: undefined } },
     memory: { countReading: ({ heldBytes }: { heldBytes: number }) => void seen.push(heldBytes) },
     deadlines: { insideMessage: (isInside: boolean) => void seen.push(isInside) },
     shed: () => void seen.push('shed'),

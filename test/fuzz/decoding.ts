@@ -110,6 +110,7 @@ class Feeding implements Run {
       const answer = this.decoder.next();
       this.#count();
       if (answer === Decoded.NEED_MORE) return;
+      if (answer === Decoded.GIVE_WAY) continue;
       this.#note(answer);
     }
   }

@@ -119,7 +119,7 @@ const classOf = (name: string) => classes[name] as abstract new (...args: never)
 /** Every limit is an option of the server, but the one of Node. */
 const options = Object.keys(readOptions({ port: 0 }));
 const longest = Object.fromEntries(
-  ['opcode', 'code', 'bytes', 'count'].map((name) => [name, Number.MAX_SAFE_INTEGER]),
+  ['opcode', 'code', 'bytes', 'count', 'ratio'].map((name) => [name, Number.MAX_SAFE_INTEGER]),
 );
 
 describe.each(rows)('%s', (name, row) => {

@@ -9,7 +9,12 @@ import type { Fault } from '../../src/io/faults.ts';
 export const EMPTY_RUN: Fault = { name: 'invalidText', code: 1007, reason: 'a run of no bytes' };
 
 export class RunLength implements Extension {
+  readonly answer = 'run-length';
   readonly form = 'run-length';
+  readonly threshold = 3;
+  readonly heldBytes = 0;
+  /** How often it was told to forget what it encoded. */
+  forgotten = 0;
   /** Slices given so far. */
   slices = 0;
   /** Messages encoded so far, each with what `standsAlone` was. */
@@ -55,6 +60,20 @@ export class RunLength implements Extension {
     if (used === 0) return 'more';
     this.slices++;
     return this.#slice.subarray(0, used);
+  }
+
+  discard(): void {
+    this.#input = new Uint8Array(0);
+    this.#at = 0;
+    this.#count = undefined;
+  }
+
+  forget(): void {
+    this.forgotten++;
+  }
+
+  release(): void {
+    this.discard();
   }
 
   /** Messages of less than three bytes go as they are. */

@@ -22,6 +22,14 @@ import { MessageIterator } from './message-iterator.ts';
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze(Object.create(null));
 const NO_PARAMS: Params = Object.freeze({});
 
+/** How one message is sent. */
+export interface SendOptions {
+  /** It takes the place of a waiting message of the same key. */
+  readonly key?: string | undefined;
+  /** Whether it is compressed, where that was agreed on; left out: from a size on, see `perMessageDeflate`. */
+  readonly compress?: boolean | undefined;
+}
+
 /** What the user's side knows of a connection. @internal */
 export interface ConnectionUser {
   readonly params: Params | undefined;
@@ -91,6 +99,11 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
     return this.#session.accepted?.subprotocol ?? '';
   }
 
+  /** The extensions agreed on, as the handshake was answered, or an empty string (RFC 6455 9.1). */
+  get extensions(): string {
+    return this.#session.sending.outbox.extension?.answer ?? '';
+  }
+
   /**
    * The peer's address; with `trustProxy`, that of the client behind the proxy. Empty on a Unix socket;
    * `unknown` for a peer that had gone before it could be asked for.
@@ -155,22 +168,25 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
   /**
    * Sends one message: a string as text, bytes as binary, or what `prepare` made; on a path with a codec, a value for it
    * to encode. The bytes are copied: they are yours again when it returns. With `key`, it takes the place of a waiting
-   * message of the same key.
+   * message of the same key. Where compression was agreed on, `compress: false` sends it as it is, and `true` compresses it
+   * however short it is.
    *
    * `sent`: on its way. `queued`: it waits until the peer has read what was sent before. `dropped`: `sendLimit` was
    * reached. `closed`: the connection takes no more messages. Never throws for a closed connection.
    * @throws TypeError for anything but a string, a Uint8Array or a prepared message; what the codec throws; RangeError
    *   for a message that is larger than `sendLimit` alone (`'dropped'` where `overflow` is not `'close'`).
    */
-  send(value: Out | EncodedMessage, options?: { readonly key?: string }): SendResult {
+  send(value: Out | EncodedMessage, options?: SendOptions): SendResult {
     const { sending } = this.#session;
     const key = options?.key;
+    const compress = options?.compress;
     const message = this.#user.codec === undefined ? value : encode(this.#user.codec, sending.isOpen, value);
-    if (typeof message === 'string') return sending.isOpen ? sending.outbox.text(message, key) : 'closed';
+    if (typeof message === 'string')
+      return sending.isOpen ? sending.outbox.text(message, key, compress) : 'closed';
     const bytes = toBytes(message);
-    if (bytes !== undefined) return sending.isOpen ? sending.outbox.binary(bytes, key) : 'closed';
+    if (bytes !== undefined) return sending.isOpen ? sending.outbox.binary(bytes, key, compress) : 'closed';
     if (!isEncoded(message)) throw notSendable(message);
-    return sending.isOpen ? sending.outbox.encoded(message, key) : 'closed';
+    return sending.isOpen ? sending.outbox.encoded(message, key, compress) : 'closed';
   }
 
   /**

@@ -4,6 +4,7 @@
 import { constants } from 'node:buffer';
 import type { InspectionEvent, Observer } from 'xstate';
 import type { Limits } from '../../connection/settings.ts';
+import type { DeflateSettings } from '../../io/extensions/deflate.ts';
 import { compileProxies, type Proxies, type TrustProxy } from '../../io/http/forwarded.ts';
 import { isToken } from '../../io/http/grammar.ts';
 import type { HttpResponse } from '../../io/http/http-response.ts';
@@ -16,6 +17,7 @@ import { OptionError } from '../errors.ts';
 import type { AnyCodec, Typing } from '../messages/codec.ts';
 import type { Handlers, PlainRequest } from '../paths/handlers.ts';
 import type { Params } from '../paths/router.ts';
+import { type PerMessageDeflateOption, readDeflate } from './deflate.ts';
 import { type Rule, readLimit } from './limit.ts';
 import { LISTEN_NAMES, type ListenOptions, readPlaces, type WhereToListen } from './listeners.ts';
 import { MEMORY_RULE, MemoryBudget } from './memory-budget.ts';
@@ -67,6 +69,11 @@ export interface ServerOptions
   readonly trustProxy?: TrustProxy | undefined;
   /** What happens to a message over `sendLimit`. Default `'close'`, with 1013. */
   readonly overflow?: Overflow | undefined;
+  /**
+   * Compresses messages where the client offers it (permessage-deflate, RFC 7692); a path may have its own. `true` is
+   * `{ mode: 'shared' }`. Default false.
+   */
+  readonly perMessageDeflate?: PerMessageDeflateOption | undefined;
   /** Stop at a `debugger` statement and rethrow when a handler fails. Default false. */
   readonly debugOnError?: boolean | undefined;
   /**
@@ -88,6 +95,8 @@ export interface ServerOptions
 
 /** Options after the check, with their defaults. */
 export interface Settings extends ServerSettings {
+  /** Undefined: nothing is compressed. */
+  readonly perMessageDeflate: DeflateSettings | undefined;
   readonly debugOnError: boolean;
   readonly onRequest: ServerOptions['onRequest'];
   readonly inspect: ServerOptions['inspect'];
@@ -119,6 +128,7 @@ const time = (value: number, unlimited = false): Rule => ({
 const RULES: { readonly [Name in keyof Limits]: Rule } = {
   // What is assembled ends at 512 MiB anyway, the length of a string; fragments alone may go on.
   cap: bytes(MIB, 0, Number.MAX_SAFE_INTEGER),
+  maxInflation: { default: 100, min: 1, max: 2 ** 31, unit: 'times', unlimited: true },
   maxFragments: count(16_384),
   messageDeadline: time(30_000, true),
   maxHeadBytes: bytes(16 * KIB, 64, MIB),
@@ -144,6 +154,8 @@ const RULES: { readonly [Name in keyof Limits]: Rule } = {
 };
 
 const HANDLER_NAMES = ['onOpen', 'onMessage', 'onClose', 'onError', 'onFragment', 'authorize'] as const;
+/** What a path has beside handlers. */
+const VALUE_NAMES = ['subprotocols', 'perMessageDeflate'];
 /** How a path's messages are typed; not for a whole server. */
 const TYPING_NAMES = ['codec', 'codecs', 'onInvalid'];
 const PATH_VALUE = 'an object of handlers, such as { onMessage(connection, message) {} }';
@@ -165,6 +177,7 @@ const READERS = {
   subprotocols: readSubprotocols,
   trustProxy: readProxies,
   overflow: (overflow = 'close') => oneOf('overflow', overflow, OVERFLOWS),
+  perMessageDeflate: (value, { overflow }) => readDeflate('perMessageDeflate', value, overflow),
   debugOnError: (debugOnError = false) => {
     if (typeof debugOnError === 'boolean') return debugOnError;
     throw new OptionError('debugOnError', debugOnError, 'true or false');
@@ -250,7 +263,7 @@ export function checkHandlerNames(path: string, handlers: Handlers & Typing): vo
   }
   for (const name of Object.keys(handlers)) {
     if (!isHandlerName(name) && !TYPING_NAMES.includes(name)) {
-      const names = [...HANDLER_NAMES, 'subprotocols', ...TYPING_NAMES].join(', ');
+      const names = [...HANDLER_NAMES, ...VALUE_NAMES, ...TYPING_NAMES].join(', ');
       const message = `there is no handler ${name}, as for ${path}; a path has ${names}`;
       throw new OptionError(`${name} of ${path}`, handlers[name as keyof Handlers], names, message);
     }
@@ -312,7 +325,7 @@ function readSubprotocols(value: readonly string[] | undefined): readonly string
 }
 
 function isHandlerName(name: string): boolean {
-  return name === 'subprotocols' || (HANDLER_NAMES as readonly string[]).includes(name);
+  return VALUE_NAMES.includes(name) || (HANDLER_NAMES as readonly string[]).includes(name);
 }
 
 function allNames(): string[] {

@@ -54,7 +54,11 @@ function accepted(path: Path, { upgrade }: Opening, acceptance: Acceptance<unkno
     const missing = fault('noSubprotocol', { names: path.codecs.subprotocols.join(', ') });
     return { kind: 'refused', answer: { kind: 'refused', response: refusal(missing), fault: missing } };
   }
-  return { kind: 'accepted', data, answer: { kind: 'accepted', subprotocol, headers } };
+  return {
+    kind: 'accepted',
+    data,
+    answer: { kind: 'accepted', subprotocol, headers, deflate: path.deflate },
+  };
 }
 
 /** What was returned, short enough for one line. */

@@ -10,6 +10,7 @@ import type { HeadersInput } from '../../io/http/header-fields.ts';
 import type { HttpResponse } from '../../io/http/http-response.ts';
 import type { CloseReport, Decision } from '../../machines/connection-ports.ts';
 import type { Connection } from '../connection/connection.ts';
+import type { PerMessageDeflateOption } from '../options/deflate.ts';
 import type { Params } from './router.ts';
 
 /** A plain HTTP request to the server's port. */
@@ -81,4 +82,6 @@ export interface Handlers<Data = unknown, P extends Params = Params, In = Messag
     | undefined;
   /** Subprotocols of this path, best first; in place of the server's. */
   subprotocols?: readonly string[] | undefined;
+  /** How messages of this path are compressed; in place of the server's. */
+  perMessageDeflate?: PerMessageDeflateOption | undefined;
 }

@@ -3,13 +3,15 @@
  */
 import type { Observable } from 'rxjs';
 import type { Message } from '../../connection/recipient.ts';
+import type { DeflateSettings } from '../../io/extensions/deflate.ts';
 import { type EncodedMessage, encodeMessage, isEncoded } from '../../io/writing/encoded-message.ts';
 import type { ConnectionEvent, ConnectionState } from '../../machines/connection-ports.ts';
 import type { Connection } from '../connection/connection.ts';
 import { Stream } from '../connection/streams.ts';
 import { type SubscriberError, warn } from '../errors.ts';
 import { type Codec, Codecs, type Typing } from '../messages/codec.ts';
-import { checkHandlerNames } from '../options/options.ts';
+import { readDeflate } from '../options/deflate.ts';
+import { checkHandlerNames, type Settings } from '../options/options.ts';
 import type { Handlers } from './handlers.ts';
 import type { Params } from './router.ts';
 import { readServing, type Served, type ServeOptions, type Serving } from './serve.ts';
@@ -79,6 +81,9 @@ export class Streams {
   }
 }
 
+/** What a path takes over from its server. */
+type ServerSide = Pick<Settings, 'perMessageDeflate' | 'overflow'>;
+
 /** A path of a server, as `server.path` returns it. */
 export class Path<Data = unknown, P extends Params = Params, In = Message, Out = In> {
   /** As it was given, such as `/prices/:symbol`. */
@@ -93,13 +98,18 @@ export class Path<Data = unknown, P extends Params = Params, In = Message, Out =
   isSlowTold = false;
   /** What `serve` was given. @internal */
   serving: Serving | undefined;
+  /** How its messages are compressed; undefined: not at all. @internal */
+  deflate: DeflateSettings | undefined;
+  readonly #server: ServerSide;
   readonly #own: Handlers & Typing = {};
   readonly #defaults: Handlers;
   readonly #open = new Set<Connection<Data, P, In, Out>>();
 
   /** @internal */
-  constructor(pattern: string, defaults: Handlers, streams: Streams) {
+  constructor(pattern: string, defaults: Handlers, streams: Streams, server: ServerSide) {
     this.pattern = pattern;
+    this.#server = server;
+    this.deflate = server.perMessageDeflate;
     this.#defaults = defaults;
     this.handlers = defaults;
     this.streams = streams;
@@ -113,6 +123,7 @@ export class Path<Data = unknown, P extends Params = Params, In = Message, Out =
     this.codecs = typed
       ? new Codecs(this.pattern, { codec, codecs, onInvalid }, own.subprotocols)
       : undefined;
+    this.#readDeflate(handlers.perMessageDeflate);
     Object.assign(this.#own, handlers);
     this.handlers = { ...this.#defaults };
     if (codecs !== undefined) this.handlers.subprotocols = this.codecs?.subprotocols;
@@ -120,6 +131,12 @@ export class Path<Data = unknown, P extends Params = Params, In = Message, Out =
       if (handler !== undefined) (this.handlers as Record<string, unknown>)[name] = handler;
     }
     return this;
+  }
+
+  /** Connections that are open keep what they have agreed on. */
+  #readDeflate(option: Handlers['perMessageDeflate']): void {
+    if (option === undefined) return;
+    this.deflate = readDeflate(`perMessageDeflate of ${this.pattern}`, option, this.#server.overflow);
   }
 
   /** Subprotocols spoken here, best first (RFC 6455 1.9). @internal */

@@ -27,6 +27,7 @@ export class Dispatcher implements ServerRecipient, DeliveryHost, StreamsOwner {
 
   /** The server as its user has it. */
   readonly #server: object;
+  readonly #settings: Settings;
   readonly #defaults: Handlers;
   readonly #clock: Clock;
   readonly #router = new Router<Path>();
@@ -40,6 +41,7 @@ export class Dispatcher implements ServerRecipient, DeliveryHost, StreamsOwner {
     this.debugOnError = settings.debugOnError;
     this.onRequest = settings.onRequest;
     this.#clock = settings.clock;
+    this.#settings = settings;
     this.#defaults = defaults;
     this.#server = server;
     this.streams = new Streams(this);
@@ -58,7 +60,9 @@ export class Dispatcher implements ServerRecipient, DeliveryHost, StreamsOwner {
   path(pattern: string, handlers: Handlers): Path {
     const known = this.#paths.get(pattern);
     if (known !== undefined) return known.handle(handlers);
-    const path = new Path(pattern, this.#defaults, new Streams(this, pattern)).handle(handlers);
+    const path = new Path(pattern, this.#defaults, new Streams(this, pattern), this.#settings).handle(
+      handlers,
+    );
     this.#router.add(pattern, path);
     this.#paths.set(pattern, path);
     return path;

@@ -10,6 +10,7 @@
  *   a frame of a fragmented message    FRAGMENT            `first`, `final`; `takeFragment()`, and `takeMessage()` after the last
  *   a control frame                    PING, PONG, CLOSE   `control` is the payload
  *   a violation                        FAULT               `fault` is a row of `faults.ts` with its values
+ *   much came out of an extension      GIVE_WAY            others may do something before the next call
  */
 import { Buffer } from 'node:buffer';
 import type { Extension } from '../extensions/extension.ts';
@@ -31,12 +32,17 @@ export const Decoded = {
   PONG: 4,
   CLOSE: 5,
   FAULT: 6,
+  GIVE_WAY: 7,
 } as const;
 export type Decoded = (typeof Decoded)[keyof typeof Decoded];
 
 /** Texts up to this length are unmasked in this memory, shared by all decoders, before they become strings. */
 const SCRATCH_BYTES = 64 * 1024;
 const scratch = new Block(Buffer.allocUnsafeSlow(SCRATCH_BYTES));
+/** An extension is given so much at a time: one that inflates may make a thousand times as much of it. */
+const PIECE_BYTES = 4 * 1024;
+/** After so many bytes of its output, others get their turn. */
+const GIVE_WAY_BYTES = 256 * 1024;
 const EMPTY = new Uint8Array(0);
 const NO_BLOCK = new Block(EMPTY);
 
@@ -87,9 +93,13 @@ export class FrameDecoder extends HeaderReader {
     return this.messageOpcode !== 0 || this.missing >= 0 || this.cutBytes > 0;
   }
 
-  /** Bytes of memory held for an incomplete message: at most 64, or twice what has arrived of it. */
+  /**
+   * Bytes of memory held for an incomplete message: at most 64, or twice what has arrived of it, and what an extension needs
+   * to read it.
+   */
   get heldBytes(): number {
-    return this.#buffer === undefined ? 0 : this.#buffer.capacity;
+    const extensionBytes = this.extended && this.extension !== undefined ? this.extension.heldBytes : 0;
+    return this.#buffer === undefined ? extensionBytes : this.#buffer.capacity + extensionBytes;
   }
 
   /** Bytes of memory of a chunk that is not decoded to its end. */
@@ -135,6 +145,7 @@ export class FrameDecoder extends HeaderReader {
 
   /** Forgets the rest of the chunk and the incomplete message: the connection is over. */
   discard(): void {
+    this.extension?.discard();
     this.#endMessage();
     this.missing = -1;
     this.cutBytes = 0;
@@ -306,8 +317,10 @@ export class FrameDecoder extends HeaderReader {
   /** The payload of a message that the extension reads: pieces of it go in, and what comes out is kept. */
   #readExtended(): Decoded {
     const extension = this.extension as Extension; // without one, RSV1 is a fault
+    const most = this.messageBytes + GIVE_WAY_BYTES;
     do {
-      const take = this.#takePayload(scratch, 0, SCRATCH_BYTES);
+      if (this.messageBytes >= most) return Decoded.GIVE_WAY;
+      const take = this.#takePayload(scratch, 0, PIECE_BYTES);
       const last = this.final && this.missing === 0;
       if (take === 0 && !last) break;
       extension.push(scratch.bytes.subarray(0, take), last);

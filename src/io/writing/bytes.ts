@@ -35,3 +35,19 @@ export function bytesAdvice(value: unknown): string {
     return '; a proxy or an imitation goes as new Uint8Array(bytes) of the real one';
   return value instanceof Blob ? '; its bytes go as new Uint8Array(await blob.arrayBuffer())' : '';
 }
+
+/** The text as UTF-8. A short one lies in memory that the next call uses again. */
+export function utf8Of(text: string): Uint8Array {
+  if (text.length * 3 > scratch.length) return Buffer.from(text);
+  return scratch.subarray(0, scratch.write(text, 'utf8'));
+}
+
+const scratch = Buffer.allocUnsafeSlow(64 * 1024);
+
+/** The error for a message that can never be sent. */
+export function tooLarge(bytes: number, sendLimit: number): RangeError {
+  const advice = 'raise the option sendLimit, or send it in pieces with sendFragments()';
+  return new RangeError(
+    `cannot send a message of ${bytes} bytes: sendLimit is ${sendLimit} bytes for each connection; ${advice}`,
+  );
+}

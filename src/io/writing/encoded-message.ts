@@ -37,6 +37,7 @@ export class EncodedMessage {
       form = this.#encode(extension);
       this.#forms.set(extension.form, form);
     }
+    if (form !== this.#plain) extension.forget();
     return form;
   }
 
@@ -71,7 +72,10 @@ export function isEncoded(value: unknown): value is EncodedMessage {
   return typeof value === 'object' && value !== null && isMade(value);
 }
 
-/** The message as a peer gets it whose connection has this extension, or none. */
+/**
+ * The message as a peer gets it whose connection has this extension, or none. Another connection may have encoded it, so the
+ * extension must not refer to earlier messages in what it encodes next.
+ */
 export function formOf(message: EncodedMessage, extension?: Extension): EncodedForm {
   return formIn(message, extension);
 }

@@ -2,6 +2,7 @@
  * What an outbox is given and what it gives back: its limits, the result of each send, and the owner that it tells of its
  * state. Only types.
  */
+import type { FairTurn } from '../time/fair-turns.ts';
 import type { WriterOwner } from './turn-writer.ts';
 
 /** `sent`: on its way; `queued`: waits until the peer reads; `dropped`, `closed`: it will never be sent. */
@@ -17,6 +18,14 @@ export interface OutboxLimits {
   readonly maxPendingPongs: number;
 }
 
+/** A message that is encoded in slices. */
+export interface Sliced {
+  /** Encodes the first slice; each other one in its turn, for which it waits. `done`: nothing is left of it. */
+  begin(wait: (work: FairTurn) => void, done: () => void): void;
+  /** Encodes all that is left: a Close follows. */
+  finishNow(): void;
+}
+
 /** Who is told of the state of an outbox. */
 export interface OutboxOwner extends WriterOwner {
   /** Something was put into the queue. */
@@ -25,6 +34,8 @@ export interface OutboxOwner extends WriterOwner {
   onOverflow(): void;
   /** A message exceeds `sendLimit` alone, so it can never be sent, and the policy is not `close`. */
   onTooLarge(error: RangeError): void;
+  /** A message is encoded in slices, of which others get their turn in between. */
+  onSliced(message: Sliced): void;
   /** Nothing waits any more. */
   onDrained(): void;
 }

@@ -30,6 +30,12 @@ export class Place {
   isComplete = false;
   /** Called once, when no unfinished message is before this one. */
   onTurn: (() => void) | undefined;
+  /** The payload of a message that is encoded in slices, until the last one is. */
+  readonly source: Uint8Array | undefined;
+
+  constructor(source?: Uint8Array) {
+    this.source = source;
+  }
 }
 
 type Entry = Queued | Place;
@@ -96,10 +102,18 @@ export class SendQueue {
     this.#hold(frame);
   }
 
-  reserve(): Place {
-    const place = new Place();
+  /** `source`: a payload that is held until `remove` or `encoded`. */
+  reserve(source?: Uint8Array): Place {
+    const place = new Place(source);
     this.#data.push(place);
+    if (source !== undefined) this.#hold(source);
     return place;
+  }
+
+  /** All fragments of it are made. */
+  encoded(place: Place): void {
+    if (place.source !== undefined && !place.isComplete) this.#letGo(place.source);
+    place.isComplete = true;
   }
 
   /** A fragment that cannot leave yet. */
@@ -146,7 +160,9 @@ export class SendQueue {
   /** Removes a message whose last fragment has left, or that never began. */
   remove(place: Place): void {
     const at = this.#data.indexOf(place);
-    if (at >= 0) this.#data.splice(at, 1);
+    if (at < 0) return;
+    this.#data.splice(at, 1);
+    for (const frame of framesOf(place)) this.#letGo(frame);
   }
 
   // ------------------------------------------------------------------ replacing and dropping
@@ -216,6 +232,9 @@ export class SendQueue {
   }
 }
 
+/** What an entry holds in memory. */
 function framesOf(entry: Entry): readonly Uint8Array[] {
-  return entry instanceof Place ? entry.frames : [entry.frame];
+  if (!(entry instanceof Place)) return [entry.frame];
+  const { source, isComplete, frames } = entry;
+  return source === undefined || isComplete ? frames : [...frames, source];
 }

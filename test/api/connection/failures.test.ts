@@ -22,7 +22,7 @@ function make({
   const log: unknown[][] = [];
   const newStreams = () => new Streams({ subscriberFailed() {}, subscriberEnded() {} });
   const [ofPath, ofServer] = [newStreams(), newStreams()];
-  const path = new Path('/', {}, ofPath);
+  const path = new Path('/', {}, ofPath, { perMessageDeflate: undefined, overflow: 'close' });
   if (onError) {
     path.handle({
       onError: (...args) => {

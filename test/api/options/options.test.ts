@@ -19,6 +19,7 @@ const DAY = 86_400_000;
 /** Default, least, most, and whether Infinity is a value too. */
 const limits: Record<keyof Limits, [standard: number, least: number, most: number, unlimited: boolean]> = {
   cap: [MIB, 0, Number.MAX_SAFE_INTEGER, false],
+  maxInflation: [100, 1, 2 ** 31, true],
   maxFragments: [16_384, 1, 2 ** 31, false],
   messageDeadline: [30_000, 1, DAY, true],
   readAhead: [65_536, 0, 2 ** 40, true],

@@ -255,6 +255,11 @@ class Line {
       {
         onWaiting: () => {},
         onQueued: () => {},
+        onSliced: (message) =>
+          message.begin(
+            (work) => this.#tasks.push(() => work.onTurn()),
+            () => {},
+          ),
         onTooLarge: () => {},
         onOverflow: () => {},
         onDrained: () => {},

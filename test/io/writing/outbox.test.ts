@@ -33,6 +33,11 @@ class Line {
     this.outbox = new Outbox(this.transport, { ...LIMITS, ...limits }, turn, {
       onWaiting: () => this.told.push('waiting'),
       onQueued: () => this.told.push('queued'),
+      onSliced: (message) =>
+        message.begin(
+          (work) => tasks.push(() => work.onTurn()),
+          () => {},
+        ),
       onOverflow: () => this.told.push('overflow'),
       onTooLarge: ({ message }) => this.told.push(message),
       onDrained: () => this.told.push('drained'),

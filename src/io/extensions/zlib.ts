@@ -1,0 +1,67 @@
+/**
+ * What is needed of zlib: contexts that compress and inflate at once. `native-zlib.ts` and `public-zlib.ts` are two ways to
+ * it, and `choose-zlib.ts` finds out which one works here.
+ */
+import type * as NodeZlib from 'node:zlib';
+
+/** What is used of node:zlib. */
+export type ZlibModule = Pick<typeof NodeZlib, 'createDeflateRaw' | 'deflateRawSync' | 'inflateRawSync'>;
+
+/** How to compress. */
+export interface DeflateLevel {
+  /** Bits of the window, 9 to 15. */
+  readonly windowBits: number;
+  /** 1 (fast) to 9 (small). */
+  readonly level: number;
+  /** 1 to 9. */
+  readonly memLevel: number;
+}
+
+/** Compresses messages that a peer reads one after the other. */
+export interface Deflater {
+  /**
+   * Compresses `input` into `out`, up to the end of an empty block (RFC 7692 7.2.1), 00 00 FF FF. Returns how many bytes
+   * that are; -1 when `out` is too small: then the context is as after `reset`.
+   */
+  deflate(input: Uint8Array, out: Uint8Array): number;
+  /** Forgets what was compressed before. */
+  reset(): void;
+  /** Frees its memory. It is not used any more. */
+  close(): void;
+}
+
+/** Inflates what a peer has compressed. */
+export interface Inflater {
+  /** Bytes of memory that it holds. */
+  readonly heldBytes: number;
+  /** Takes the next piece. Its memory is read until `inflate` returns 0. `final`: no more pieces come. */
+  push(piece: Uint8Array, final: boolean): void;
+  /**
+   * Inflates into `out`; returns how many bytes that are. 0: the piece is used up. `WRONG`: it is not deflate data.
+   * `TOO_LONG`: the rest of the message has more than `most` bytes; only where that is known before they are inflated.
+   */
+  inflate(out: Uint8Array, most: number): number;
+  /** Forgets what was inflated before: the next piece begins a message. */
+  reset(): void;
+  /** Frees its memory. It is not used any more. */
+  close(): void;
+}
+
+export interface Zlib {
+  readonly name: 'native' | 'public';
+  deflater(level: DeflateLevel): Deflater;
+  /** `windowBits`: 8 to 15; one with more can read what was made with less. */
+  inflater(windowBits: number): Inflater;
+}
+
+/** What one context costs in bytes of memory, by zlib's formula and the 64 KiB of Node's own zlib. */
+export function deflaterBytes({ windowBits, memLevel }: DeflateLevel): number {
+  return 72 * 1024 + 2 ** (windowBits + 2) + 2 ** (memLevel + 9);
+}
+
+/** What `inflate` may answer in place of a number of bytes. */
+export const WRONG = -1;
+export const TOO_LONG = -2;
+
+/** The end of each message, which is left out on the wire (RFC 7692 7.2.1). */
+export const TAIL = Uint8Array.of(0x00, 0x00, 0xff, 0xff);

@@ -1,0 +1,153 @@
+// Compression as users see it: what was agreed on, what is sent how, and what it costs in memory.
+import { once } from 'node:events';
+import { describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { type Connection, MemoryBudget, prepare, type ServerOptions } from '../../../src/index.ts';
+import { deflated } from '../../support/deflate-peer.ts';
+import { bytes, frame, OPCODE } from '../../support/raw-client.ts';
+import { reportOf, serve, until } from '../../support/serving.ts';
+
+const OFFER = { headers: { 'Sec-WebSocket-Extensions': 'permessage-deflate; client_max_window_bits' } };
+const text = JSON.stringify(Array.from({ length: 60 }, (_, i) => ({ id: i, name: `name ${i * i}` })));
+
+/** A ws client, the server's side of it, and what the client hears, each with its bytes on the wire. */
+async function meet(options: Partial<ServerOptions>) {
+  const served = await serve({}, { paths: { '/echo': { onMessage: () => {} } }, ...options });
+  const opened = new Promise<Connection>((resolve) => served.server.connections$.subscribe(resolve));
+  const client = new WebSocket(`ws://127.0.0.1:${served.port}/echo`);
+  const heard: string[] = [];
+  client.on('message', (data) => heard.push(data.toString()));
+  await once(client, 'open');
+  const connection = await opened;
+  const sizeOf = (send: () => unknown) => {
+    const before = connection.stats().bytesOut + connection.bufferedAmount;
+    send();
+    return connection.stats().bytesOut + connection.bufferedAmount - before;
+  };
+  const end = async () => {
+    client.terminate();
+    await once(client, 'close');
+  };
+  return { ...served, client, connection, heard, sizeOf, end };
+}
+
+test('extensions say what was agreed on', async () => {
+  const { connection, end } = await meet({ perMessageDeflate: true });
+  expect(connection.extensions).toBe(
+    'permessage-deflate; server_no_context_takeover; client_no_context_takeover',
+  );
+  await end();
+  const plain = await meet({});
+  expect(plain.connection.extensions).toBe('');
+  await plain.end();
+});
+
+test('a path has its own, in place of the server’s', async () => {
+  const paths = {
+    '/off': { perMessageDeflate: false },
+    '/contexts': { perMessageDeflate: { mode: 'contexts' } },
+    '/same': {},
+  } as const;
+  const { call } = await serve({}, { perMessageDeflate: true, paths });
+  const answer = async (path: string) => {
+    const client = await call({ path, ...OFFER });
+    client.destroy();
+  };
+  for (const path of Object.keys(paths)) await answer(path);
+});
+
+describe.each(['shared', 'contexts'] as const)('mode %s', (mode) => {
+  test('every way to send is read by a client, in its order', async () => {
+    const { connection, server, heard, sizeOf, end } = await meet({ perMessageDeflate: { mode } });
+    const compressed = sizeOf(() => connection.send(text));
+    expect(compressed).toBeLessThan(text.length / 2);
+    expect(sizeOf(() => connection.send(text, { compress: false }))).toBeGreaterThan(text.length);
+    expect(sizeOf(() => connection.send('aaaaaaaaaaaaaaaaaaaaaaa', { compress: true }))).toBeLessThan(20);
+    expect(sizeOf(() => connection.send(prepare(text)))).toBeLessThan(text.length / 2);
+    server.path('/echo').broadcast(text);
+    const large = text.repeat(60);
+    connection.send(large);
+    const pieces = connection.sendFragments([text, 'and', text]);
+    connection.send('last');
+    await pieces;
+    const again = sizeOf(() => connection.send(text));
+    if (mode === 'contexts') expect(sizeOf(() => connection.send(text))).toBeLessThan(again / 2);
+    const wanted = [
+      text,
+      text,
+      'aaaaaaaaaaaaaaaaaaaaaaa',
+      text,
+      text,
+      large,
+      `${text}and${text}`,
+      'last',
+      text,
+    ];
+    if (mode === 'contexts') wanted.push(text);
+    await until(() => heard.length === wanted.length);
+    expect(heard).toEqual(wanted);
+    await end();
+  });
+
+  test('close goes after a large message that is not encoded yet', async () => {
+    const { connection, client, heard } = await meet({ perMessageDeflate: { mode } });
+    const large = text.repeat(100);
+    connection.send(large);
+    connection.close(4000);
+    await once(client, 'close');
+    expect(heard).toEqual([large]);
+  });
+});
+
+test('contexts are counted in the memory budget, thrown away for others, and freed with their connection', async () => {
+  const budget = new MemoryBudget(1_000_000);
+  const { connection, end, server } = await meet({
+    perMessageDeflate: { mode: 'contexts' },
+    memoryBudget: budget,
+  });
+  expect(budget.bytes).toBe(0);
+  connection.send(text);
+  await until(() => connection.bufferedAmount === 0);
+  expect(budget.bytes).toBe(104 * 1024);
+  await end();
+  await until(() => server.connections.size === 0);
+  expect(budget.bytes).toBe(0);
+});
+
+test('a compressed message that is not complete counts, and its connection is not shed before caches are', async () => {
+  const budget = new MemoryBudget(150_000);
+  const { connection, call, server, end } = await meet({
+    perMessageDeflate: { mode: 'contexts' },
+    memoryBudget: budget,
+  });
+  connection.send(text);
+  await until(() => connection.bufferedAmount === 0);
+  const first = budget.bytes;
+  const raw = await call(OFFER);
+  const message = deflated(bytes('x'.repeat(50)));
+  await raw.sendBytes(frame({ opcode: OPCODE.text, rsv: 4, fin: false, payload: message.subarray(0, 3) }));
+  await until(() => budget.bytes > first);
+  const other = await call(OFFER);
+  await other.sendBytes(frame({ opcode: OPCODE.text, rsv: 4, fin: false, payload: message.subarray(0, 3) }));
+  // The context has made room for both.
+  await until(() => budget.bytes < first);
+  expect(server.connections.size).toBe(3);
+  connection.send(text);
+  await end();
+});
+
+test('a bomb ends its own connection, and nothing of it is kept', async () => {
+  const { call, server, errors } = await serve(
+    { onMessage: () => {} },
+    { perMessageDeflate: true, cap: 1e9 },
+  );
+  const opened = new Promise<Connection>((resolve) => server.connections$.subscribe(resolve));
+  const client = await call(OFFER);
+  const report = reportOf(await opened);
+  const bomb = deflated(new Uint8Array(20_000_000));
+  await client.sendBytes(frame({ opcode: OPCODE.binary, rsv: 4, payload: bomb }));
+  expect(await client.ended()).toBe('fin');
+  client.fin();
+  expect(await report).toMatchObject({ code: 1009, initiator: 'server' });
+  expect(errors[0]?.error).toMatchObject({ limit: 'maxInflation', closeCode: 1009 });
+});

@@ -1,0 +1,385 @@
+// permessage-deflate between an outbox and a peer that reads all with one window, and between a client and the decoder.
+
+import zlib from 'node:zlib';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Deflate, DeflateSettings } from '../../../src/io/extensions/deflate.ts';
+import { PerMessageDeflate } from '../../../src/io/extensions/per-message-deflate.ts';
+import { PublicZlib } from '../../../src/io/extensions/public-zlib.ts';
+import { FrameDecoder } from '../../../src/io/frames/frame-decoder.ts';
+import { CONTINUATION, PING, TEXT } from '../../../src/io/frames/frame-encoder.ts';
+import { encodeMessage } from '../../../src/io/writing/encoded-message.ts';
+import { Outbox } from '../../../src/io/writing/outbox.ts';
+import type { Place } from '../../../src/io/writing/send-queue.ts';
+import { WriteTurn } from '../../../src/io/writing/write-turn.ts';
+import { answersTo, LIMITS as DECODER_LIMITS, decode, shown } from '../../fuzz/decoding.ts';
+import {
+  deflated,
+  deflateOf,
+  inflated,
+  LIMITS,
+  PersistentPeer,
+  SETTINGS,
+} from '../../support/deflate-peer.ts';
+import { FakeTransport } from '../../support/fake-transport.ts';
+import { bytes, continuationFrame, frame, hex, OPCODE, pingFrame } from '../../support/raw-client.ts';
+import { splitsInTwo } from '../../support/splits.ts';
+
+const TERMS = { answer: 'permessage-deflate', serverWindowBits: 15, clientWindowBits: 15, takesOver: true };
+const CONTEXTS: Partial<DeflateSettings> = { mode: 'contexts', memLevel: 5, serverWindowBits: 12 };
+
+/** An outbox with compression, and what its peer reads. */
+class Line {
+  readonly transport = new FakeTransport();
+  readonly outbox: Outbox;
+  readonly deflate: Deflate;
+  readonly #tasks: (() => void)[] = [];
+  readonly #bits: number;
+
+  constructor(settings: Partial<DeflateSettings> = CONTEXTS, bits = 15, deflate = deflateOf(settings)) {
+    this.deflate = deflate;
+    this.#bits = bits;
+    const later = (task: () => void) => void this.#tasks.push(task);
+    this.outbox = new Outbox(
+      this.transport,
+      { sendLimit: 8 * 1_048_576, overflow: 'close', maxPendingPongs: 64 },
+      new WriteTurn(later),
+      {
+        onWaiting() {},
+        onQueued() {},
+        onTooLarge() {},
+        onOverflow() {},
+        onDrained() {},
+        onSliced: (message) =>
+          message.begin(
+            (work) => later(() => work.onTurn()),
+            () => {},
+          ),
+        onBroken(error) {
+          throw error;
+        },
+      },
+    );
+    this.transport.onDrain = () => this.outbox.onDrain();
+    const takesOver = this.deflate.settings.mode === 'contexts';
+    const terms = { ...TERMS, answer: `${bits} ${takesOver}`, serverWindowBits: bits, takesOver };
+    this.outbox.extension = new PerMessageDeflate(this.deflate, terms);
+  }
+
+  settle(): void {
+    for (let task = this.#tasks.shift(); task !== undefined; task = this.#tasks.shift()) task();
+  }
+
+  get sent(): Uint8Array {
+    this.settle();
+    return this.transport.left;
+  }
+
+  /** Messages as the peer reads them. */
+  get read(): string[] {
+    const decoder = new FrameDecoder({ ...DECODER_LIMITS, cap: 1e8 }, 'client');
+    decoder.extension = new PersistentPeer(this.#bits);
+    return answersTo([this.sent], {}, {}, decoder).filter((each) => !each.startsWith('fragment'));
+  }
+}
+
+const words = ['price', 'volume', '{"symbol":"PORTAL"}', '0123456789', 'é€𝄞', ' '];
+const texts = fc.oneof(
+  fc.array(fc.constantFrom(...words), { maxLength: 60 }).map((list) => list.join('')),
+  fc.string({ maxLength: 60 }),
+);
+type Step =
+  | {
+      readonly kind: 'text' | 'binary' | 'encoded' | 'key' | 'plain' | 'begin' | 'piece';
+      readonly text: string;
+    }
+  | { readonly kind: 'end' | 'evict' | 'stick' | 'free' };
+const steps: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constantFrom('text' as const, 'binary' as const), text: texts }),
+  },
+  fc.record({ kind: fc.constantFrom('encoded' as const, 'key' as const, 'plain' as const), text: texts }),
+  fc.record({ kind: fc.constantFrom('begin' as const, 'piece' as const), text: texts }),
+  fc.record({ kind: fc.constantFrom('end' as const, 'evict' as const, 'stick' as const, 'free' as const) }),
+);
+
+/** Everything that can be sent on one line, and what must be read. */
+class Talk {
+  readonly line: Line;
+  readonly sent: string[] = [];
+  /** Messages in fragments that are not complete, and where each stands among those sent. */
+  readonly #open: { place: Place; text: string; at: number }[] = [];
+  #keys = 0;
+
+  constructor(line: Line) {
+    this.line = line;
+  }
+
+  take(step: Step): void {
+    const { transport, deflate } = this.line;
+    if (step.kind === 'evict') deflate.contexts.evict();
+    else if (step.kind === 'stick') transport.takes = false;
+    else if (step.kind === 'free') this.#free();
+    else if (step.kind === 'end') this.#finish();
+    else if ('text' in step) this.#say(step.kind, step.text);
+  }
+
+  end(): void {
+    while (this.#open.length > 0) this.#finish();
+    this.#free();
+  }
+
+  #say(kind: string, text: string): void {
+    const { outbox } = this.line;
+    if (kind === 'begin') this.#open.push({ place: outbox.reserve(), text: '', at: this.sent.push('') - 1 });
+    else if (kind === 'piece') this.#piece(text);
+    else this.#send(kind, text);
+  }
+
+  #send(kind: string, text: string): void {
+    const { outbox } = this.line;
+    if (kind === 'text') outbox.text(text);
+    else if (kind === 'binary') outbox.binary(bytes(text));
+    else if (kind === 'encoded') outbox.encoded(encodeMessage(text));
+    else if (kind === 'key') outbox.text(text, `${this.#keys++}`);
+    else outbox.text(text, undefined, false);
+    this.sent.push(`${kind === 'binary' ? 'binary' : 'text'} ${shown(text)}`.trim());
+  }
+
+  get #unfinished() {
+    return this.#open.find(({ place }) => place === this.line.outbox.unfinished);
+  }
+
+  #piece(text: string, final = false): void {
+    const open = this.#unfinished;
+    if (open === undefined) return;
+    const opcode = open.place.hasBegun ? CONTINUATION : TEXT;
+    open.text += text;
+    if (final) {
+      this.#open.splice(this.#open.indexOf(open), 1);
+      this.sent[open.at] = `${opcode === TEXT ? '' : 'assembled '}text ${shown(open.text)}`.trim();
+    }
+    this.line.outbox.fragment(open.place, opcode, bytes(text), final);
+  }
+
+  #finish(): void {
+    this.#piece('', true);
+  }
+
+  #free(): void {
+    const { line } = this;
+    line.settle();
+    line.transport.takes = true;
+    if (line.outbox.waiting) line.transport.drain();
+  }
+}
+
+describe('out', () => {
+  test.each([15, 12, 9, 8])(
+    'a long conversation of all ways to send is read with one window of %i bits',
+    (bits) => {
+      fc.assert(
+        fc.property(fc.array(steps, { maxLength: 40 }), fc.boolean(), (all, takesOver) => {
+          const talk = new Talk(new Line(takesOver ? CONTEXTS : {}, bits));
+          for (const step of all) talk.take(step);
+          talk.end();
+          expect(talk.line.read).toEqual(talk.sent);
+        }),
+        { numRuns: 150 },
+      );
+    },
+  );
+
+  test('with a context, a message that came before costs next to nothing; without, each is read alone', () => {
+    const text = '{"symbol":"PORTAL","price":1234.5}'.repeat(3);
+    const sizes = (line: Line) =>
+      [1, 2, 3].map(() => {
+        const before = line.sent.length;
+        line.outbox.text(text);
+        return line.sent.length - before;
+      });
+    const [first = 0, second = 0] = sizes(new Line());
+    expect(second).toBeLessThan(first / 2);
+    const shared = new Line({});
+    const [once, again] = sizes(shared);
+    expect(again).toBe(once);
+    const payload = shared.sent.subarray((once as number) + 2, 2 * (once as number));
+    expect(inflated(new Uint8Array(payload))).toEqual(bytes(text));
+  });
+
+  test('a context begins anew after a message that another connection has compressed', () => {
+    const deflate = deflateOf(CONTEXTS);
+    const [other, line] = [new Line(CONTEXTS, 15, deflate), new Line(CONTEXTS, 15, deflate)];
+    const text = 'the first of this connection, '.repeat(3);
+    const message = encodeMessage('for many '.repeat(100));
+    other.outbox.encoded(message);
+    line.outbox.text(text);
+    line.outbox.encoded(message);
+    line.outbox.text(text);
+    expect(line.read).toEqual([text, 'for many '.repeat(100), text].map((each) => `text ${shown(each)}`));
+  });
+
+  test('a context begins anew after fragments, since messages may come in between that were encoded earlier', () => {
+    const line = new Line();
+    const { outbox } = line;
+    const [first, second] = [outbox.reserve(), outbox.reserve()];
+    const between = 'sent after both, encoded before. '.repeat(5);
+    outbox.text(between);
+    outbox.fragment(first, TEXT, bytes('one'), true);
+    const text = 'in fragments, then in one frame, '.repeat(3);
+    outbox.fragment(second, TEXT, bytes(text), false);
+    outbox.fragment(second, CONTINUATION, bytes(''), true);
+    outbox.text(text);
+    expect(line.read).toEqual([
+      `text ${shown('one')}`,
+      `assembled text ${shown(text)}`,
+      `text ${shown(between)}`,
+      `text ${shown(text)}`,
+    ]);
+  });
+
+  test('what would not become smaller goes as it is, and so does what is under the threshold', () => {
+    const line = new Line({ threshold: 10 });
+    line.outbox.text('aaaaaaaaa');
+    line.outbox.text('aaaaaaaaa', undefined, true);
+    line.outbox.binary(Uint8Array.from({ length: 12 }, (_, i) => i * 19));
+    line.outbox.text('');
+    line.outbox.text('', undefined, true);
+    line.outbox.text('aaaaaaaaaaaaaaaaaaaa', undefined, false);
+    expect([0x81, 0xc1, 0x82, 0x81, 0x81, 0x81]).toEqual(firstBytes(line.sent));
+  });
+
+  test('a large message goes in slices, others wait for it, and control frames do not', () => {
+    const line = new Line();
+    const large = Array.from({ length: 60_000 }, (_, i) => `${(i * i) % 9973}`).join();
+    expect(line.outbox.text(large)).toBe('queued');
+    expect(line.outbox.text('after it')).toBe('queued');
+    expect(line.outbox.bufferedAmount).toBeGreaterThan(large.length);
+    line.outbox.control(PING, bytes('now'));
+    const read = line.read;
+    expect(read).toEqual([
+      `ping ${shown('now')}`,
+      `assembled text ${shown(large)}`,
+      `text ${shown('after it')}`,
+    ]);
+    expect([line.outbox.bufferedAmount, line.outbox.queuedBytes, line.outbox.messages]).toEqual([0, 0, 2]);
+  });
+
+  test('a message for many is compressed once for all with the same terms', () => {
+    const deflate = deflateOf({});
+    const lines = [new Line({}, 15, deflate), new Line({}, 15, deflate), new Line({}, 9, deflate)];
+    const message = encodeMessage('for many '.repeat(100));
+    for (const { outbox } of lines) outbox.encoded(message);
+    const [a, b, c] = lines.map(({ sent }) => shown(sent));
+    expect(a).toBe(b);
+    for (const line of lines) expect(line.read).toEqual([`text ${shown('for many '.repeat(100))}`]);
+    expect(c?.startsWith('c1')).toBe(true);
+  });
+
+  test('at the end of the connection its context is given back', () => {
+    const line = new Line();
+    line.outbox.text('some text that is long enough');
+    expect(line.deflate.contexts.size).toBe(1);
+    line.outbox.release();
+    expect(line.deflate.contexts.size).toBe(0);
+  });
+
+  test('without native contexts every way to send is read all the same', () => {
+    const line = new Line(CONTEXTS, 15, deflateOf(CONTEXTS, {}, new PublicZlib(zlib)));
+    const text = 'a message as it comes again and again '.repeat(10);
+    for (let i = 0; i < 3; i++) line.outbox.text(text);
+    line.outbox.text(text.repeat(1000));
+    expect(line.read).toEqual([
+      ...Array(3).fill(`text ${shown(text)}`),
+      `assembled text ${shown(text.repeat(1000))}`,
+    ]);
+    expect(line.deflate.contexts.size).toBe(0);
+  });
+});
+
+/** The first byte of each frame; all are shorter than 126 bytes. */
+function firstBytes(wire: Uint8Array): number[] {
+  const found: number[] = [];
+  for (let at = 0; at < wire.length; at += 2 + (wire[at + 1] as number)) found.push(wire[at] as number);
+  return found;
+}
+
+const compressedFrame = (payload: Uint8Array, fields: object = {}) =>
+  frame({ opcode: OPCODE.text, rsv: 4, payload, ...fields });
+
+describe.each(['native', 'public'] as const)('in, by %s zlib', (kind) => {
+  const publicly = kind === 'public' ? new PublicZlib(zlib) : undefined;
+  const reader = (limits: { cap?: number; maxInflation?: number } = {}) => {
+    const decoder = new FrameDecoder({ ...DECODER_LIMITS, ...limits });
+    const deflate = deflateOf({}, limits, publicly);
+    const extension = new PerMessageDeflate(deflate, TERMS);
+    decoder.extension = extension;
+    return { decoder, extension };
+  };
+  const read = (chunks: readonly Uint8Array[], limits = {}, way = {}) =>
+    answersTo(chunks, {}, way, reader(limits).decoder);
+
+  test('whole and fragmented, split anywhere', () => {
+    const text = 'Hello é€ '.repeat(40);
+    const message = deflated(bytes(text));
+    const fragments = bytes(
+      compressedFrame(message.subarray(0, 7), { fin: false }),
+      pingFrame('between'),
+      continuationFrame(message.subarray(7, 7), { fin: false }),
+      continuationFrame(message.subarray(7)),
+      compressedFrame(message),
+      frame({ opcode: OPCODE.text, payload: 'plain' }),
+    );
+    const whole = read([fragments]);
+    expect(whole.slice(-3)).toEqual([
+      `assembled text ${shown(text)}`,
+      `text ${shown(text)}`,
+      `text ${shown('plain')}`,
+    ]);
+    for (const halves of splitsInTwo(fragments)) expect(read(halves, {}, { memory: 'lent' })).toEqual(whole);
+  });
+
+  test('wrong data is 1007, and text is checked on what was inflated', () => {
+    expect(read([compressedFrame(hex('ff ff ff'))])).toEqual([
+      'fault 1007 compressed message cannot be inflated',
+    ]);
+    expect(read([compressedFrame(deflated(hex('61 ff 62')))])).toEqual([
+      'fault 1007 text is not valid UTF-8',
+    ]);
+  });
+
+  test('cap is about what is inflated, to the byte', () => {
+    const exact = 'x'.repeat(1000);
+    const message = compressedFrame(deflated(bytes(exact)));
+    expect(read([message], { cap: 1000 })).toEqual([`text ${shown(exact)}`]);
+    expect(read([message], { cap: 999 })).toEqual(['fault 1009 message is over the cap of 999 bytes']);
+  });
+
+  test('a bomb is stopped by maxInflation, above 1 MiB, and holds nothing', () => {
+    const bomb = deflated(new Uint8Array(10_000_000), { level: 9 });
+    const { decoder, extension } = reader({ cap: 1e8, maxInflation: 100 });
+    const sent = [compressedFrame(bomb, { opcode: OPCODE.binary })];
+    const { answers, mostHeldBytes } = decode(sent, {}, {}, decoder);
+    expect(answers).toEqual(['fault 1009 message inflates to more than 100 times its size']);
+    expect(mostHeldBytes).toBeLessThan(4_000_000);
+    decoder.discard();
+    expect(extension.heldBytes).toBe(0);
+    const small = deflated(new Uint8Array(1_048_576), { level: 9 });
+    expect(read([compressedFrame(small, { opcode: OPCODE.binary })])).toHaveLength(1);
+    expect(read([compressedFrame(small, { opcode: OPCODE.binary })])[0]).toMatch(/^binary 0000/);
+  });
+
+  test('what an unfinished message needs is counted, and given back with its end', () => {
+    const message = deflated(bytes('two pieces of one message'));
+    const { decoder, extension } = reader();
+    answersTo([compressedFrame(message.subarray(0, 5), { fin: false })], {}, {}, decoder);
+    expect(decoder.heldBytes).toBeGreaterThan(0);
+    answersTo([continuationFrame(message.subarray(5))], {}, {}, decoder);
+    expect([decoder.heldBytes, extension.heldBytes]).toEqual([0, 0]);
+  });
+});
+
+test('the settings that a Deflate is made with are those of the option', () => {
+  expect([SETTINGS.mode, LIMITS.maxInflation]).toEqual(['shared', 100]);
+});

@@ -1,0 +1,82 @@
+/**
+ * The other side of permessage-deflate in tests: what inflates with one window for the whole conversation, as a client does
+ * that was told of no limit, and what compresses by node:zlib's public functions alone.
+ */
+import { constants, deflateRawSync, inflateRawSync } from 'node:zlib';
+import { zlibOfThisRuntime } from '../../src/io/extensions/choose-zlib.ts';
+import type { CacheMemory } from '../../src/io/extensions/context-cache.ts';
+import { Deflate, type DeflateSettings, type InflateLimits } from '../../src/io/extensions/deflate.ts';
+import type { Extension } from '../../src/io/extensions/extension.ts';
+import type { Inflater, Zlib } from '../../src/io/extensions/zlib.ts';
+import type { Fault } from '../../src/io/faults.ts';
+
+export const TAIL = Uint8Array.of(0, 0, 0xff, 0xff);
+const finishFlush = constants.Z_SYNC_FLUSH;
+
+export const SETTINGS: DeflateSettings = {
+  mode: 'shared',
+  level: 1,
+  memLevel: 8,
+  serverWindowBits: 15,
+  clientWindowBits: 15,
+  threshold: 1,
+  contextThreshold: 1,
+  contextBudget: 64 * 1_048_576,
+};
+export const LIMITS: InflateLimits = { cap: 1_048_576, maxInflation: 100 };
+
+/** A memory budget that has always room. */
+export const ROOMY: CacheMemory = { addCache() {}, reserve: () => true, giveBack() {} };
+
+export function deflateOf(
+  settings: Partial<DeflateSettings> = {},
+  more: Partial<InflateLimits> = {},
+  zlib?: Zlib,
+) {
+  return new Deflate(
+    { ...SETTINGS, ...settings },
+    { ...LIMITS, ...more },
+    ROOMY,
+    zlib ?? zlibOfThisRuntime(),
+  );
+}
+
+/** One message as a client compresses it, by itself. */
+export function deflated(message: Uint8Array, options: object = {}): Uint8Array {
+  const bytes = deflateRawSync(message, { finishFlush, ...options });
+  return new Uint8Array(bytes.subarray(0, -TAIL.length));
+}
+
+/** One message that refers to none before it, inflated by zlib. */
+export const inflated = (message: Uint8Array, windowBits = 15): Uint8Array =>
+  new Uint8Array(inflateRawSync(Buffer.concat([message, TAIL]), { finishFlush, windowBits }));
+
+/** Reads a whole conversation with one window. Only for reading. */
+export class PersistentPeer implements Extension {
+  readonly answer = '';
+  readonly form = '';
+  readonly threshold = 0;
+  readonly heldBytes = 0;
+  readonly #inflater: Inflater;
+  readonly #out = new Uint8Array(1000);
+
+  constructor(windowBits: number) {
+    this.#inflater = zlibOfThisRuntime().inflater(windowBits);
+  }
+
+  push(piece: Uint8Array, final: boolean): void {
+    this.#inflater.push(piece, final);
+  }
+
+  read(): Uint8Array | 'more' | Fault {
+    const bytes = this.#inflater.inflate(this.#out, Number.POSITIVE_INFINITY);
+    if (bytes < 0) return { name: 'invalidDeflate', code: 1007, reason: 'the peer cannot read this' };
+    return bytes === 0 ? 'more' : this.#out.subarray(0, bytes);
+  }
+
+  encode = (): undefined => undefined;
+  encodeFragment = (): undefined => undefined;
+  discard(): void {}
+  forget(): void {}
+  release(): void {}
+}
