@@ -1,13 +1,21 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
-/** Tests that take minutes: attacks, the soak, a user who installs the packed package, and examples in a browser. */
+/** Tests that take minutes: attacks, the soak, and a user who installs the packed package. */
 const LONG = [
   'test/attack/**/*.test.ts',
   'test/docs/first-five-minutes.test.ts',
   'test/docs/tutorial.test.ts',
-  'test/examples/{beside-others,frameworks,pages,playground}.test.ts',
   'test/package/tarball.test.ts',
+];
+
+/** Tests that start many programs or browsers: together they would take half of the time of `npm test`. */
+const STARTERS = [
+  'test/docs/{how-to,on-your-http-server}.test.ts',
+  'test/e2e/chromium-tls.test.ts',
+  'test/examples/{beside-others,frameworks,pages,playground}.test.ts',
+  'test/inspect/{how-to,page}.test.ts',
+  'test/runtimes/node-flags.test.ts',
 ];
 
 /** Tests that draw their inputs at random: the longer they run, the more they try. */
@@ -50,7 +58,15 @@ export default defineConfig({
         test: {
           name: 'all',
           include: ['test/**/*.test.ts'],
-          exclude: [...LONG, FRAMEWORKS, PACKAGES],
+          exclude: [...LONG, ...STARTERS, FRAMEWORKS, PACKAGES],
+          env: { XSTATE_BUILD: 'development' },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'programs and browsers',
+          include: STARTERS,
           env: { XSTATE_BUILD: 'development' },
         },
       },
