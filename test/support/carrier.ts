@@ -144,7 +144,8 @@ function connected<S extends net.Socket>(socket: S, event: string): Promise<S> {
   });
 }
 
-/** Breaks a connection as a RST does. Unix sockets have none. */
+/** Breaks a connection as a RST does. Unix sockets have none: they just end. */
 export function reset(socket: net.Socket): void {
-  (below.get(socket) ?? socket).resetAndDestroy();
+  if (carrier === 'unix') socket.destroy();
+  else (below.get(socket) ?? socket).resetAndDestroy();
 }

@@ -28,6 +28,11 @@ export interface Certified {
   readonly pair: { readonly key: string; readonly cert: string };
 }
 
+/** Node ends a session whose client resets a thousand streams within a short time. */
+const STREAMS_OF_A_SESSION = 100;
+/** MB that a session may hold; messages of 16 MiB must pass. Default of Node: 10. */
+const ROOM = { maxSessionMemory: 200 };
+
 interface Opened {
   readonly server: AnyHttpServer;
   /** A client's end, ready for a request head. */
@@ -49,16 +54,17 @@ export async function openHttpServer(kind: HttpKind, certified?: Certified): Pro
   (server as http.Server).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  let session: ClientHttp2Session | undefined;
+  const sessions: Promise<ClientHttp2Session>[] = [];
+  let dialled = 0;
   const close = () => {
-    session?.destroy();
+    for (const session of sessions) void session.then((opened) => opened.destroy());
     server.close();
     for (const socket of sockets) socket.destroy();
   };
   const dial = async (): Promise<Duplex> => {
     if (kind !== 'http2') return await connect(port, certified);
-    if (session === undefined || session.destroyed) session = await openSession(port);
-    return new ConnectStream(session);
+    if (dialled++ % STREAMS_OF_A_SESSION === 0) sessions.unshift(openSession(port));
+    return new ConnectStream(await (sessions[0] as Promise<ClientHttp2Session>));
   };
   return { server, dial, close };
 }
@@ -68,7 +74,7 @@ function make(kind: HttpKind, certified: Certified | undefined): AnyHttpServer {
   const page = (_: IncomingMessage, response: http.ServerResponse) => {
     response.writeHead(426, { Connection: 'close', Upgrade: 'websocket' }).end('This is for WebSockets.\n');
   };
-  if (kind === 'http2') return http2.createServer();
+  if (kind === 'http2') return http2.createServer(ROOM);
   return kind === 'http1' ? http.createServer(page) : https.createServer(certified?.pair ?? {}, page);
 }
 
@@ -84,7 +90,7 @@ async function connect(port: number, certified: Certified | undefined): Promise<
 }
 
 async function openSession(port: number): Promise<ClientHttp2Session> {
-  const session = http2.connect(`http://127.0.0.1:${port}`);
+  const session = http2.connect(`http://127.0.0.1:${port}`, ROOM);
   session.on('error', () => {});
   session.setMaxListeners(0);
   await once(session, 'remoteSettings');

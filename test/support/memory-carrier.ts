@@ -44,8 +44,19 @@ class MemoryStream extends Duplex {
     this.destroy();
   }
 
-  override _read(): void {
+  /** Who does not read takes nothing out of the other's hands. */
+  override pause(): this {
+    this.#transport.pause();
+    return super.pause();
+  }
+
+  override resume(): this {
     this.#transport.resume();
+    return super.resume();
+  }
+
+  override _read(): void {
+    if (!this.isPaused()) this.#transport.resume();
   }
 
   override _write(chunk: Uint8Array, _encoding: string, done: () => void): void {
