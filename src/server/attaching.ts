@@ -5,6 +5,8 @@ import type { IncomingMessage } from 'node:http';
 import type { Http2ServerRequest, ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { Handover } from '../connection/handover.ts';
+import { type Fault, fault } from '../io/faults.ts';
+import type { HeadLimits } from '../io/http/head-parser.ts';
 import { http2Answer } from '../io/http/http2-answer.ts';
 import { type HeadParts, headFromParts, RequestHead } from '../io/http/request-head.ts';
 import type { HandshakeVerdict } from '../io/http/verdict.ts';
@@ -60,7 +62,7 @@ export class Attaching implements Taker {
     const { method = '', url = '', httpVersion, rawHeaders } = request;
     const { transport, early } = takeSocket(socket, head, this.#host.settings.tcp);
     const parts = { method, target: url, httpVersion, rawHeaders };
-    this.#host.takeOver(transport, handover(parts, early, { incoming: () => request }));
+    this.#host.takeOver(transport, handover(parts, early, this.#host.settings, { incoming: () => request }));
   }
 
   takeStream(stream: ServerHttp2Stream, rawHeaders: readonly string[], claim: Claim): boolean {
@@ -72,7 +74,7 @@ export class Attaching implements Taker {
       incoming: () => http2Request(stream, rawHeaders),
       answer: (verdict: HandshakeVerdict) => answerStream(stream, verdict),
     };
-    this.#host.takeOver(new Http2Transport(stream), handover(parts, NO_BYTES, more));
+    this.#host.takeOver(new Http2Transport(stream), handover(parts, NO_BYTES, this.#host.settings, more));
     return true;
   }
 
@@ -84,12 +86,25 @@ export class Attaching implements Taker {
 function handover(
   parts: HeadParts,
   early: Uint8Array,
+  limits: HeadLimits,
   more: Pick<Handover, 'incoming' | 'answer'>,
 ): Handover {
   // As HTTP/1.1 writes them: two blanks, the version and a line's end; a colon, a blank and a line's end for each field.
   let headBytes = parts.method.length + parts.target.length + 14;
   for (const text of parts.rawHeaders) headBytes += text.length + 2;
-  return { head: headFromParts(parts), headBytes, early, ...more };
+  return { head: tooMuch(parts, headBytes, limits) ?? headFromParts(parts), headBytes, early, ...more };
+}
+
+/** The same limits as on a port of our own, though Node has read the head already. */
+function tooMuch(
+  { rawHeaders }: HeadParts,
+  headBytes: number,
+  { maxHeadBytes, maxHeaders }: HeadLimits,
+): { fault: Fault } | undefined {
+  if (headBytes > maxHeadBytes) return { fault: fault('maxHeadBytes', { bytes: maxHeadBytes }) };
+  // A pseudo-header of HTTP/2 stands for the request line.
+  const count = rawHeaders.filter((name, at) => at % 2 === 0 && !name.startsWith(':')).length;
+  return count > maxHeaders ? { fault: fault('maxHeaders', { count: maxHeaders }) } : undefined;
 }
 
 function answerStream(stream: ServerHttp2Stream, verdict: HandshakeVerdict): void {

@@ -239,8 +239,10 @@ describe('a malformed head', () => {
     ['no key', { 'Sec-WebSocket-Key': null }, 400],
     ['another version', { 'Sec-WebSocket-Version': '8' }, 426],
     ['a broken list of subprotocols', { 'Sec-WebSocket-Protocol': ',' }, 400],
+    ['a head that is too long', { 'X-Long': 'x'.repeat(700) }, 431],
+    ['too many fields', Object.fromEntries([...'abcdefgh'].map((name) => [`X-${name}`, 'x'])), 431],
   ])('%s', async (_, headers, status) => {
-    const { port } = await attached('http');
+    const { port } = await attached('http', { maxHeadBytes: 700, maxHeaders: 10 });
     const socket = ending(connectTcp(port, '127.0.0.1'));
     socket.end(requestHead({ path: '/echo', headers }));
     let said = '';
