@@ -261,6 +261,16 @@ test('a stream that is not read holds back what is sent to it, and no other stre
   expect(connection.bufferedAmount).toBe(0);
 });
 
+/** Why a session takes no new stream: it throws, or from Node 24 on its stream fails. */
+async function refusalOf(begin: () => http2.ClientHttp2Stream): Promise<unknown> {
+  try {
+    const [error] = await once(begin(), 'error');
+    return error;
+  } catch (error) {
+    return error;
+  }
+}
+
 test('the HTTP server’s close() sends GOAWAY: open WebSockets live on, and it ends when stop() has closed them', async () => {
   const { server, httpServer, port } = await attached('http2');
   const sessions: http2.ServerHttp2Session[] = [];
@@ -276,9 +286,7 @@ test('the HTTP server’s close() sends GOAWAY: open WebSockets live on, and it 
   await goaway;
   one.stream.write(text('still'));
   await until(() => one.received === said('still'));
-  expect(() => connect(client, '/echo')).toThrow(
-    expect.objectContaining({ code: 'ERR_HTTP2_GOAWAY_SESSION' }),
-  );
+  expect(await refusalOf(() => connect(client, '/echo'))).toMatchObject({ code: 'ERR_HTTP2_GOAWAY_SESSION' });
   const report = await server.stop();
   expect(report.connections).toBe(1);
   client.close();
