@@ -123,7 +123,7 @@ export abstract class SessionEvents implements TransportListener, Timed {
   requestTerminate(): void {
     this.sending.seal();
     this.reading.forget();
-    this.reading.afterDelivery(() => this.exhausted());
+    this.exhausted();
     this.command({ type: 'connection.terminate' });
   }
 }

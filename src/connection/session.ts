@@ -306,7 +306,7 @@ export class Session extends SessionEvents implements ConnectionPort {
 
   /** No message waits any more. */
   exhausted(): void {
-    this.ending?.exhausted();
+    this.reading.afterDelivery(() => this.ending?.exhausted());
   }
 
   destroyTransport(): void {

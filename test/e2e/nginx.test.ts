@@ -1,6 +1,6 @@
 // docs/how-to/nginx.conf as it stands, but for names and ports, in the real Nginx: wss:// outside, ws:// inside.
 
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -14,10 +14,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type ClientOptions, WebSocket } from 'ws';
 import { type Connection, createServer, type Server } from '../../src/index.ts';
 import { root } from '../package/source.ts';
+import { Authority, hasOpenssl } from '../support/certificates.ts';
 
 const nginx = ['nginx', '/usr/sbin/nginx'].find((name) => spawnSync(name, ['-v']).status === 0);
-const openssl = spawnSync('openssl', ['version']).status === 0;
-const missing = [nginx ? '' : 'nginx', openssl ? '' : 'openssl'].filter((name) => name !== '');
+const missing = [nginx ? '' : 'nginx', hasOpenssl ? '' : 'openssl'].filter((name) => name !== '');
 const skipped = missing.length === 0 ? '' : ` (skipped: there is no ${missing.join(' and no ')})`;
 
 /** A port that was free a moment ago. */
@@ -72,21 +72,12 @@ describe.skipIf(missing.length > 0).each(['a port', 'a Unix socket'])(
     beforeAll(async () => {
       folder = await mkdtemp(join(tmpdir(), 'portal-nginx-'));
       await mkdir(join(folder, 'temp'));
-      const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
-      const files = ['-keyout', join(folder, 'key.pem'), '-out', join(folder, 'certificate.pem')];
-      const made = [
-        'req',
-        '-x509',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:P-256',
-        '-nodes',
-        '-days',
-        '2',
-      ];
-      execFileSync('openssl', [...made, ...files, ...subject], { stdio: 'pipe' });
-      ca = readFileSync(join(folder, 'certificate.pem'), 'utf8');
+      const authority = new Authority();
+      const { key, cert } = authority.issue('localhost');
+      ca = authority.ca;
+      authority.end();
+      await writeFile(join(folder, 'key.pem'), key);
+      await writeFile(join(folder, 'certificate.pem'), cert);
 
       server = createServer({
         ...(way === 'a port' ? { port: 0, host: '127.0.0.1' } : { socketPath: join(folder, 'app.sock') }),

@@ -4,6 +4,7 @@
 import { type DeflateSettings, MIN_CONTEXT_BYTES } from '../../io/extensions/deflate.ts';
 import type { Overflow } from '../../io/writing/outbox-ports.ts';
 import { OptionError } from '../errors.ts';
+import { checkNames, isObject, oneOf, refusal } from './checks.ts';
 import { type Rule, readLimit } from './limit.ts';
 
 /** How messages are compressed (RFC 7692). */
@@ -57,6 +58,7 @@ const CONTEXTS = {
   serverWindowBits: number(12, 8, 15, 'bits'),
   contextBudget: number(64 * MIB, MIN_CONTEXT_BYTES, 2 ** 40, 'bytes'),
 };
+const NAMES = ['mode', ...Object.keys(CONTEXTS)];
 /** Bytes from which it is worth the time to compress a message that refers to others. */
 const CONTEXT_THRESHOLD = 32;
 
@@ -71,24 +73,16 @@ export function readDeflate(
 ): DeflateSettings | undefined {
   if (value === undefined || value === false) return undefined;
   const options: DeflateOptions = value === true ? {} : value;
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+  if (!isObject(options)) {
     throw new OptionError(name, value, "true, false, or an object such as { mode: 'contexts' }");
   }
-  const { mode = 'shared' } = options;
-  if (mode !== 'shared' && mode !== 'contexts') {
-    throw new OptionError(`${name}.mode`, mode, "'shared' or 'contexts'");
-  }
-  checkNames(name, options);
+  const { mode: given = 'shared' } = options;
+  const mode = oneOf(`${name}.mode`, given, ['shared', 'contexts']);
+  checkNames(options, NAMES, name, `it has ${NAMES.join(', ')}`);
   if (mode === 'shared') return readShared(name, options);
   if (overflow !== 'close') {
-    const allowed = "'shared' where overflow is 'drop' or 'drop-oldest'";
     const why = 'a message that refers to one that was dropped cannot be read';
-    throw new OptionError(
-      `${name}.mode`,
-      mode,
-      allowed,
-      `option ${name}.mode: allowed is ${allowed}; ${why}`,
-    );
+    throw refusal(`${name}.mode`, "'shared' where overflow is 'drop' or 'drop-oldest'", why);
   }
   const numbers = read(name, options, CONTEXTS);
   const contextThreshold = options.threshold ?? CONTEXT_THRESHOLD;
@@ -97,9 +91,7 @@ export function readDeflate(
 
 function readShared(name: string, options: DeflateOptions): DeflateSettings {
   if (options.contextBudget !== undefined) {
-    const allowed = "only together with mode: 'contexts'";
-    const message = `option ${name}.contextBudget: allowed is ${allowed}`;
-    throw new OptionError(`${name}.contextBudget`, options.contextBudget, allowed, message);
+    throw refusal(`${name}.contextBudget`, "only together with mode: 'contexts'");
   }
   const numbers = read(name, options, SHARED);
   // Fragments of one message refer to each other, in a context that lasts as long as the message.
@@ -109,15 +101,6 @@ function readShared(name: string, options: DeflateOptions): DeflateSettings {
     contextThreshold: numbers.threshold,
     contextBudget: CONTEXTS.contextBudget.default,
   };
-}
-
-function checkNames(name: string, options: DeflateOptions): void {
-  const names = ['mode', ...Object.keys(CONTEXTS)];
-  for (const key of Object.keys(options)) {
-    if (names.includes(key)) continue;
-    const message = `there is no option ${key} in ${name}; it has ${names.join(', ')}`;
-    throw new OptionError(`${name}.${key}`, options[key as keyof DeflateOptions], names.join(', '), message);
-  }
 }
 
 function read<Name extends Exclude<keyof DeflateOptions, 'mode'>>(

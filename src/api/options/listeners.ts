@@ -6,6 +6,7 @@ import type { Listener } from '../../io/transports/transport.ts';
 import { MOST_PATH_BYTES, wrongWithDescriptor } from '../../server/places.ts';
 import type { Place } from '../../server/settings.ts';
 import { OptionError } from '../errors.ts';
+import { checkNames, isObject, refusal } from './checks.ts';
 import { readTls } from './tls.ts';
 import { withMethods } from './with-methods.ts';
 
@@ -77,16 +78,10 @@ export function readPlaces(options: WhereToListen, handshakeDeadline: number): P
 }
 
 function readOther(other: unknown, where: string, handshakeDeadline: number): Place {
-  if (typeof other !== 'object' || other === null || Array.isArray(other)) {
+  if (!isObject(other)) {
     throw new OptionError(where, other, 'a place, such as { port: 443, tls: { key, cert } }');
   }
-  for (const name of Object.keys(other)) {
-    if (!(LISTEN_NAMES as readonly string[]).includes(name)) {
-      const names = LISTEN_NAMES.join(', ');
-      const message = `there is no option ${name} in ${where}; a place has ${names}`;
-      throw new OptionError(`${where}.${name}`, other[name as keyof typeof other], names, message);
-    }
-  }
+  checkNames(other, LISTEN_NAMES, where, `a place has ${LISTEN_NAMES.join(', ')}`);
   return readPlace(other, `${where}.`, handshakeDeadline);
 }
 
@@ -156,10 +151,6 @@ export function canReusePort({ node, bun, deno }: { node: string; bun?: string; 
   const [major = 0, minor = 0] = node.split('.').map(Number);
   const [sinceMajor = 0, sinceMinor = 0] = REUSE_PORT_SINCE;
   return major > sinceMajor || (major === sinceMajor && minor >= sinceMinor);
-}
-
-function refusal(name: string, allowed: string): OptionError {
-  return new OptionError(name, undefined, allowed, `option ${name}: allowed is ${allowed}`);
 }
 
 function isWhole(value: unknown, most: number): boolean {

@@ -17,6 +17,7 @@ import { OptionError } from '../errors.ts';
 import type { AnyCodec, Typing } from '../messages/codec.ts';
 import type { Handlers, PlainRequest } from '../paths/handlers.ts';
 import type { Params } from '../paths/router.ts';
+import { checkNames, isObject, oneOf } from './checks.ts';
 import { type PerMessageDeflateOption, readDeflate } from './deflate.ts';
 import { type Rule, readLimit } from './limit.ts';
 import { LISTEN_NAMES, type ListenOptions, readPlaces, type WhereToListen } from './listeners.ts';
@@ -192,6 +193,8 @@ const READERS = {
   clock: (clock) => withMethods('clock', clock, ['now', 'epochMs', 'random', 'every']) ?? systemClock,
 } satisfies Readers;
 
+const ALL_NAMES = [...WHERE_NAMES, ...Object.keys(READERS), ...Object.keys(RULES), ...HANDLER_NAMES];
+
 /**
  * Checks the options and fills in the defaults.
  * @throws OptionError for the first that is wrong, and for a name that is no option.
@@ -201,13 +204,7 @@ export function readOptions(options: ServerOptions): Settings {
     const allowed = 'an object such as { port: 5005 }';
     throw new OptionError('options', options, allowed, `a server is made with ${allowed}`);
   }
-  for (const name of Object.keys(options)) {
-    if (!allNames().includes(name)) {
-      const names = allNames().join(', ');
-      const message = `there is no option ${name}; the options are ${names}`;
-      throw new OptionError(name, options[name as keyof ServerOptions], names, message);
-    }
-  }
+  checkNames(options, ALL_NAMES, '', `the options are ${ALL_NAMES.join(', ')}`);
   checkHandlers(options);
   const limits = readLimits(options);
   return {
@@ -230,15 +227,8 @@ function readOther<Name extends OtherName>(options: ServerOptions, name: Name): 
   return readers[name](options[name], options);
 }
 
-function oneOf<Value extends string>(name: string, value: Value, values: readonly Value[]): Value {
-  if (values.includes(value)) return value;
-  throw new OptionError(name, value, values.map((allowed) => `'${allowed}'`).join(' or '));
-}
-
 function checkPaths(paths: unknown): void {
-  const plain =
-    typeof paths === 'object' && paths !== null && !Array.isArray(paths) && !(paths instanceof Map);
-  if (paths !== undefined && !plain) {
+  if (paths !== undefined && (!isObject(paths) || paths instanceof Map)) {
     throw new OptionError(
       'paths',
       paths,
@@ -326,8 +316,4 @@ function readSubprotocols(value: readonly string[] | undefined): readonly string
 
 function isHandlerName(name: string): boolean {
   return VALUE_NAMES.includes(name) || (HANDLER_NAMES as readonly string[]).includes(name);
-}
-
-function allNames(): string[] {
-  return [...WHERE_NAMES, ...Object.keys(READERS), ...Object.keys(RULES), ...HANDLER_NAMES];
 }

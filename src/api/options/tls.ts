@@ -5,40 +5,51 @@ import type { ServerTlsOptions } from '../../io/transports/tls-identity.ts';
 import { holdsCertificate, identityOf } from '../../server/places.ts';
 import type { Place } from '../../server/settings.ts';
 import { OptionError } from '../errors.ts';
+import { checkNames, isObject, refusal } from './checks.ts';
 
 /** What `node:tls.createServer` takes. A name that is no option of it would be ignored there, `requestCerts` too. */
-const TLS_NAMES: readonly string[] = [
-  ...(['ALPNCallback', 'ALPNProtocols', 'SNICallback', 'allowHalfOpen', 'ca', 'cert', 'ciphers'] as const),
-  ...([
-    'clientCertEngine',
-    'contexts',
-    'crl',
-    'dhparam',
-    'ecdhCurve',
-    'enableTrace',
-    'handshakeTimeout',
-  ] as const),
-  ...([
-    'highWaterMark',
-    'honorCipherOrder',
-    'keepAlive',
-    'keepAliveInitialDelay',
-    'key',
-    'maxVersion',
-  ] as const),
-  ...(['minVersion', 'noDelay', 'passphrase', 'pauseOnConnect', 'pfx', 'privateKeyEngine'] as const),
-  ...([
-    'privateKeyIdentifier',
-    'pskCallback',
-    'pskIdentityHint',
-    'rejectUnauthorized',
-    'requestCert',
-  ] as const),
-  ...(['secureContext', 'secureOptions', 'secureProtocol', 'sessionIdContext', 'sessionTimeout'] as const),
-  ...(['sigalgs', 'ticketKeys'] as const),
-] satisfies readonly (keyof ServerTlsOptions)[];
-/** Of versions of Node that are newer than the types here. */
-const NEWER_NAMES: readonly string[] = ['allowPartialTrustChain', 'certificateCompression'];
+const TYPED_NAMES = [
+  'ALPNCallback',
+  'ALPNProtocols',
+  'SNICallback',
+  'allowHalfOpen',
+  'ca',
+  'cert',
+  'ciphers',
+  'clientCertEngine',
+  'contexts',
+  'crl',
+  'dhparam',
+  'ecdhCurve',
+  'enableTrace',
+  'handshakeTimeout',
+  'highWaterMark',
+  'honorCipherOrder',
+  'keepAlive',
+  'keepAliveInitialDelay',
+  'key',
+  'maxVersion',
+  'minVersion',
+  'noDelay',
+  'passphrase',
+  'pauseOnConnect',
+  'pfx',
+  'privateKeyEngine',
+  'privateKeyIdentifier',
+  'pskCallback',
+  'pskIdentityHint',
+  'rejectUnauthorized',
+  'requestCert',
+  'secureContext',
+  'secureOptions',
+  'secureProtocol',
+  'sessionIdContext',
+  'sessionTimeout',
+  'sigalgs',
+  'ticketKeys',
+] as const satisfies readonly (keyof ServerTlsOptions)[];
+/** With those of versions of Node that are newer than the types here. */
+const TLS_NAMES: readonly string[] = [...TYPED_NAMES, 'allowPartialTrustChain', 'certificateCompression'];
 
 /** @throws OptionError for what is wrong with the option `name`. */
 export function readTls(tls: unknown, name: string, handshakeDeadline: number): Place['tls'] {
@@ -66,11 +77,7 @@ export function readTlsChanges(changes: unknown): ServerTlsOptions {
 
 function checkTls(tls: unknown, name: string): ServerTlsOptions {
   if (!isObject(tls)) throw new OptionError(name, typeof tls, 'an object such as { key, cert }');
-  for (const key of Object.keys(tls)) {
-    if (TLS_NAMES.includes(key) || NEWER_NAMES.includes(key)) continue;
-    const message = `there is no option ${key} in ${name}; it takes what node:tls.createServer takes, and contexts`;
-    throw new OptionError(`${name}.${key}`, undefined, TLS_NAMES.join(', '), message);
-  }
+  checkNames(tls, TLS_NAMES, name, 'it takes what node:tls.createServer takes, and contexts');
   const options = tls as ServerTlsOptions;
   checkCa(`${name}.ca`, options.ca);
   checkContexts(`${name}.contexts`, options.contexts);
@@ -81,9 +88,9 @@ function checkContexts(name: string, contexts: unknown): void {
   if (contexts === undefined) return;
   const allowed = "an object of { key, cert } by host name, such as { '*.example.com': { key, cert } }";
   if (!isObject(contexts)) throw new OptionError(name, contexts, allowed);
-  for (const [host, context] of Object.entries(contexts)) {
-    if (!isObject(context)) throw new OptionError(`${name}[${JSON.stringify(host)}]`, context, allowed);
-    checkCa(`${name}[${JSON.stringify(host)}].ca`, context.ca);
+  for (const [host, context] of Object.entries(contexts as Record<string, unknown>)) {
+    if (!isObject(context)) throw refusal(`${name}[${JSON.stringify(host)}]`, allowed);
+    checkCa(`${name}[${JSON.stringify(host)}].ca`, (context as { ca?: unknown }).ca);
   }
 }
 
@@ -99,10 +106,6 @@ function checkCa(name: string, ca: unknown): void {
       `option ${name} has no certificate; allowed is ${allowed}`,
     );
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /**
@@ -132,8 +135,4 @@ function complaintOf(code: string, message: string, name: string): [option: stri
     ];
   }
   return [name, `node:tls does not take it: ${message}`];
-}
-
-function refusal(name: string, allowed: string): OptionError {
-  return new OptionError(name, undefined, allowed, `option ${name}: allowed is ${allowed}`);
 }

@@ -1,19 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { readDeflate } from '../../../src/api/options/deflate.ts';
-import { createServer, OptionError } from '../../../src/index.ts';
+import { createServer } from '../../../src/index.ts';
+import { refusal } from '../../support/refusal.ts';
 
 const read = (value: unknown, overflow?: 'close' | 'drop') =>
   readDeflate('perMessageDeflate', value as never, overflow);
-const refusal = (work: () => unknown): OptionError => {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof OptionError) return error;
-    throw error;
-  }
-  throw new Error('it was allowed');
-};
-
 test('off, on, and the defaults of both modes', () => {
   expect([read(undefined), read(false)]).toEqual([undefined, undefined]);
   const shared = {

@@ -1,19 +1,9 @@
 /** Where to listen, as options: what may stand together, and what each error says. */
 import { describe, expect, test } from 'vitest';
-import { OptionError } from '../../../src/api/errors.ts';
 import { canReusePort, readPlaces } from '../../../src/api/options/listeners.ts';
+import { refusal } from '../../support/refusal.ts';
 
 const read = (options: object) => readPlaces(options, 10_000);
-
-function refusal(work: () => unknown): OptionError {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof OptionError) return error;
-    throw error;
-  }
-  throw new Error('nothing was refused');
-}
 
 describe('places', () => {
   test.each([

@@ -12,6 +12,7 @@ import {
 import type { Limits } from '../../../src/connection/settings.ts';
 import { createServer } from '../../../src/index.ts';
 import { systemClock } from '../../../src/io/time/clock.ts';
+import { refusal } from '../../support/refusal.ts';
 
 const MIB = 1_048_576;
 const DAY = 86_400_000;
@@ -47,17 +48,6 @@ const limits: Record<keyof Limits, [standard: number, least: number, most: numbe
 /** Options as a program without types may pass them. */
 const untyped = (options: unknown) => options as ServerOptions;
 const read = (options: object) => readOptions(untyped({ port: 0, ...options }));
-
-/** The error of what must fail with an OptionError. */
-function refusal(attempt: () => unknown): OptionError {
-  try {
-    attempt();
-  } catch (error) {
-    if (error instanceof OptionError) return error;
-    throw error;
-  }
-  throw new Error('nothing was refused');
-}
 
 test('all defaults', () => {
   const standards = Object.fromEntries(Object.entries(limits).map(([name, [standard]]) => [name, standard]));

@@ -5,20 +5,10 @@ import net from 'node:net';
 import { Duplex } from 'node:stream';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
-import { OptionError } from '../../../src/api/errors.ts';
+import type { OptionError } from '../../../src/api/errors.ts';
 import type { AnyHttpServer } from '../../../src/index.ts';
 import { type Kind, listen, makeHttpServer, next, opened, portal } from '../../support/attached.ts';
-
-/** What went wrong, of a call that must throw an OptionError. */
-function refusal(call: () => unknown): OptionError {
-  try {
-    call();
-  } catch (error) {
-    if (error instanceof OptionError) return error;
-    throw error;
-  }
-  throw new Error('nothing was thrown');
-}
+import { refusal } from '../../support/refusal.ts';
 
 const untyped = (value: unknown) => value as AnyHttpServer;
 

@@ -1,0 +1,36 @@
+/**
+ * Checks that several options share.
+ */
+import { OptionError } from '../errors.ts';
+
+/** The error of an option whose value is not to be shown, or is not what is wrong. `why` ends the message. */
+export function refusal(name: string, allowed: string, why = ''): OptionError {
+  return new OptionError(
+    name,
+    undefined,
+    allowed,
+    `option ${name}: allowed is ${allowed}${why && `; ${why}`}`,
+  );
+}
+
+export function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** @throws OptionError for a value that is none of these. */
+export function oneOf<Value extends string>(name: string, value: Value, values: readonly Value[]): Value {
+  if (values.includes(value)) return value;
+  throw new OptionError(name, value, values.map((allowed) => `'${allowed}'`).join(' or '));
+}
+
+/**
+ * The names that `options` has must be among `names`. `where` says whose they are, and is empty for those of the server;
+ * `known` ends the message, such as "it has a, b".
+ * @throws OptionError for the first that is not.
+ */
+export function checkNames(options: object, names: readonly string[], where: string, known: string): void {
+  const unknown = Object.keys(options).find((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  const [full, owner] = where === '' ? [unknown, ''] : [`${where}.${unknown}`, ` in ${where}`];
+  throw new OptionError(full, undefined, names.join(', '), `there is no option ${unknown}${owner}; ${known}`);
+}
