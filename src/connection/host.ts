@@ -10,6 +10,7 @@ import type { FairTurns } from '../io/time/fair-turns.ts';
 import type { Ticker } from '../io/time/ticker.ts';
 import type { WriteTurn } from '../io/writing/write-turn.ts';
 import type { ConnectionState } from '../machines/connection-ports.ts';
+import type { Parent } from '../machines/interpreter.ts';
 import type { ServerActor } from '../machines/server-machine.ts';
 import type { Budget } from './memory-budget.ts';
 import type { Recipient } from './recipient.ts';
@@ -34,6 +35,8 @@ export interface Host<Session> extends Shared {
   /** Somebody observes the statecharts. */
   readonly inspected: boolean;
   readonly actor: ServerActor;
+  /** Who is told of the end of a connection that has no actor. */
+  readonly parent: Parent;
 
   /** What compresses for a connection with these settings that has agreed on these terms. */
   compress(settings: DeflateSettings, terms: DeflateTerms): Extension;

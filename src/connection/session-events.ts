@@ -33,7 +33,7 @@ export abstract class SessionEvents implements TransportListener, Timed {
 
   // ------------------------------------------------------------------ what the transport and the deadlines tell
 
-  onBytes(chunk: Uint8Array, shared: boolean): void {
+  onBytes(chunk: Uint8Array, shared: boolean, inPieces = false): void {
     const { turn, ticker } = this.host;
     const { reading } = this;
     this.deadlines.lastByteTick = ticker.tick;
@@ -41,7 +41,8 @@ export abstract class SessionEvents implements TransportListener, Timed {
     turn.begin();
     this.machine.send({ type: 'socket.bytes', chunk, shared });
     reading.keepRest(shared);
-    turn.end();
+    if (inPieces) turn.endAfterReads();
+    else turn.end();
   }
 
   onDrain(): void {

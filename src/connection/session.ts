@@ -79,7 +79,7 @@ export class Session extends SessionEvents implements ConnectionPort {
     this.#handshaking = new Handshaking(this, host, handover);
     this.reading = new Reading(this, host, transport);
     this.recipient = host.recipientOf(this);
-    this.machine = new Interpreter(this, host.actor);
+    this.machine = new Interpreter(this, host.parent);
     if (host.inspected) this.#actor = takeOver(this.machine, host.actor);
     this.deadlines = new Deadlines(host.ticker, host.settings, this);
   }

@@ -17,3 +17,12 @@ export function isPlainObject(value: unknown): value is Record<string, unknown> 
   // The Object.prototype of another realm: at the end of its chain, and with a method that only it has.
   return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, 'isPrototypeOf');
 }
+
+/** A function of a text that keeps its last answer: what the clients of a server send is mostly the same. */
+export function rememberingLast<Result>(read: (text: string) => Result): (text: string) => Result {
+  let last: { readonly text: string; readonly result: Result } | undefined;
+  return (text) => {
+    if (last?.text !== text) last = { text, result: read(text) };
+    return last.result;
+  };
+}

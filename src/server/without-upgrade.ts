@@ -9,9 +9,16 @@ import { listItems } from '../io/http/grammar.ts';
 import { whenAnswered } from '../io/transports/upgraded.ts';
 
 /** Whether a request asks for a WebSocket, by its field Upgrade. */
-export function asksForWebSocket({ headers }: IncomingMessage): boolean {
-  return listItems((headers.upgrade ?? '').toLowerCase()).includes('websocket');
+export function asksForWebSocket({ rawHeaders }: IncomingMessage): boolean {
+  // Node makes `headers` when they are first asked for, which takes longer than to look through all of `rawHeaders`.
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const [name, value] = [rawHeaders[at] as string, rawHeaders[at + 1] as string];
+    if (name.length === 7 && name.toLowerCase() === 'upgrade' && names(value, 'websocket')) return true;
+  }
+  return false;
 }
+
+const names = (list: string, wanted: string): boolean => listItems(list.toLowerCase()).includes(wanted);
 
 /** What is used of an HTTP server. */
 interface Emitter {

@@ -1,7 +1,7 @@
 /** What counts as a promise (an object with a `then`, whoever made it), and as a plain object. */
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
-import { isPlainObject, isThenable } from '../../src/io/values.ts';
+import { isPlainObject, isThenable, rememberingLast } from '../../src/io/values.ts';
 
 // biome-ignore lint/suspicious/noThenProperty: a promise of another library
 const foreign = { then: () => {} };
@@ -39,4 +39,14 @@ test.each([
   ['', false],
 ])('isPlainObject %#', (value, expected) => {
   expect(isPlainObject(value)).toBe(expected);
+});
+
+test('a function that remembers its last answer reads each text once while it comes again', () => {
+  const asked: string[] = [];
+  const length = rememberingLast((text) => {
+    asked.push(text);
+    return text.length;
+  });
+  expect(['', '', 'ab', 'ab', ''].map(length)).toEqual([0, 0, 2, 2, 0]);
+  expect(asked).toEqual(['', 'ab', '']);
 });

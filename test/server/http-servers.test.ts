@@ -20,7 +20,7 @@ class FakeServer extends EventEmitter implements HttpServer {
   readonly settings: object[] = [];
   updateSettings = (settings: object) => void this.settings.push(settings);
   upgrade(url: string): void {
-    this.emit('upgrade', { url, headers: { upgrade: 'websocket' } }, {}, Buffer.alloc(0));
+    this.emit('upgrade', { url, rawHeaders: ['Upgrade', 'websocket'] }, {}, Buffer.alloc(0));
   }
   stream(path: string, protocol = 'websocket'): boolean {
     const headers = { ':path': path, ':method': 'CONNECT', ':protocol': protocol };
@@ -54,7 +54,7 @@ describe('upgrades', () => {
 
   test('that pass by the emit of the server come all the same', () => {
     const { server, log } = both();
-    const request = { url: '/two', headers: { upgrade: 'websocket' } };
+    const request = { url: '/two', rawHeaders: ['Upgrade', 'websocket'] };
     EventEmitter.prototype.emit.call(server, 'upgrade', request, {}, Buffer.alloc(0));
     expect(log).toEqual(['/two: /two']);
   });

@@ -14,9 +14,16 @@ test.each([
   ['websocket', true],
   ['h2c, WebSocket', true],
   ['h2c', false],
-  [undefined, false],
+  ['', false],
 ])('%s asks for a WebSocket: %s', (upgrade, asks) => {
-  expect(asksForWebSocket({ headers: { upgrade } } as IncomingMessage)).toBe(asks);
+  const rawHeaders = ['Host', 'upgrade', 'UPGRADE', upgrade];
+  expect(asksForWebSocket({ rawHeaders } as IncomingMessage)).toBe(asks);
+});
+
+test('a request without the field asks for none; several fields are one list', () => {
+  expect(asksForWebSocket({ rawHeaders: ['Host', 'websocket'] } as IncomingMessage)).toBe(false);
+  const rawHeaders = ['Upgrade', 'h2c', 'Upgrade', 'websocket'];
+  expect(asksForWebSocket({ rawHeaders } as IncomingMessage)).toBe(true);
 });
 
 /** Answers with what it got. */

@@ -6,6 +6,7 @@
  * origin, subprotocol, authorisation) is decided elsewhere, and the answer is a verdict (`verdict.ts`).
  */
 import { type Fault, type FaultName, fault } from '../faults.ts';
+import { rememberingLast } from '../values.ts';
 import { isToken, listItems } from './grammar.ts';
 import type { RequestHead } from './request-head.ts';
 
@@ -93,7 +94,9 @@ export function chooseSubprotocol(
 }
 
 function hasListItem(value: string | undefined, wanted: string): boolean {
-  return value !== undefined && listItems(value.toLowerCase()).includes(wanted);
+  if (value === undefined) return false;
+  const text = value.toLowerCase();
+  return text === wanted || listItems(text).includes(wanted);
 }
 
 /** `1#token`; `[]` for an absent header, `undefined` for a malformed one. */
@@ -110,8 +113,8 @@ const LEXEMES = /[!#$%&'*+\-.^_`|~0-9A-Za-z]+|"(?:\\?[!#$%&'*+\-.^_`|~0-9A-Za-z]
  * `1#( token *( ";" token [ "=" ( token | quoted-string ) ] ) )` (RFC 6455 9.1). Each lexeme is first replaced by one
  * letter, t or q; what is no lexeme stays, and fits no pattern.
  */
-function isExtensionList(value: string): boolean {
+const isExtensionList = rememberingLast((value: string): boolean => {
   const shape = value.replace(LEXEMES, (lexeme) => (lexeme[0] === '"' ? 'q' : isToken(lexeme) ? 't' : ''));
   const items = listItems(shape);
   return items.length > 0 && items.every((item) => /^t(?:;t(?:=[tq])?)*$/.test(item));
-}
+});

@@ -9,7 +9,7 @@
  * devices, old React Native): these are read as the origin that they are part of.
  */
 import { type Fault, fault } from '../faults.ts';
-import { isThenable } from '../values.ts';
+import { isThenable, rememberingLast } from '../values.ts';
 import { isLoopbackAddress } from './addresses.ts';
 import { readOrigin, serialised } from './origin-parts.ts';
 import type { OriginRules } from './origin-rules.ts';
@@ -57,9 +57,9 @@ export function checkOrigin<Request>(
 }
 
 function isOwn(origin: string, host: string, remoteAddress: string): boolean {
-  const page = readOrigin(origin);
+  const page = pageOf(origin);
   const defaultPort = page && DEFAULT_PORT[page.protocol];
-  const own = splitHost(host);
+  const own = placeOf(host);
   if (page === undefined || defaultPort === undefined || own === undefined) return false;
   if (own.hostname === page.hostname && (own.port || defaultPort) === (page.port || defaultPort)) return true;
   return isLoopbackName(page.hostname) && isLoopbackName(own.hostname) && isLoopbackAddress(remoteAddress);
@@ -115,6 +115,9 @@ function splitHost(host: string): { hostname: string; port: string } | undefined
   const port = match?.[2] ?? '';
   return name && { hostname: name.hostname, port: port === '' ? '' : String(Number(port)) };
 }
+
+const pageOf = rememberingLast(readOrigin);
+const placeOf = rememberingLast(splitHost);
 
 /** `localhost` and names under it (RFC 6761 6.3), 127.0.0.0/8 and ::1. Names come normalised from `readOrigin`. */
 function isLoopbackName(hostname: string): boolean {

@@ -117,6 +117,13 @@ export function canUse(handle: Partial<StreamHandle>): handle is StreamHandle {
   return isAsExpected(handle) && canUseHandles();
 }
 
+/** Empty for a Unix socket, which has none. */
+function addressOf(handle: StreamHandle): string {
+  const peer: { address?: string } = {};
+  handle.getpeername?.(peer);
+  return peer.address ?? (handle.getpeername === undefined ? '' : UNKNOWN);
+}
+
 export class HandleTransport implements Transport {
   readonly name: TransportName;
   readonly remoteAddress: string;
@@ -129,11 +136,10 @@ export class HandleTransport implements Transport {
   #paused = false;
   #givingWay = false;
 
-  constructor(handle: StreamHandle, name: TransportName) {
-    const peer: { address?: string } = {};
-    handle.getpeername?.(peer);
+  /** Without an address the handle is asked for it. */
+  constructor(handle: StreamHandle, name: TransportName, remoteAddress = addressOf(handle)) {
     this.name = name;
-    this.remoteAddress = peer.address ?? (handle.getpeername === undefined ? '' : UNKNOWN);
+    this.remoteAddress = remoteAddress;
     this.#handle = handle;
     handle[kTransport] = this;
     handle.onread = onRead;
@@ -179,7 +185,8 @@ export class HandleTransport implements Transport {
     this.#paused = false;
     if (this.#destroyed || this.#peerEnded || this.#givingWay) return;
     const error = this.#handle.readStart();
-    if (error !== 0) this.#failLater(error);
+    // A handle that an HTTP server has used is reading already.
+    if (error !== 0 && getSystemErrorName(error) !== 'EALREADY') this.#failLater(error);
   }
 
   end(): void {

@@ -139,7 +139,11 @@ export class TlsHandleTransport implements Transport {
   /** @internal The write that was under way is done. */
   written(status: number): void {
     this.#writing = false;
-    if (this.#destroyed) return;
+    if (this.#destroyed) {
+      if (this.#held.length > 0 && status >= 0) this.#submit(this.#held);
+      this.#close();
+      return;
+    }
     if (status < 0) {
       this.#fail(status, 'write');
       return;
@@ -180,7 +184,7 @@ export class TlsHandleTransport implements Transport {
     if (bytesOrError > 0) {
       const chunk = readBuffer.subarray(0, bytesOrError);
       if (this.#paused || this.#unread.length > 0) this.#unread.push(Buffer.from(chunk));
-      else this.#listener?.onBytes(chunk, true);
+      else this.#listener?.onBytes(chunk, true, true);
     } else if (bytesOrError === EOF) {
       if (this.#peerEnded) return;
       this.#peerEnded = true;
@@ -237,6 +241,13 @@ export class TlsHandleTransport implements Transport {
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
+    // As on TCP, the system gets what it has room for: a write that it has taken is done in the next turn.
+    const isAlmostWritten = this.#writing && this.#handle._parent?.writeQueueSize === 0;
+    if (!isAlmostWritten || this.#held.length === 0) this.#close();
+  }
+
+  #close(): void {
+    this.#held = [];
     this.#socket.destroy();
   }
 
@@ -252,6 +263,7 @@ export class TlsHandleTransport implements Transport {
   broke(error: Error): void {
     if (this.#destroyed) return;
     this.#listener?.onError(error);
+    this.#held = [];
     this.destroy();
   }
 

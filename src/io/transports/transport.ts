@@ -48,8 +48,11 @@ export interface Transport {
 
 /** Hears what happens to a transport. Never called within a call to the transport, and not after `onClosed`. */
 export interface TransportListener {
-  /** Bytes were read. With `shared`, their memory is reused as soon as this call returns. */
-  onBytes(chunk: Uint8Array, shared: boolean): void;
+  /**
+   * Bytes were read. With `shared`, their memory is reused as soon as this call returns. With `inPieces`, more of the same
+   * read may follow at once, as the records of TLS do.
+   */
+  onBytes(chunk: Uint8Array, shared: boolean, inPieces?: boolean): void;
   /** The system has taken everything that was written. */
   onDrain(): void;
   /** The peer ended its side (TCP: FIN). */

@@ -13,6 +13,7 @@ import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { canUse, HandleTransport, type StreamHandle } from './handle-tcp.ts';
 import { TlsHandleTransport } from './handle-tls.ts';
+import { peerAddress } from './peer-address.ts';
 import { TcpTransport } from './tcp.ts';
 import { TlsSocketTransport } from './tls.ts';
 import type { Transport } from './transport.ts';
@@ -107,6 +108,17 @@ function takeTlsHandle(socket: NodeSocket, head: Uint8Array): Upgraded | undefin
   return { transport, early: rest === null ? head : Buffer.concat([head, rest]) };
 }
 
+/** The symbol under which Node keeps a handle's socket; undefined where no handle has shown one yet. */
+let ownerSymbol: symbol | undefined;
+
+/** The handle would keep the socket and all that hangs on it in memory. */
+function disown(handle: StreamHandle): void {
+  ownerSymbol ??= Object.getOwnPropertySymbols(handle).find(
+    (symbol) => symbol.description === 'owner_symbol',
+  );
+  if (ownerSymbol !== undefined) Object.assign(handle, { [ownerSymbol]: null });
+}
+
 /** Takes the handle out of a socket of plain TCP, or of a Unix socket. */
 function takeHandle(socket: NodeSocket, head: Uint8Array): Upgraded | undefined {
   const handle = socket._handle;
@@ -120,14 +132,11 @@ function takeHandle(socket: NodeSocket, head: Uint8Array): Upgraded | undefined 
     socket._readableState?.ended === false;
   if (!isReady) return undefined;
   const rest: Uint8Array | null = socket.read();
-  handle.readStop();
   // Node keeps the address in the socket once it was asked for; `authorize` may want to read it there.
-  void socket.remoteAddress;
+  const address = peerAddress(socket);
   socket._handle = null;
-  // The handle would keep the socket and all that hangs on it in memory.
-  const owner = Object.getOwnPropertySymbols(handle).find((symbol) => symbol.description === 'owner_symbol');
-  if (owner !== undefined) Object.assign(handle, { [owner]: null });
-  const transport = new HandleTransport(handle, 'http1');
+  disown(handle);
+  const transport = new HandleTransport(handle, 'http1', address);
   // A callback of the user's may still write to the socket or destroy it, which it has from the request.
   socket.on('error', ignore);
   socket.once('close', () => transport.destroy());

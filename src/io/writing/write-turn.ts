@@ -30,13 +30,23 @@ export class WriteTurn {
   #pinned = false;
   #kept: Buffer | undefined;
   readonly #schedule: (task: () => void) => void;
+  readonly #afterReads: (task: () => void) => void;
   readonly #dirty: Flushable[] = [];
   #depth = 0;
   #scheduled = false;
+  #endsAfterReads = false;
 
-  /** `schedule` runs a task when the running callback has returned; what waits for peers is counted in `held`. */
-  constructor(schedule: (task: () => void) => void, held = new HeldBlocks()) {
+  /**
+   * `schedule` runs a task when the running callback has returned, `afterReads` when the event loop has read from all
+   * sockets; what waits for peers is counted in `held`.
+   */
+  constructor(
+    schedule: (task: () => void) => void,
+    held = new HeldBlocks(),
+    afterReads: (task: () => void) => void = schedule,
+  ) {
     this.#schedule = schedule;
+    this.#afterReads = afterReads;
     this.held = held;
   }
 
@@ -46,6 +56,16 @@ export class WriteTurn {
 
   end(): void {
     if (--this.#depth === 0 && this.#dirty.length > 0) this.#flush();
+  }
+
+  /** Ends a turn, but what was read comes in pieces: the replies to the next ones are to leave in the same write. */
+  endAfterReads(): void {
+    if (--this.#depth > 0 || this.#dirty.length === 0 || this.#endsAfterReads) return;
+    this.#endsAfterReads = true;
+    this.#afterReads(() => {
+      this.#endsAfterReads = false;
+      if (this.#depth === 0) this.#flush();
+    });
   }
 
   /** `outbox` has something to flush. */

@@ -189,6 +189,15 @@ export function tcpSuite(
       expect(all.every((byte, at) => byte === Math.floor(at / 1000))).toBe(true);
     });
 
+    test('what was written before the end of both sides still goes out, if the system has room', async () => {
+      const { transport, peer } = await connected();
+      transport.write([Buffer.from('one ')]);
+      transport.write([Buffer.from('two ')]);
+      transport.write([Buffer.from('three')]);
+      transport.destroy();
+      if (kind.atOnce !== 'none') expect(`${await received(peer, 13)}`).toBe('one two three');
+    });
+
     test('a write that has to wait says so, and tells once when all of it has left', async () => {
       const { ear, transport, peer } = await connected();
       const blocks = ['a', 'b', 'c'].map((letter) => Buffer.alloc(MUCH / 4, letter));

@@ -75,6 +75,54 @@ describe('what is marked is flushed once', () => {
   });
 });
 
+describe('a turn that ends after all reads', () => {
+  let afterReads: (() => void)[];
+  beforeEach(() => {
+    afterReads = [];
+    turn = new WriteTurn(
+      (task) => tasks.push(task),
+      undefined,
+      (task) => afterReads.push(task),
+    );
+  });
+  const piece = (name: string) => {
+    turn.begin();
+    turn.mark(flushable(name));
+    turn.endAfterReads();
+  };
+
+  test('flushes once what several pieces brought', () => {
+    piece('a');
+    piece('b');
+    expect([flushed, tasks.length, afterReads.length]).toEqual([[], 0, 1]);
+    afterReads[0]?.();
+    expect(flushed).toEqual(['a', 'b']);
+    piece('c');
+    expect([flushed.length, afterReads.length]).toEqual([2, 2]);
+  });
+
+  test('asks for nothing where nothing was marked, or inside another turn', () => {
+    turn.begin();
+    turn.begin();
+    turn.mark(flushable('a'));
+    turn.endAfterReads();
+    expect(afterReads).toEqual([]);
+    turn.end();
+    turn.begin();
+    turn.endAfterReads();
+    expect([flushed, afterReads]).toEqual([['a'], []]);
+  });
+
+  test('is over with any turn that ends before, and leaves a running one alone', () => {
+    piece('a');
+    turn.begin();
+    afterReads[0]?.();
+    expect(flushed).toEqual([]);
+    turn.end();
+    expect(flushed).toEqual(['a']);
+  });
+});
+
 describe('the slab', () => {
   test('is filled one frame behind the other, and begun again when all has left', () => {
     turn.begin();
