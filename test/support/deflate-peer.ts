@@ -26,7 +26,7 @@ export const SETTINGS: DeflateSettings = {
 export const LIMITS: InflateLimits = { cap: 1_048_576, maxInflation: 100 };
 
 /** A memory budget that has always room. */
-export const ROOMY: CacheMemory = { addCache() {}, reserve: () => true, giveBack() {} };
+export const ROOMY: CacheMemory = { addCache() {}, removeCache() {}, reserve: () => true, giveBack() {} };
 
 export function deflateOf(
   settings: Partial<DeflateSettings> = {},

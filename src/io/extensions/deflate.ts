@@ -199,6 +199,8 @@ export function compressed(
   payload: Uint8Array,
   tailBytes: number,
 ): Uint8Array | undefined {
+  // Nothing is as short as it can be, and zlib does not end an empty block twice: its answer would not be a message.
+  if (payload.length === 0) return undefined;
   // With the tail it is one byte too long, and there is no room for more.
   const bytes = deflater.deflate(payload, room(payload.length + tailBytes));
   return bytes < 0 || bytes >= payload.length + tailBytes ? undefined : target.subarray(0, bytes - tailBytes);

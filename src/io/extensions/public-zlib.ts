@@ -53,6 +53,8 @@ export class PublicZlib implements Zlib {
 }
 
 const NOTHING = new Uint8Array(0);
+/** What has not been inflated may be longer than all that may come out: by blocks that hold nothing. */
+const MOST_EMPTY_BYTES = 64 * 1024;
 
 class WholeInflater implements Inflater {
   readonly #zlib: ZlibModule;
@@ -80,6 +82,7 @@ class WholeInflater implements Inflater {
   }
 
   inflate(out: Uint8Array, most: number): number {
+    if (this.#piecesBytes > 2 * most + MOST_EMPTY_BYTES) return TOO_LONG;
     if (this.#isComplete) {
       this.#isComplete = false;
       const inflated = this.#inflateAll(most);

@@ -68,6 +68,8 @@ export class FrameDecoder extends HeaderReader {
   #buffer: MessageBuffer | undefined;
   #control: Block | undefined;
   #controlBytes = 0;
+  /** Bytes that came out of an extension since others had their turn, of however many messages. */
+  #extendedBytes = 0;
 
   constructor(limits: DecoderLimits, role: Role = 'server') {
     super(limits, role);
@@ -317,9 +319,11 @@ export class FrameDecoder extends HeaderReader {
   /** The payload of a message that the extension reads: pieces of it go in, and what comes out is kept. */
   #readExtended(): Decoded {
     const extension = this.extension as Extension; // without one, RSV1 is a fault
-    const most = this.messageBytes + GIVE_WAY_BYTES;
     do {
-      if (this.messageBytes >= most) return Decoded.GIVE_WAY;
+      if (this.#extendedBytes >= GIVE_WAY_BYTES) {
+        this.#extendedBytes = 0;
+        return Decoded.GIVE_WAY;
+      }
       const take = this.#takePayload(scratch, 0, PIECE_BYTES);
       const last = this.final && this.missing === 0;
       if (take === 0 && !last) break;
@@ -337,6 +341,7 @@ export class FrameDecoder extends HeaderReader {
   #keep(bytes: Uint8Array): boolean {
     if (!this.withinLimits(bytes.length)) return false;
     this.messageBytes += bytes.length;
+    this.#extendedBytes += bytes.length;
     const buffer = this.#buffer as MessageBuffer; // made by #beginPayload
     if (buffer.append(new Block(bytes), 0, bytes.length, 0, bytes.length, this.text)) return true;
     this.#invalidText();

@@ -110,7 +110,8 @@ export class Outbox extends OutboxCounts {
 
   encoded(message: EncodedMessage, key?: string, compress?: boolean): SendResult {
     if (this.#sealed) return 'closed';
-    const { frame, payloadBytes } = formOf(message, compress === false ? undefined : this.extension);
+    const extension = compress === false ? undefined : this.extension;
+    const { frame, payloadBytes } = formOf(message, extension, compress);
     if (key !== undefined || !this.#isClear(payloadBytes)) return this.#message(frame, payloadBytes, key);
     this.messages++;
     this.writer.block(frame);
@@ -131,10 +132,13 @@ export class Outbox extends OutboxCounts {
     return true;
   }
 
-  /** Keeps a place, in the order of the calls, for a message that is sent in fragments (RFC 6455 5.4). */
-  reserve(source?: Uint8Array): Place {
+  /**
+   * Keeps a place, in the order of the calls, for a message that is sent in fragments (RFC 6455 5.4). `isPlain`: no extension
+   * encodes it.
+   */
+  reserve(source?: Uint8Array, isPlain = false): Place {
     this.queue ??= new SendQueue(this.#held);
-    return this.queue.reserve(source);
+    return this.queue.reserve(source, isPlain);
   }
 
   /** The first message whose fragments have not all come. Those sent after it wait for them. */
@@ -147,7 +151,7 @@ export class Outbox extends OutboxCounts {
     const queue = this.queue;
     if (this.#sealed || queue === undefined) return 'closed';
     const first = opcode !== CONTINUATION;
-    const encoded = this.extension?.encodeFragment(payload, first, final);
+    const encoded = place.isPlain ? undefined : this.extension?.encodeFragment(payload, first, final);
     const rsv = first && encoded !== undefined ? RSV1 : 0;
     const frame = encodeFrame(opcode, encoded ?? payload, final, rsv);
     place.hasBegun = true;
@@ -276,7 +280,9 @@ export class Outbox extends OutboxCounts {
   ): SendResult {
     const { overflow, sendLimit } = this.#limits;
     if (payload.length > SLICE_BYTES) {
-      const isEncoded = key === undefined && (compress || payload.length >= extension.threshold);
+      // What has begun cannot be replaced by a message with the same key any more.
+      const canBegin = key === undefined || (!this.waiting && this.queue === undefined);
+      const isEncoded = canBegin && (compress || payload.length >= extension.threshold);
       return isEncoded ? this.#sliced(opcode, payload) : this.#payload(opcode, 0, payload, key);
     }
     const isNext =

@@ -12,6 +12,7 @@ function make(budget: number, hasRoom: () => boolean = () => true) {
   let reserved = 0;
   const memory: CacheMemory = {
     addCache() {},
+    removeCache() {},
     reserve(bytes) {
       if (!hasRoom()) return false;
       reserved += bytes;
