@@ -6,6 +6,7 @@
  * and nothing after it is read.
  */
 import { Buffer } from 'node:buffer';
+import type { Extension } from '../io/extensions/extension.ts';
 import { type ClosePayload, readClosePayload } from '../io/frames/close-payload.ts';
 import { Decoded, FrameDecoder } from '../io/frames/frame-decoder.ts';
 import { BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT } from '../io/frames/frame-encoder.ts';
@@ -56,9 +57,11 @@ export class ClientPeer {
   #wakers: (() => void)[] = [];
   #writers: (() => void)[] = [];
 
-  constructor(transport: Transport, listener: PeerListener) {
+  /** `extension` reads messages with RSV1 set. */
+  constructor(transport: Transport, listener: PeerListener, extension?: Extension) {
     this.#transport = transport;
     this.#listener = listener;
+    this.#decoder.extension = extension;
     transport.attach({
       onBytes: (chunk) => this.#read(chunk),
       onDrain: () => {
