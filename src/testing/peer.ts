@@ -150,6 +150,7 @@ export class ClientPeer {
     const decoder = this.#decoder;
     decoder.append(chunk);
     for (let decoded = decoder.next(); decoded !== Decoded.NEED_MORE; decoded = decoder.next()) {
+      if (decoded === Decoded.GIVE_WAY) continue;
       if (decoded === Decoded.FAULT) this.#violate(decoder.fault?.reason ?? '');
       else if (this.close !== undefined) this.#violate('a frame after its Close (5.5.1)');
       else this.#take(decoded);

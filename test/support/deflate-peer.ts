@@ -60,7 +60,7 @@ export class PersistentPeer implements Extension {
   /** Compressed messages that were read. */
   messages = 0;
   readonly #inflater: Inflater;
-  readonly #out = new Uint8Array(1000);
+  readonly #out = new Uint8Array(16_384);
   readonly #forgets: boolean;
   #isFinal = false;
 
