@@ -25,11 +25,7 @@ const NOTHING = new Uint8Array(0);
  * Sends the pieces, compressed where that was agreed on and `compress` is not false. Rejects with what the source throws, or a
  * TypeError for what is no piece.
  */
-export async function sendFragments(
-  session: Session,
-  pieces: Pieces,
-  compress = true,
-): Promise<SendResult> {
+export async function sendFragments(session: Session, pieces: Pieces, compress = true): Promise<SendResult> {
   const { sending } = session;
   if (!sending.isOpen) return 'closed';
   const iterator = iteratorOf(pieces);

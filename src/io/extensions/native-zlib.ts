@@ -108,6 +108,8 @@ abstract class Context {
 }
 
 class NativeDeflater extends Context implements Deflater {
+  isFresh = true;
+
   constructor(handle: Handle, { windowBits, level, memLevel }: DeflateLevel) {
     super(handle, windowBits, level, memLevel);
   }
@@ -116,9 +118,15 @@ class NativeDeflater extends Context implements Deflater {
     this.handle.writeSync(Z_SYNC_FLUSH, input, 0, input.length, out, 0, out.length);
     const left = this.state[0] as number;
     // With no room left there may be more to come.
+    this.isFresh = false;
     if (left > 0 && !this.hasFailed) return out.length - left;
     this.reset();
     return -1;
+  }
+
+  override reset(): void {
+    super.reset();
+    this.isFresh = true;
   }
 }
 

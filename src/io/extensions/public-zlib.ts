@@ -29,6 +29,7 @@ export class PublicZlib implements Zlib {
   deflater(level: DeflateLevel): Deflater {
     const zlib = this.#zlib;
     return {
+      isFresh: true,
       deflate(input, out) {
         try {
           const bytes = zlib.deflateRawSync(input, {

@@ -26,6 +26,7 @@ function make(budget: number, hasRoom: () => boolean = () => true) {
     () => {
       const number = ++made;
       return {
+        isFresh: true,
         deflate: () => number,
         reset: () => void log.push(`reset ${number}`),
         close: () => void log.push(`close ${number}`),
