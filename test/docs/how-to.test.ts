@@ -253,7 +253,6 @@ describe('compress messages', () => {
     const [bytes = 0] = await bytesOf(reports.client, [report]);
     expect(bytes).toBeLessThan(report.length / 3);
     const quotes = await open(`${program.url}/quotes`);
-    expect(quotes.client.extensions).toContain('client_no_context_takeover');
     const [first = 0, second = 0] = await bytesOf(quotes.client, [quote(1.5), quote(1.75)]);
     expect(second).toBeLessThan(first / 2);
     const images = await open(`${program.url}/images`);
