@@ -59,6 +59,9 @@ export class PersistentPeer implements Extension {
   readonly heldBytes = 0;
   /** Compressed messages that were read. */
   messages = 0;
+  /** Bytes that came, and bytes that they became. */
+  pushedBytes = 0;
+  readBytes = 0;
   readonly #inflater: Inflater;
   readonly #out = new Uint8Array(16_384);
   readonly #forgets: boolean;
@@ -72,12 +75,14 @@ export class PersistentPeer implements Extension {
 
   push(piece: Uint8Array, final: boolean): void {
     this.#isFinal = final;
+    this.pushedBytes += piece.length;
     this.#inflater.push(piece, final);
   }
 
   read(): Uint8Array | 'more' | Fault {
     const bytes = this.#inflater.inflate(this.#out, Number.POSITIVE_INFINITY);
     if (bytes < 0) return { name: 'invalidDeflate', code: 1007, reason: 'the peer cannot read this' };
+    this.readBytes += bytes;
     if (bytes > 0) return this.#out.subarray(0, bytes);
     if (this.#isFinal) this.messages += 1;
     if (this.#isFinal && this.#forgets) this.#inflater.reset();

@@ -170,7 +170,8 @@ export class MessageInflater {
 
   /** The next slice, which is only lent; undefined when the piece is used up. */
   read({ cap, maxInflation }: InflateLimits): Uint8Array | undefined | Fault {
-    const allowed = Math.max(FREE_BYTES, this.#in * maxInflation);
+    // Nothing times Infinity would be no number.
+    const allowed = Math.max(FREE_BYTES, Math.max(1, this.#in) * maxInflation);
     const bytes = this.#inflater.inflate(slice, Math.min(cap, allowed) + 1 - this.#out);
     if (bytes === 0) return undefined;
     if (bytes === WRONG) return fault('invalidDeflate');

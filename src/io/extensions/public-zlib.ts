@@ -4,7 +4,7 @@
  * These functions keep nothing from one call to the next. So each message, and each fragment, is compressed by itself, and
  * what comes in fragments is kept until its last byte and then inflated at once, up to the limit that is given.
  */
-import { Buffer } from 'node:buffer';
+import { Buffer, constants } from 'node:buffer';
 import {
   type DeflateLevel,
   type Deflater,
@@ -116,7 +116,7 @@ class WholeInflater implements Inflater {
       const { buffer, engine } = this.#zlib.inflateRawSync(input.subarray(at), {
         windowBits: Math.max(9, this.#windowBits),
         finishFlush: Z_SYNC_FLUSH,
-        maxOutputLength: Math.max(1, room),
+        maxOutputLength: Math.min(Math.max(1, room), constants.MAX_LENGTH),
         info: true,
       }) as unknown as { buffer: Uint8Array; engine: { bytesWritten: number } };
       outs.push(buffer);

@@ -33,6 +33,8 @@ import type { WriteTurn } from './write-turn.ts';
 
 /** Messages up to this size are written into the slab. A larger one gets a block of its own and is written at once. */
 const SMALL_BYTES = 16 * 1024;
+/** An encoded message is longer than the plain one by less than this. */
+const MOST_LONGER_BYTES = 8;
 
 /**
  * What one connection sends.
@@ -289,7 +291,7 @@ export class Outbox extends OutboxCounts {
       key === undefined &&
       overflow === 'close' &&
       // Encoded, it might be a little longer, and one over the limit is not sent at all.
-      payload.length <= sendLimit / 2 &&
+      payload.length + MOST_LONGER_BYTES <= sendLimit &&
       this.unfinished === undefined;
     // Only such a message is sent for certain, and in the order in which messages are encoded.
     const encoded = extension.encode(payload, !isNext, compress);

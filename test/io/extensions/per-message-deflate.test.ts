@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { PerMessageDeflate } from '../../../src/io/extensions/per-message-deflate.ts';
 import { PublicZlib } from '../../../src/io/extensions/public-zlib.ts';
-import { FrameDecoder } from '../../../src/io/frames/frame-decoder.ts';
+import { Decoded, FrameDecoder } from '../../../src/io/frames/frame-decoder.ts';
 import { CONTINUATION, PING, TEXT } from '../../../src/io/frames/frame-encoder.ts';
 import { encodeMessage } from '../../../src/io/writing/encoded-message.ts';
 import type { Place } from '../../../src/io/writing/send-queue.ts';
@@ -414,6 +414,27 @@ describe.each(['native', 'public'] as const)('in, by %s zlib', (kind) => {
     const small = deflated(new Uint8Array(1_048_576), { level: 9 });
     expect(read([compressedFrame(small, { opcode: OPCODE.binary })])).toHaveLength(1);
     expect(read([compressedFrame(small, { opcode: OPCODE.binary })])[0]).toMatch(/^binary 0000/);
+  });
+
+  test('without limits, whole and empty messages are read all the same', () => {
+    const infinite = { cap: Number.POSITIVE_INFINITY, maxInflation: Number.POSITIVE_INFINITY };
+    const sent = [
+      compressedFrame(deflated(bytes('some text'))),
+      compressedFrame(hex('00')),
+      compressedFrame(hex('')),
+    ];
+    expect(read(sent, infinite)).toEqual([`text ${shown('some text')}`, 'text', 'text']);
+  });
+
+  test('others get their turn after 256 KiB of output, of however many messages', () => {
+    const { decoder } = reader();
+    const small = compressedFrame(deflated(new Uint8Array(100_000)), { opcode: OPCODE.binary });
+    decoder.push(bytes(...Array.from({ length: 12 }, () => small)));
+    const results: number[] = [];
+    for (let result = decoder.next(); result !== Decoded.NEED_MORE; result = decoder.next())
+      results.push(result);
+    const messages = results.filter((result) => result === Decoded.MESSAGE);
+    expect([messages.length, results.length]).toEqual([12, 12 + 3]);
   });
 
   test('what an unfinished message needs is counted, and given back with its end', () => {
