@@ -1,7 +1,11 @@
 // The rows of the benchmark: what is sent, what is read off, and what Portal must reach. A row says
 //   load       the generator's options (see load/loadgen.c), or measure(): several loads made into one result
 //   columns    what is printed; the first one is compared. `better` says which way. A column's role is known to report.mjs
-//   targets    [peer, ratio]: Portal's value over the peer's, at least (or at most) so much; peer 'self' compares with a limit
+//   targets    [peer, ratio]: Portal's value over the peer's, at least (or at most) so much; peer 'self' compares with a limit.
+//              [peer, ratio, name]: the value of that column in place of Portal's
+//   env        what the servers are told by their environment: BENCH_PLACE (where to listen), BENCH_DEFLATE (how to compress);
+//              envs: the same for a server of its own name
+//   also       further columns: name -> [server, env]
 //   without    servers that cannot do this work, and why
 import { mostConnections } from './lib/processes.mjs';
 
@@ -157,7 +161,7 @@ const further = [
 /** Where a server listens, beside a port of its own: who can, and which generator speaks it. */
 const noFloor = { net: 'has a port only', c: 'has a port only' };
 const noHttp = { uws: 'has no HTTP server of Node’s', bun: 'has no HTTP server of Node’s' };
-const ownPort = { 'own port': ['portal', 'port'] };
+const ownPort = { 'own port': ['portal', { BENCH_PLACE: 'port' }] };
 const wires = [
   {
     place: 'http',
@@ -181,7 +185,7 @@ const idleOnWires = Math.min(1000, idleConnections);
 const onWires = wires.flatMap(({ place, title, carrier, without, also, targets = [] }) => {
   const by = carrier === undefined ? {} : { carrier };
   const generator = carrier === undefined ? '' : ' (generator in Node)';
-  const common = { place, without: { ...noFloor, ...without }, ...(also && { also }) };
+  const common = { env: { BENCH_PLACE: place }, without: { ...noFloor, ...without }, ...(also && { also }) };
   const suffix = `, ${title}${generator}`;
   const speed = [
     echo(`${place}-64`, `64 B`, { payload: 64, conns: 100, inflight: 1, ...by }, targets, common),
@@ -203,10 +207,66 @@ const attachedHandshakes = {
   ...further.find(({ id }) => id === 'handshakes'),
   id: 'http-handshakes',
   title: 'handshakes: connect, upgrade, hang up; 64 at a time, attached to node:http',
-  place: 'http',
+  env: { BENCH_PLACE: 'http' },
   without: { ...noFloor, ...noHttp },
   targets: [['ws', 0.77]],
 };
 
+/** Compressed: the mode that is each server's own first choice, and beside it another one. */
+const compressing = {
+  envs: {
+    portal: { BENCH_DEFLATE: 'shared' },
+    ws: { BENCH_DEFLATE: 'default' },
+    uws: { BENCH_DEFLATE: 'shared' },
+    bun: { BENCH_DEFLATE: 'shared' },
+  },
+  also: {
+    'portal contexts': ['portal', { BENCH_DEFLATE: 'contexts' }],
+    'ws level 1': ['ws', { BENCH_DEFLATE: 'level 1' }],
+    'uws dedicated': ['uws', { BENCH_DEFLATE: 'dedicated' }],
+    'bun 32KB': ['bun', { BENCH_DEFLATE: '32KB' }],
+  },
+  without: { net: 'compresses nothing', c: 'compresses nothing' },
+};
+
+/** What a connection costs that has had eight messages answered; measured once for each size and server. */
+const greeted = { mode: 'idle', conns: 400, greetings: 8 };
+const costs = new Map();
+async function costOf(name, texts, run) {
+  const key = `${name} ${texts}`;
+  if (!costs.has(key)) costs.set(key, (await run({ ...greeted, texts })).bytesPerFurther);
+  return costs.get(key);
+}
+
+/** So few messages a second that the servers' code needs longer to be compiled. */
+const COMPRESSED_WARMUP = 1;
+
+const compressed = (size, texts, conns, inflight) => ({
+  id: `deflate-${size}${inflight > 1 ? '-deep' : ''}`,
+  title: `compressed echo of ${texts.toLocaleString('en')} B of JSON, ${conns} connections, ${inflight} in flight, text`,
+  async measure({ run, name }) {
+    const result = await run({ mode: 'closed', conns, inflight, texts, warmup: COMPRESSED_WARMUP });
+    return { ...result, cost: await costOf(name, texts, run) };
+  },
+  columns: [
+    ...throughput.slice(0, 2),
+    { title: 'bytes on the wire', pick: (r) => r.replyBytes },
+    { title: 'KiB/connection', pick: (r) => r.cost / 1024 },
+    ...throughput.slice(2),
+  ],
+  better: 'higher',
+  targets: [['ws', 3], ['ws', 3, 'portal contexts'], ...(texts >= 1024 ? [['uws', 1.0]] : [])],
+  ...compressing,
+});
+
+const compressedRows = [
+  ['64', 64, 100],
+  ['1k', 1024, 50],
+  ['16k', 16_384, 20],
+].flatMap(([size, texts, conns]) => [
+  compressed(size, texts, conns, 1),
+  compressed(size, texts, Math.min(conns, 50), size === '16k' ? 4 : 16),
+]);
+
 for (const row of promised) row.quick = true;
-export const rows = [...promised, ...further, ...onWires, attachedHandshakes];
+export const rows = [...promised, ...further, ...onWires, attachedHandshakes, ...compressedRows];

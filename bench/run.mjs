@@ -32,7 +32,7 @@ const warmup = Number(given.warmup ?? 0.5);
 const log = (line) => process.stderr.write(`${line}\n`);
 
 if (given.help || given.list) {
-  console.log(given.help ? help : rows.map((row) => `${row.id.padEnd(16)}${row.title}`).join('\n'));
+  console.log(given.help ? help : rows.map((row) => `${row.id.padEnd(17)}${row.title}`).join('\n'));
   process.exit(0);
 }
 
@@ -78,11 +78,10 @@ function withText(row) {
 }
 
 async function once(row, name) {
-  const [server, place] = row.also?.[name] ?? [name, row.place];
+  const [server, env] = row.also?.[name] ?? [name, row.envs?.[name] ?? row.env];
   const poll = given.poll && !row.load?.carrier ? { poll: 1 } : {};
-  const run = (load) =>
-    loadFresh(server, { warmup, seconds, ...poll, ...load }, place && { BENCH_PLACE: place });
-  const result = row.measure ? await row.measure({ run, halfOfSlowest }) : await run(row.load);
+  const run = (load) => loadFresh(server, { warmup, seconds, ...poll, ...load }, env);
+  const result = row.measure ? await row.measure({ run, halfOfSlowest, name }) : await run(row.load);
   if (result.version) versions[server] = result.version;
   return result;
 }

@@ -4,7 +4,9 @@ import { existsSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { framesFile } from '../load/frames.mjs';
 import { benchFolder, programs } from './build.mjs';
+import { checkTexts } from './check-texts.mjs';
 
 const serverCore = 0;
 const generatorCore = 1;
@@ -102,15 +104,20 @@ const generator = ({ carrier }) =>
     ? [programs.loadgen]
     : [process.execPath, `${benchFolder}load/loadgen.mjs`];
 
-/** Runs one load against a server and returns what the generator reports. Rejects when a reply was wrong or missing. */
-async function runLoad(server, load) {
+/**
+ * Runs one load against a server and returns what the generator reports. Rejects when a reply was wrong or missing.
+ * `texts`: messages of JSON text of so many bytes, compressed; otherwise a payload as loadgen.c makes it.
+ */
+async function runLoad(server, { texts, ...load }) {
   const kind = servers[server.name];
+  if (texts !== undefined) await checkTexts(server.port, texts);
   const options = {
     port: server.port,
     ...(server.socketPath && { unix_path: server.socketPath }),
     pid: server.pid,
     gc: kind.gc ? 1 : 0,
     check: kind.check ?? 'bytes',
+    ...(texts !== undefined && { frames: framesFile(texts) }),
     ...load,
   };
   const words = Object.entries(options).map(([key, value]) => `--${key}=${value}`);

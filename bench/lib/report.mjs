@@ -11,7 +11,7 @@ export function summarise(row, samples) {
     servers[name] = error ? { error } : {};
     if (results.length > 0) servers[name].columns = row.columns.map((column) => spread(column, results));
   }
-  const targets = (row.targets ?? []).map(([peer, target]) => verdict(row.better, servers, peer, target));
+  const targets = (row.targets ?? []).map((target) => verdict(row.better, servers, target));
   return { id: row.id, title: row.title, better: row.better, servers, targets };
 }
 
@@ -39,18 +39,19 @@ function paired(ours = [], theirs = []) {
 }
 const timesOf = (portal, peer) => paired(portal?.columns?.[0].values, peer?.columns?.[0].values);
 
-function verdict(better, servers, peer, target) {
-  const { portal } = servers;
-  const ratio = peer === 'self' ? value(portal) : timesOf(portal, servers[peer]);
-  if (portal?.error && portal.columns) return { peer, target, ratio, met: false };
-  if (!Number.isFinite(ratio)) return { peer, target };
-  const byCpu = paired(cpuOf(servers[peer]), cpuOf(portal));
+function verdict(better, servers, [peer, target, name = 'portal']) {
+  const { [name]: ours } = servers;
+  const ratio = peer === 'self' ? value(ours) : timesOf(ours, servers[peer]);
+  if (ours?.error && ours.columns) return { name, peer, target, ratio, met: false };
+  if (!Number.isFinite(ratio)) return { name, peer, target };
+  const byCpu = paired(cpuOf(servers[peer]), cpuOf(ours));
   const met = better === 'higher' ? ratio >= target : ratio <= target;
-  return { peer, target, ratio, ...(Number.isFinite(byCpu) && { byCpu }), met };
+  return { name, peer, target, ratio, ...(Number.isFinite(byCpu) && { byCpu }), met };
 }
 
-function targetText({ better }, { peer, target, ratio, byCpu, met }) {
-  const bound = `${peer === 'self' ? 'itself' : peer} ${better === 'higher' ? '≥' : '≤'} ${target}×`;
+function targetText({ better }, { name, peer, target, ratio, byCpu, met }) {
+  const ours = name === 'portal' ? '' : ` (${name})`;
+  const bound = `${peer === 'self' ? 'itself' : peer} ${better === 'higher' ? '≥' : '≤'} ${target}×${ours}`;
   if (met === undefined) return `${bound}: not measured`;
   const cpu = byCpu === undefined ? '' : ` (by CPU ${figure(byCpu)}×)`;
   return `${bound}: ${figure(ratio)}×${cpu}, ${met ? 'met' : 'MISSED'}`;

@@ -5,6 +5,10 @@
  * answer must be (of long chunks both ends only; --check=count: only the number of bytes, for the bare net floor). It
  * reads the server's CPU clock itself, at the very moments its own measuring window opens and shuts.
  *
+ * With --frames=FILE it sends the frames of that file in turn (see load/frames.mjs), and the server must agree on
+ * permessage-deflate. Replies then differ from server to server: their frame heads are read, whole messages and bytes are
+ * counted, and nothing is inflated. processes.mjs has another client compare the texts before each load.
+ *
  *   loadgen --mode=closed --port=N --pid=SERVER [--key=value ...]
  *
  *   closed      conns, payload, inflight, fragments, text: each reply releases the next message
@@ -13,7 +17,8 @@
  *   broadcast   conns, payload, inflight, slow: one sender, every connection gets each message; slow ones never read
  *   handshakes  conns at a time: connect, upgrade, hang up
  *   churn       conns at a time: connect, upgrade, one message, closing handshake
- *   idle        resident memory of the server per connection: from none to conns, and of further ones
+ *   idle        resident memory of the server per connection: from none to conns, and of further ones; each first has
+ *               `greetings` messages answered
  *   curve       conns held open, batches of batch more: CPU of accepting and of closing one
  *   heartbeat   conns held open for seconds: pings answered, CPU per ping
  */
@@ -49,8 +54,8 @@
 /* ---- options ------------------------------------------------------------------------------------------------ */
 
 static struct {
-  const char *mode, *path, *check, *unix_path;
-  int port, pid, conns, inflight, fragments, text, slow, batch, gc, gap_ms, poll;
+  const char *mode, *path, *check, *unix_path, *frames;
+  int port, pid, conns, inflight, fragments, text, slow, batch, gc, gap_ms, poll, greetings;
   long payload;
   double rate, warmup, seconds;
 } opt = {
@@ -76,10 +81,11 @@ static void parse_options(int argc, char **argv) {
     key += 2;
 #define TEXT_OPTION(name) if (!strcmp(key, #name)) { opt.name = value; continue; }
 #define NUMBER_OPTION(name) if (!strcmp(key, #name)) { opt.name = atof(value); continue; }
-    TEXT_OPTION(mode) TEXT_OPTION(path) TEXT_OPTION(check) TEXT_OPTION(unix_path)
+    TEXT_OPTION(mode) TEXT_OPTION(path) TEXT_OPTION(check) TEXT_OPTION(unix_path) TEXT_OPTION(frames)
     NUMBER_OPTION(port) NUMBER_OPTION(pid) NUMBER_OPTION(conns) NUMBER_OPTION(inflight) NUMBER_OPTION(fragments)
     NUMBER_OPTION(text) NUMBER_OPTION(slow) NUMBER_OPTION(batch) NUMBER_OPTION(gc) NUMBER_OPTION(gap_ms) NUMBER_OPTION(poll)
     NUMBER_OPTION(payload) NUMBER_OPTION(rate) NUMBER_OPTION(warmup) NUMBER_OPTION(seconds)
+    NUMBER_OPTION(greetings)
     fail("unknown option: %s", key);
   }
   if ((!opt.port && !opt.unix_path) || !opt.pid) fail("--pid and --port, or --unix_path, are needed");
@@ -113,13 +119,14 @@ static long server_rss_bytes(void) {
 static bool polling; /* see poll_events */
 static uint64_t idle_since, idle_ns;
 
-typedef struct { uint64_t wall, server, own, messages; } Sample;
+typedef struct { uint64_t wall, server, own, messages, bytes; } Sample;
 typedef struct { Sample begin, end; } Window;
 static uint64_t messages; /* replies, deliveries or cycles so far, whatever the mode counts */
+static uint64_t reply_bytes; /* bytes that came back on open connections */
 static Sample sample(void) {
   uint64_t now = now_ns();
   if (idle_since) { idle_ns += now - idle_since; idle_since = now; }
-  return (Sample){now, server_cpu_ns(), clock_ns(CLOCK_PROCESS_CPUTIME_ID) - idle_ns, messages};
+  return (Sample){now, server_cpu_ns(), clock_ns(CLOCK_PROCESS_CPUTIME_ID) - idle_ns, messages, reply_bytes};
 }
 
 static void print_window(Window window) {
@@ -127,8 +134,8 @@ static void print_window(Window window) {
   double wall = (b.wall - a.wall) / 1e9, server = (b.server - a.server) / 1e3, count = b.messages - a.messages;
   if (!count) fail("nothing came back in the measured time (%.0f before it; the server used %.0f %% of its core)", (double)a.messages, server / wall / 1e4);
   printf("{\"ok\":true,\"seconds\":%.4f,\"messages\":%.0f,\"messagesPerSecond\":%.2f,\"cpuMicros\":%.5f,"
-         "\"serverShare\":%.3f,\"generatorShare\":%.3f",
-         wall, count, count / wall, server / count, server / 1e6 / wall, (b.own - a.own) / 1e9 / wall);
+         "\"serverShare\":%.3f,\"generatorShare\":%.3f,\"replyBytes\":%.2f",
+         wall, count, count / wall, server / count, server / 1e6 / wall, (b.own - a.own) / 1e9 / wall, (b.bytes - a.bytes) / count);
 }
 
 /* ---- latency histogram: 32 steps to each power of two of nanoseconds ------------------------------------------ */
@@ -155,8 +162,10 @@ static void print_latency(void) {
 /* ---- the frames ---------------------------------------------------------------------------------------------- */
 
 static uint8_t *request, *reply;       /* several messages on end, so that one send can carry many */
-static size_t request_len, reply_len;  /* bytes of one message */
+static size_t request_len, reply_len;  /* bytes of one message; of all messages of --frames */
 static size_t request_bytes;           /* bytes in `request` */
+static size_t *frame_ends;             /* of --frames: where each of them ends in `request`, and how many there are */
+static unsigned frame_count;
 static const uint8_t MASK[4] = {0x37, 0xfa, 0x21, 0x3d};
 
 static size_t put_head(uint8_t *to, uint8_t first, size_t length, bool masked) {
@@ -208,6 +217,28 @@ static void build_frames(int together) {
   free(payload);
 }
 
+/* The messages of --frames, twice on end: bytes of each as four bytes (little-endian), then the frame itself. */
+static void read_frames(void) {
+  FILE *file = fopen(opt.frames, "rb");
+  if (!file) fail("cannot open %s", opt.frames);
+  fseek(file, 0, SEEK_END);
+  size_t size = ftell(file);
+  rewind(file);
+  request = malloc(2 * size);
+  frame_ends = malloc(size * sizeof *frame_ends);
+  uint8_t head[4];
+  for (request_len = 0; fread(head, 1, 4, file) == 4; frame_ends[frame_count++] = request_len) {
+    size_t length = head[0] | head[1] << 8 | head[2] << 16 | (size_t)head[3] << 24;
+    if (fread(request + request_len, 1, length, file) != length) fail("%s ends within a frame", opt.frames);
+    request_len += length;
+  }
+  fclose(file);
+  if (!frame_count) fail("%s is empty", opt.frames);
+  memcpy(request + request_len, request, request_len);
+  request_bytes = 2 * request_len;
+}
+static size_t frame_len(unsigned n) { return frame_ends[n] - (n ? frame_ends[n - 1] : 0); }
+
 /* ---- connections --------------------------------------------------------------------------------------------- */
 
 enum { UNUSED, CONNECTING, HEAD, OPEN, CLOSING };
@@ -216,6 +247,9 @@ typedef struct {
   uint8_t stage, writable_wanted, mute, answered; /* mute: never read from; answered: its Close came back */
   uint64_t received, replies;           /* reply bytes, whole replies */
   uint64_t owed, sent;                  /* request bytes still to send, and sent */
+  uint64_t asked;                       /* messages of both */
+  uint64_t body;                        /* of --frames: bytes of the payload that is still to come */
+  uint8_t frame[10], frame_got;         /* the head of that frame, and how much of it is there */
   char *head;
   int head_len;
 } Conn;
@@ -315,7 +349,12 @@ static void flush_owed(Conn *c, size_t limit) {
   bool wanted = c->owed > 0;
   if (wanted != c->writable_wanted) { c->writable_wanted = wanted; watch(c, EPOLL_CTL_MOD); }
 }
-static void owe(Conn *c, uint64_t count) { c->owed += count * request_len; flush_owed(c, SIZE_MAX); }
+static void owe(Conn *c, uint64_t count) {
+  if (!opt.frames) c->owed += count * request_len;
+  else for (uint64_t n = c->asked; n < c->asked + count; n++) c->owed += frame_len(n % frame_count);
+  c->asked += count;
+  flush_owed(c, SIZE_MAX);
+}
 
 static void send_control(Conn *c, uint8_t opcode, const uint8_t *payload, size_t length) {
   uint8_t frame[140];
@@ -349,7 +388,42 @@ static bool right(Conn *c, const uint8_t *bytes, size_t n) {
   return !memcmp(bytes, wanted, CHECK_BYTES) && !memcmp(bytes + n - CHECK_BYTES, wanted + n - CHECK_BYTES, CHECK_BYTES);
 }
 
+/* One more byte of a frame's head. Returns whether it is complete; then `body` is the length of the payload. */
+static bool take_frame_head(Conn *c, uint8_t byte) {
+  uint8_t *head = c->frame;
+  head[c->frame_got++] = byte;
+  if (c->frame_got < 2) return false;
+  uint8_t length = head[1], more = length == 126 ? 2 : length == 127 ? 8 : 0;
+  if (length & 0x80) fail("a masked reply");
+  if (c->frame_got < 2 + more) return false;
+  c->body = more ? 0 : length;
+  for (int i = 0; i < more; i++) c->body = c->body << 8 | head[2 + i];
+  uint8_t opcode = head[0] & 0xf;
+  if (opcode == 8) fail("the server sent a Close after %lu replies", (unsigned long)c->replies);
+  if (opcode != 9 && opcode != 10 && (opcode > 1 || head[0] & (opcode ? 0x30 : 0x70)))
+    fail("a reply that is no text (first byte %02x)", head[0]);
+  return true;
+}
+
+/* Counts whole messages. Pings need no answer in so short a time, and are not counted. */
+static void count_frames(Conn *c, const uint8_t *bytes, size_t n) {
+  uint64_t whole = 0;
+  reply_bytes += n;
+  for (size_t at = 0; at < n;) {
+    if (!c->body && !take_frame_head(c, bytes[at++])) continue;
+    size_t skip = c->body < n - at ? c->body : n - at;
+    at += skip;
+    c->body -= skip;
+    if (c->body) break;
+    c->frame_got = 0;
+    whole += c->frame[0] == 0x80 || (c->frame[0] & 0x8f) == 0x81;
+  }
+  c->replies += whole;
+  if (whole) on_replies(c, whole);
+}
+
 static void take_replies(Conn *c, const uint8_t *bytes, size_t n) {
+  if (opt.frames) { count_frames(c, bytes, n); return; }
   if (c->received % reply_len == 0) {
     size_t skip = take_controls(c, bytes, n);
     bytes += skip;
@@ -360,10 +434,20 @@ static void take_replies(Conn *c, const uint8_t *bytes, size_t n) {
     if (bytes[0] == 0x88 && n >= 4) fail("the server sent Close %d after %lu replies", bytes[2] << 8 | bytes[3], (unsigned long)c->replies);
     fail("wrong bytes in a reply (after %lu replies)", (unsigned long)c->replies);
   }
+  reply_bytes += n;
   c->received += n;
   uint64_t whole = c->received / reply_len, more = whole - c->replies;
   c->replies = whole;
   if (more) on_replies(c, more);
+}
+
+/* What was compressed beforehand has a window of 15 bits. */
+static void check_extensions(const char *head) {
+  const char *answer = strcasestr(head, "sec-websocket-extensions:");
+  if (!opt.frames && answer) fail("the server negotiated an extension");
+  if (opt.frames && !answer) fail("the server did not agree on permessage-deflate");
+  const char *bits = answer ? strstr(answer, "client_max_window_bits=") : NULL;
+  if (bits && atoi(strchr(bits, '=') + 1) < 15) fail("the server wants a smaller window: %.26s", bits);
 }
 
 static void take_head(Conn *c, const uint8_t *bytes, size_t n) {
@@ -376,7 +460,7 @@ static void take_head(Conn *c, const uint8_t *bytes, size_t n) {
   if (!end) return;
   if (strncmp(c->head, "HTTP/1.1 101", 12)) fail("handshake refused: %.40s", strtok(c->head, "\r\n"));
   if (!strstr(c->head, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")) fail("wrong Sec-WebSocket-Accept");
-  if (strcasestr(c->head, "sec-websocket-extensions")) fail("the server negotiated an extension");
+  check_extensions(c->head);
   size_t rest = c->head_len - (end + 4 - c->head);
   char *head = c->head;
   c->head = NULL;
@@ -499,7 +583,7 @@ static void expect_all(const char *what, uint64_t (*wanted)(void)) {
 }
 static uint64_t all_sent(void) {
   uint64_t total = 0;
-  for (int i = 0; i < opt.conns; i++) total += (conns[i].sent + conns[i].owed) / request_len;
+  for (int i = 0; i < opt.conns; i++) total += conns[i].asked;
   return total;
 }
 
@@ -625,6 +709,17 @@ static void mode_broadcast(void) {
 
 /* ---- modes: many idle connections ----------------------------------------------------------------------------------- */
 
+/* Each of these connections has some messages answered, one behind the other. */
+static void greet(int first, int count) {
+  uint64_t wanted = messages + (uint64_t)count * opt.greetings;
+  for (int i = first; i < first + count; i++)
+    for (int n = 0; n < opt.greetings; n++) owe(&conns[i], 1);
+  for (uint64_t limit = after(STALL_SECONDS); messages < wanted;) {
+    step(10);
+    if (now_ns() > limit) fail("%lu greetings were not answered", (unsigned long)(wanted - messages));
+  }
+}
+
 /* Per connection from none to conns, and the slope from half of conns to conns and a half: the first thousands also
    grow the young generation of a garbage-collected heap, some 30 MB that further connections do not add to. */
 static void mode_idle(void) {
@@ -632,6 +727,7 @@ static void mode_idle(void) {
   on_replies = count_replies;
   for (int i = 0; i < 4; i++) {
     if (i) open_some((i - 1) * (opt.conns / 2), opt.conns / 2);
+    if (i) greet((i - 1) * (opt.conns / 2), opt.conns / 2);
     settle();
     rss[i] = server_rss_bytes();
   }
@@ -696,7 +792,8 @@ int main(int argc, char **argv) {
            "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n",
            opt.path, opt.port, opt.port);
   bool fairness = !strcmp(opt.mode, "fairness");
-  build_frames(fairness ? FLOOD_TURN_BYTES / (opt.payload + 6) + 1 : opt.inflight);
+  if (opt.frames) read_frames();
+  else build_frames(fairness ? FLOOD_TURN_BYTES / (opt.payload + 6) + 1 : opt.inflight);
   conns = calloc(opt.conns * 2 + opt.batch + 1, sizeof *conns);
   epfd = epoll_create1(EPOLL_CLOEXEC);
   if (!strcmp(opt.mode, "closed")) mode_closed();

@@ -1,6 +1,6 @@
-// Bun.serve, run by its own binary: no compression, its native publish for broadcasts.
+// Bun.serve, run by its own binary: no compression unless it is asked for, its native publish for broadcasts.
 import { pair, place, socketPath } from './place.mjs';
-import { ready, roomBytes } from './ready.mjs';
+import { deflate, ready, roomBytes } from './ready.mjs';
 
 const server = Bun.serve({
   ...(place === 'unix' ? { unix: socketPath } : { port: 0, hostname: '127.0.0.1' }),
@@ -10,7 +10,7 @@ const server = Bun.serve({
     if (!server.upgrade(request, { data })) return new Response('WebSocket only', { status: 426 });
   },
   websocket: {
-    perMessageDeflate: false,
+    perMessageDeflate: deflate && { compress: deflate, decompress: 'shared' },
     maxPayloadLength: roomBytes,
     backpressureLimit: roomBytes,
     publishToSelf: true,
@@ -20,7 +20,7 @@ const server = Bun.serve({
     },
     message(socket, message) {
       if (socket.data) server.publish('all', message);
-      else socket.send(message);
+      else socket.send(message, deflate !== false);
     },
   },
 });

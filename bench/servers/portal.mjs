@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createServer as createHttp2Server } from 'node:http2';
 import * as portal from '../../dist/index.js';
 import { httpServer, listen, pair, place, socketPath } from './place.mjs';
-import { ready, roomBytes } from './ready.mjs';
+import { deflate, ready, roomBytes } from './ready.mjs';
 
 const heartbeatMs = Number(process.env.BENCH_HEARTBEAT_MS ?? 0);
 const everyone = new Set();
@@ -13,6 +13,7 @@ const server = portal.createServer({
   ...own[place],
   cap: roomBytes,
   sendLimit: roomBytes,
+  perMessageDeflate: deflate && { mode: deflate },
   ...(heartbeatMs > 0 ? { heartbeatInterval: heartbeatMs, pongDeadline: heartbeatMs } : {}),
   paths: {
     '/echo': { onMessage: (connection, message) => connection.send(message) },

@@ -3,6 +3,9 @@
 /** The most bytes that any server here may take as one message, and queue to one peer. */
 export const roomBytes = 16 * 1024 * 1024;
 
+/** How messages are compressed, in the words of the server's own options; false: not at all. */
+export const deflate = process.env.BENCH_DEFLATE ?? false;
+
 /**
  * A program of ordinary size keeps some objects. With a heap of a few MB, V8 is at its smallest limits: there it is chance, a
  * MB more or less of code, whether each 32 MB of large messages cost a collection of the whole heap or nothing, and echoes of

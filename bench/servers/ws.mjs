@@ -1,8 +1,8 @@
-// ws: no compression, no client tracking that nobody reads, its native unmasking addon where it could be installed.
+// ws: no compression unless it is asked for, no client tracking that nobody reads, its native unmasking addon where it could be installed.
 import { createRequire } from 'node:module';
 import { WebSocketServer } from 'ws';
 import { httpServer, listen, place } from './place.mjs';
-import { ready, roomBytes } from './ready.mjs';
+import { deflate, ready, roomBytes } from './ready.mjs';
 
 const require = createRequire(import.meta.url);
 const everyone = new Set();
@@ -10,7 +10,7 @@ const heartbeatMs = Number(process.env.BENCH_HEARTBEAT_MS ?? 0);
 const carrier = place === 'port' ? undefined : httpServer();
 const server = new WebSocketServer({
   ...(carrier ? { server: carrier } : { port: 0, host: '127.0.0.1', backlog: 4096 }),
-  perMessageDeflate: false,
+  perMessageDeflate: deflate === 'level 1' ? { zlibDeflateOptions: { level: 1 } } : deflate === 'default',
   clientTracking: heartbeatMs > 0,
   maxPayload: roomBytes,
 });

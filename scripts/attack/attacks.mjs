@@ -2,6 +2,7 @@
 // the full form. Each returns what it saw as `[what, holds]` pairs; what the server heard of it is asked afterwards.
 
 import { createHash } from 'node:crypto';
+import { compression } from './compression.mjs';
 import { floods } from './floods.mjs';
 import { holders } from './holders.mjs';
 import { closeFrame, frame, head, many, OPCODE, Peer, sleep } from './peer.mjs';
@@ -127,7 +128,7 @@ export const attacks = {
       );
       return [['each failed with 1008 (maxFragments)', all(peers, ({ closeCode }) => closeCode === 1008)]];
     },
-    errors: { maxFragments: 4 },
+    errors: () => ({ maxFragments: 4 }),
   },
 
   'a million one-byte fragments that are allowed': {
@@ -496,5 +497,6 @@ export const attacks = {
     },
   },
   ...holders,
+  ...compression,
   ...floods,
 };

@@ -95,7 +95,7 @@ export async function runAttack(name, size = 1) {
     Peer.destroyAll();
     const after = await settle(ask, 0);
     const heard = await ask('heard');
-    const checks = [...saw, ...theServer(heard, { errors, closes: closes?.(size), stops })];
+    const checks = [...saw, ...theServer(heard, { errors: errors?.(size), closes: closes?.(size), stops })];
     if (health !== undefined) checks.push(...theHealthy(health, size === 1 ? p99 : undefined));
     checks.push(...theRest(before, after));
     const memory = {
@@ -161,6 +161,7 @@ function theRest(before, after) {
       'no connection is left, in any state',
       handshaking + open + fragmenting + closing === 0 && after.stats.buffered === 0,
     ],
+    ['no memory is counted for any', after.held === 0],
     ['each that opened has closed', after.stats.opened === after.stats.closed],
     [`the heap is back where it was, and ${Math.round(grown / 1024)} KiB`, grown < HEAP_SLACK_BYTES],
   ];

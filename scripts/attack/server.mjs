@@ -3,7 +3,7 @@
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { createServer } from 'portal-ws';
+import { createServer, MemoryBudget } from 'portal-ws';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc');
@@ -19,11 +19,13 @@ const nothing = () => ({ closes: {}, errors: {}, unhandled: [], begun: 0, ended:
 let heard = nothing();
 const never = new Promise(() => {});
 
+const budget = new MemoryBudget(options.memoryBudget ?? 128 * 1024 * 1024);
 const echo = (connection, message) => void connection.send(message);
 const server = createServer({
   port: 0,
   host: '127.0.0.1',
   ...options,
+  memoryBudget: budget,
   onClose: (_connection, { code }) => count(heard.closes, code),
   paths: {
     '/echo': { onMessage: echo },
@@ -71,14 +73,14 @@ server.errors$.subscribe(({ error }) => count(heard.errors, error.limit ?? error
 process.on('unhandledRejection', (error) => heard.unhandled.push(String(error)));
 process.on('uncaughtException', (error) => heard.unhandled.push(String(error)));
 
-let peak = { rss: 0, heap: 0 };
+let peak = { rss: 0, heap: 0, held: 0 };
 const memory = () => {
   const { rss, heapUsed, external } = process.memoryUsage();
-  return { rss, heap: heapUsed + external };
+  return { rss, heap: heapUsed + external, held: budget.bytes };
 };
 const sample = () => {
   const now = memory();
-  peak = { rss: Math.max(peak.rss, now.rss), heap: Math.max(peak.heap, now.heap) };
+  for (const [name, bytes] of Object.entries(now)) peak[name] = Math.max(peak[name], bytes);
 };
 setInterval(sample, SAMPLE_MS).unref();
 
@@ -97,7 +99,7 @@ const asked = {
   },
   heard() {
     sample();
-    return { ...heard, peak, stats: server.stats() };
+    return { ...heard, peak, held: budget.bytes, stats: server.stats() };
   },
   broadcast({ times, bytes }) {
     const message = 'x'.repeat(bytes);

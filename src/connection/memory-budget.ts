@@ -79,7 +79,8 @@ export class Budget implements CacheMemory {
   #leaving = 0;
   /** Bytes that caches hold. */
   #cachedBytes = 0;
-  readonly #caches: Cache[] = [];
+  /** Those that hold something. */
+  readonly #caches = new Set<Cache>();
   #holders = 0;
   #oldest: Holder | undefined;
   #newest: Holder | undefined;
@@ -139,7 +140,12 @@ export class Budget implements CacheMemory {
 
   /** @internal */
   addCache(cache: Cache): void {
-    this.#caches.push(cache);
+    this.#caches.add(cache);
+  }
+
+  /** @internal */
+  removeCache(cache: Cache): void {
+    this.#caches.delete(cache);
   }
 
   /** @internal So many bytes more in a cache; false when there is no room for them. */
@@ -157,7 +163,8 @@ export class Budget implements CacheMemory {
 
   /** Lets go of one entry of a cache; false when all are empty. */
   #evict(): boolean {
-    return this.#caches.some((cache) => cache.evict());
+    for (const cache of this.#caches) if (cache.evict()) return true;
+    return false;
   }
 
   /** Without what is being let go already. */

@@ -21,12 +21,15 @@ type PieceIterator = Iterator<unknown> | AsyncIterator<unknown>;
 
 const NOTHING = new Uint8Array(0);
 
-/** Sends the pieces. Rejects with what the source throws, or a TypeError for what is no piece. */
-export async function sendFragments(session: Session, pieces: Pieces): Promise<SendResult> {
+/**
+ * Sends the pieces, compressed where that was agreed on and `compress` is not false. Rejects with what the source throws, or a
+ * TypeError for what is no piece.
+ */
+export async function sendFragments(session: Session, pieces: Pieces, compress = true): Promise<SendResult> {
   const { sending } = session;
   if (!sending.isOpen) return 'closed';
   const iterator = iteratorOf(pieces);
-  const place = sending.outbox.reserve();
+  const place = sending.outbox.reserve(undefined, !compress);
   const message = new FragmentedMessage(sending, place, iterator);
   const forget = sending.begin(message);
   try {

@@ -6,6 +6,7 @@
  * and nothing after it is read.
  */
 import { Buffer } from 'node:buffer';
+import type { Extension } from '../io/extensions/extension.ts';
 import { type ClosePayload, readClosePayload } from '../io/frames/close-payload.ts';
 import { Decoded, FrameDecoder } from '../io/frames/frame-decoder.ts';
 import { BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT } from '../io/frames/frame-encoder.ts';
@@ -56,9 +57,11 @@ export class ClientPeer {
   #wakers: (() => void)[] = [];
   #writers: (() => void)[] = [];
 
-  constructor(transport: Transport, listener: PeerListener) {
+  /** `extension` reads messages with RSV1 set. */
+  constructor(transport: Transport, listener: PeerListener, extension?: Extension) {
     this.#transport = transport;
     this.#listener = listener;
+    this.#decoder.extension = extension;
     transport.attach({
       onBytes: (chunk) => this.#read(chunk),
       onDrain: () => {
@@ -147,6 +150,7 @@ export class ClientPeer {
     const decoder = this.#decoder;
     decoder.append(chunk);
     for (let decoded = decoder.next(); decoded !== Decoded.NEED_MORE; decoded = decoder.next()) {
+      if (decoded === Decoded.GIVE_WAY) continue;
       if (decoded === Decoded.FAULT) this.#violate(decoder.fault?.reason ?? '');
       else if (this.close !== undefined) this.#violate('a frame after its Close (5.5.1)');
       else this.#take(decoded);

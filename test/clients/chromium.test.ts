@@ -53,6 +53,23 @@ const leave = `async ({ url, code, reason }) => {
   return closed.promise;
 }`;
 
+/** Without rxjs, to see what was agreed on: all messages at once, and as many answers. */
+const converse = `async ({ url, messages }) => {
+  const socket = new WebSocket(url);
+  socket.binaryType = 'arraybuffer';
+  const answers = [];
+  const { promise: closed, resolve } = Promise.withResolvers();
+  socket.onopen = () => {
+    for (const each of messages) socket.send(typeof each === 'string' ? each : Uint8Array.from(each));
+  };
+  socket.onmessage = ({ data }) => {
+    answers.push(typeof data === 'string' ? data : Array.from(new Uint8Array(data)));
+    if (answers.length === messages.length) socket.close(4321);
+  };
+  socket.onclose = ({ code, wasClean }) => resolve({ code, wasClean });
+  return { close: await closed, answers, extensions: socket.extensions };
+}`;
+
 describe.skipIf(!executable)(`Chromium with rxjs/webSocket${skipped}`, () => {
   let echo: Program;
   let browser: Browser;
@@ -86,6 +103,18 @@ describe.skipIf(!executable)(`Chromium with rxjs/webSocket${skipped}`, () => {
 
   test('gets many messages in a row back in their order', async () => {
     expect(await inPage(talk, { url: echo.url, messages: many })).toMatchObject({ answers: many });
+  });
+
+  test.each([
+    ['1', 'permessage-deflate; server_no_context_takeover; client_no_context_takeover'],
+    ['contexts', 'permessage-deflate; client_no_context_takeover'],
+  ])('DEFLATE=%s: gets all of them back compressed (RFC 7692)', async (DEFLATE, extensions) => {
+    const compressing = await start('examples/echo.mjs', { DEFLATE });
+    const data = Object.values(binaries).map((each) => Array.from(each));
+    const messages = [...Object.values(texts), ...data, ...many.slice(0, 100), 'x'.repeat(300_000), ...many];
+    const heard = await inPage(converse, { url: compressing.url, messages });
+    await compressing.stop();
+    expect(heard).toEqual({ close: { code: 4321, wasClean: true }, answers: messages, extensions });
   });
 
   test('closes cleanly when its last subscriber leaves (RFC 6455 7.1.4)', async () => {

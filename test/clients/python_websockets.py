@@ -12,7 +12,8 @@ import websockets
 
 async def talk(url, texts, binaries, many):
     async with websockets.connect(url) as socket:
-        heard = {"texts": [], "binaries": []}
+        answer = getattr(socket, "response_headers", None) or socket.response.headers
+        heard = {"texts": [], "binaries": [], "extensions": answer.get("Sec-WebSocket-Extensions")}
         for text in texts:
             await socket.send(text)
             heard["texts"].append(await socket.recv())

@@ -18,7 +18,7 @@ describe.each(['', '1', 'contexts'])('the ws client, DEFLATE=%s', (DEFLATE) => {
   });
 
   beforeEach(async () => {
-    client = new WebSocket(echo.url);
+    client = new WebSocket(echo.url, { perMessageDeflate: { threshold: 0 } });
     await once(client, 'open');
   });
   afterEach(async () => {

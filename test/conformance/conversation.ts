@@ -10,6 +10,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { CloseReport } from '../../src/index.ts';
+import type { Extension } from '../../src/io/extensions/extension.ts';
 import { type EchoServer, startEchoServer } from '../support/echo-server.ts';
 import {
   bytes,
@@ -79,10 +80,16 @@ export class Suite {
   #server: PortalServer | undefined;
   #calls = 0;
   readonly #headers: Record<string, string>;
+  readonly #extend: () => Extension | undefined;
 
-  /** `headers` are those that each client sends beside the usual ones. */
-  constructor(options: Options = {}, headers: Record<string, string> = {}) {
+  /** `headers` are those that each client sends beside the usual ones; `extend` makes what reads its answers with RSV1. */
+  constructor(
+    options: Options = {},
+    headers: Record<string, string> = {},
+    extend: () => Extension | undefined = () => undefined,
+  ) {
     this.#headers = headers;
+    this.#extend = extend;
     beforeAll(async () => {
       this.#server = await startEchoServer(options);
     });
@@ -123,7 +130,7 @@ export class Suite {
   async #connect(): Promise<{ id: string; caller: Caller }> {
     this.#calls += 1;
     const id = `call-${this.#calls}`;
-    const client = await RawClient.connect(this.port, { sendHead: false });
+    const client = await RawClient.connect(this.port, { sendHead: false, extension: this.#extend() });
     return { id, caller: Object.assign(this.#started().visit(id), { client }) };
   }
 

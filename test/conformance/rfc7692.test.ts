@@ -1,6 +1,6 @@
 /**
  * RFC 7692: what a client may send compressed and what it may not. The server's answers are not compressed here, since no
- * message reaches the threshold; what it compresses is read by ws, undici and zlib in other suites.
+ * message reaches the threshold; what it compresses is in `rfc7692-answers.test.ts`.
  */
 import { describe } from 'vitest';
 import { deflated } from '../support/deflate-peer.ts';

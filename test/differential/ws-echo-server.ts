@@ -9,6 +9,8 @@ import { type EchoServer, Visits } from '../support/echo-server.ts';
 export async function startWsEchoServer(options: {
   cap?: number;
   maxFragments?: number;
+  /** Every message is compressed where that is agreed on. Default: none is. */
+  compresses?: boolean;
 }): Promise<EchoServer<WebSocket>> {
   const visits = new Visits<WebSocket>();
   // By default `ws` drops a peer without a Close when 60 pongs are pending, which no RFC sentence asks for.
@@ -17,7 +19,7 @@ export async function startWsEchoServer(options: {
     port: 0,
     host: '127.0.0.1',
     maxPayload: options.cap ?? 1_048_576,
-    perMessageDeflate: false,
+    perMessageDeflate: options.compresses === true && { threshold: 0 },
     ...unlimitedPongs,
     ...(options.maxFragments === undefined ? {} : { maxFragments: options.maxFragments }),
   });

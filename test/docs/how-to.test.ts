@@ -22,6 +22,7 @@ const pages = [
   'testing-handlers',
   'tls',
   'unix-socket-and-systemd',
+  'compress-messages',
 ].map(howTo);
 
 let compiled: Awaited<ReturnType<typeof compile>>;
@@ -224,6 +225,56 @@ describe('graceful shutdown', () => {
     expect(await closed).toEqual({ code: 1012, reason: 'restarting' });
     expect(await exitCode).toBe(0);
     expect(program.said.out).toMatch(/^listening\nstopped; \d connections, 0 by force\n$/);
+  });
+});
+
+describe('compress messages', () => {
+  /** Bytes that come back for each of these messages. */
+  async function bytesOf(client: WebSocket, messages: readonly string[]) {
+    // The socket counts what it reads.
+    const { _socket: socket } = client as unknown as { _socket: { bytesRead: number } };
+    const sizes: number[] = [];
+    for (const message of messages) {
+      const before = socket.bytesRead;
+      client.send(message);
+      expect(String((await once(client, 'message'))[0])).toBe(message);
+      sizes.push(socket.bytesRead - before);
+    }
+    return sizes;
+  }
+  const quote = (price: number) => JSON.stringify({ symbol: 'GOLD', price, currency: 'EUR', venue: 'XETR' });
+  const report = JSON.stringify(Array.from({ length: 40 }, (_, id) => ({ id, item: `item ${id}` })));
+
+  test('each path in its own way, and the server says what was agreed on', async () => {
+    const program = await serve(block('compress-messages'));
+    const reports = await open(`${program.url}/reports`);
+    const agreed = 'permessage-deflate; server_no_context_takeover; client_no_context_takeover';
+    await heard(program, `${agreed}\n`);
+    const [bytes = 0] = await bytesOf(reports.client, [report]);
+    expect(bytes).toBeLessThan(report.length / 3);
+    const quotes = await open(`${program.url}/quotes`);
+    const [first = 0, second = 0] = await bytesOf(quotes.client, [quote(1.5), quote(1.75)]);
+    expect(second).toBeLessThan(first / 2);
+    const images = await open(`${program.url}/images`);
+    expect(images.client.extensions).toBe('');
+    expect(await bytesOf(images.client, [report])).toEqual([report.length + 4]);
+  });
+
+  test('the tuned options are taken, and what is not to be compressed is not', async () => {
+    const { url } = await serve(block('compress-messages', 1));
+    const { client, next } = await open(`${url}/chat`);
+    const came: Buffer[] = [];
+    (client as unknown as { _socket: { on(event: string, take: (data: Buffer) => void): void } })._socket.on(
+      'data',
+      (data) => came.push(data),
+    );
+    client.send('hello');
+    expect([await next(), await next(), await next()]).toEqual([
+      'hello',
+      'a token, beside nothing of a stranger',
+      'short',
+    ]);
+    expect(Buffer.concat(came).toString('latin1')).toContain('a token, beside nothing of a stranger');
   });
 });
 

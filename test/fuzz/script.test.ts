@@ -8,8 +8,8 @@ test('the script of npm run fuzz tries inputs of every target, and ends', async 
   const options = ['scripts/fuzz.mjs', '--seconds', '0.1', '--run', '1'];
   const { VITEST: _, ...env } = process.env;
   const { stdout } = await promisify(execFile)(process.execPath, options, { cwd: root, env });
-  expect(stdout).toContain('run 1, 0.1 s: frame decoder, request head, close payload');
+  expect(stdout).toContain('run 1, 0.1 s: frame decoder, compressed message, request head, close payload');
   expect(stdout).toMatch(
-    /frame decoder [\d,]+, request head [\d,]+, close payload [\d,]+ inputs\nnothing found\n$/,
+    /frame decoder [\d,]+, compressed message [\d,]+, request head [\d,]+, close payload [\d,]+ inputs\nnothing found\n$/,
   );
 });

@@ -3,15 +3,20 @@
  * however the bytes are split; memory and work within bounds that are stated here. Work is counted, not timed.
  */
 import { Buffer, isUtf8 } from 'node:buffer';
+import nodeZlib from 'node:zlib';
+import { PerMessageDeflate } from '../../src/io/extensions/per-message-deflate.ts';
+import { PublicZlib } from '../../src/io/extensions/public-zlib.ts';
 import { encodeClosePayload, isWireCloseCode, readClosePayload } from '../../src/io/frames/close-payload.ts';
-import { Decoded, type DecoderLimits } from '../../src/io/frames/frame-decoder.ts';
+import { Decoded, type DecoderLimits, FrameDecoder } from '../../src/io/frames/frame-decoder.ts';
 import { readHandshake } from '../../src/io/http/handshake.ts';
 import { type HeadResult, RequestHeadParser } from '../../src/io/http/head-parser.ts';
 import { encodeHttpResponse, refusal } from '../../src/io/http/http-response.ts';
 import type { RequestHead } from '../../src/io/http/request-head.ts';
 import { acceptHandshake, encodeVerdict } from '../../src/io/http/verdict.ts';
+import { deflateOf } from '../support/deflate-peer.ts';
 import { split } from '../support/splits.ts';
 import { Chance } from './chance.ts';
+import { compressedBytes } from './compressed.ts';
 import { decode, type Way } from './decoding.ts';
 import { closeBytes, frameBytes } from './frames.ts';
 import { headBytes } from './heads.ts';
@@ -19,6 +24,8 @@ import { expectedAnswers } from './reference.ts';
 
 export interface Target {
   readonly name: string;
+  /** How many times as long as others an input takes. Default: 1. */
+  readonly cost?: number;
   /** Makes the input of a seed and tries it. Throws when something does not hold. */
   attempt(seed: number): void;
 }
@@ -28,6 +35,7 @@ export class Finding extends Error {}
 
 export const targets: readonly Target[] = [
   { name: 'frame decoder', attempt: tryDecoder },
+  { name: 'compressed message', attempt: tryCompressed, cost: 10 },
   { name: 'request head', attempt: tryHead },
   { name: 'close payload', attempt: tryClose },
 ];
@@ -100,6 +108,66 @@ function runDecoder(
 
 const same = (a: readonly string[], b: readonly string[]): boolean =>
   a.length === b.length && a.every((line, i) => line === b[i]);
+
+// ------------------------------------------------------------------ compressed messages
+
+const PUBLIC = new PublicZlib(nodeZlib);
+const TERMS = { answer: '', serverWindowBits: 15, clientWindowBits: 15, takesOver: false };
+/** What one message costs beside its bytes: a window, and what zlib works with. */
+const INFLATER_BYTES = 64 * 1024;
+
+function tryCompressed(seed: number): void {
+  const chance = new Chance(seed);
+  const limits = {
+    cap: chance.pick([0, 1, 1000, 100_000, 1_048_576]),
+    maxFragments: chance.pick([2, 16_384]),
+  };
+  const wants = chance.pick(['messages', 'fragments', 'both'] as const);
+  const input = compressedBytes(chance);
+  const whole = runInflating([input], input, limits, { wants });
+  const ways: [chunks: Uint8Array[], way: Way][] = [
+    [chance.cut(input), { wants, memory: 'lent', hold: () => chance.oneIn(3) }],
+    [chance.cut(input), { wants, memory: 'read buffer' }],
+  ];
+  if (input.length <= 300) ways.push([split(input, 'byte-by-byte'), { wants, memory: 'lent' }]);
+  for (const [chunks, way] of ways) {
+    const answers = runInflating(chunks, input, limits, way);
+    check(same(answers, whole), 'a split changes the answers', input, { limits, way, answers, whole });
+  }
+  // Zlib's own functions, which read a message only when it is complete, as the judge.
+  const publicly = runInflating([input], input, limits, { wants: 'messages' }, PUBLIC);
+  const natively = runInflating([input], input, limits, { wants: 'messages' });
+  const data = (answers: readonly string[]) => answers.filter((answer) => !/^(fragment|ping)/.test(answer));
+  check(same(data(natively), data(publicly)), 'zlib reads it otherwise', input, {
+    limits,
+    natively,
+    publicly,
+  });
+}
+
+/** The answers; faults without their codes: whether a limit or a wrong byte is seen first depends on the split. */
+function runInflating(
+  chunks: readonly Uint8Array[],
+  input: Uint8Array,
+  limits: DecoderLimits,
+  way: Way,
+  zlib?: PublicZlib,
+): string[] {
+  const decoder = new FrameDecoder(limits);
+  const deflate = deflateOf({}, { cap: limits.cap, maxInflation: 100 }, zlib);
+  const extension = new PerMessageDeflate(deflate, TERMS);
+  decoder.extension = extension;
+  const { answers, mostHeldBytes } = decode(chunks, limits, way, decoder);
+  const bound = 2 * Math.max(input.length, limits.cap) + INFLATER_BYTES;
+  check(mostHeldBytes <= bound, `${mostHeldBytes} bytes held, over ${bound}`, input, { limits, way });
+  const last = answers.at(-1) ?? '';
+  check(!last.startsWith('fault') || /^fault 100[2789] /.test(last), 'a fault of no kind', input, last);
+  decoder.discard();
+  check(decoder.heldBytes === 0 && extension.heldBytes === 0, 'something is left after discard', input, {
+    way,
+  });
+  return answers.map((answer) => answer.replace(/^fault .*$/, 'fault'));
+}
 
 // ------------------------------------------------------------------ request heads
 

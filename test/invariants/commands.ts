@@ -4,6 +4,7 @@
  */
 import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
+import { deflated, TAIL } from '../support/deflate-peer.ts';
 import { bytes, closeFrame, frame, hex, OPCODE, pingFrame, pongFrame } from '../support/raw-client.ts';
 import { check } from './invariants.ts';
 import { CAP, type Doing, MAX_FRAGMENTS, nameOfMessage, type World } from './world.ts';
@@ -19,10 +20,10 @@ export class Said {
   held: Uint8Array = new Uint8Array(0);
   /** What is said when the last bytes of the last frame are written. */
   readonly #unsaid: (() => void)[] = [];
-  #fragments: { opcode: number; parts: readonly Uint8Array[] } | undefined;
+  #fragments: { opcode: number; parts: readonly Uint8Array[]; compressed: boolean } | undefined;
 
-  /** A data frame; the limits are what the server was given (10.4). */
-  data(opcode: number, fin: boolean, payload: Uint8Array): void {
+  /** A data frame; the limits are what the server was given (10.4), and about the payload before it is compressed. */
+  data(opcode: number, fin: boolean, payload: Uint8Array, compressed = false): void {
     if (this.isOver) return;
     const isFirst = opcode !== OPCODE.continuation;
     const { opcode: kind, parts } = this.#fragments ?? { opcode, parts: [] };
@@ -35,7 +36,7 @@ export class Said {
       this.over();
       return;
     }
-    this.#fragments = fin ? undefined : { opcode: kind, parts: all };
+    this.#fragments = fin ? undefined : { opcode: kind, parts: all, compressed };
     const message = nameOfMessage(kind === OPCODE.text ? whole.toString() : whole);
     if (fin) this.#unsaid.push(() => this.messages.push(message));
   }
@@ -43,6 +44,11 @@ export class Said {
   /** Inside a fragmented message. */
   get isFragmenting(): boolean {
     return this.#fragments !== undefined;
+  }
+
+  /** Inside a fragmented message that is compressed. */
+  get isCompressing(): boolean {
+    return this.#fragments?.compressed === true;
   }
 
   ping(payload: string): void {
@@ -160,17 +166,36 @@ const dataFrame = fc
     payload: payloads,
     cut: cuts,
     mask: fc.uint8Array({ minLength: 4, maxLength: 4 }),
+    compress: fc.boolean(),
   })
-  .map(({ kind, payload, cut, mask }) => {
+  .map(({ kind, payload, cut, mask, compress }) => {
     const [opcode, fin] = KINDS[kind];
-    const act = (said: Said, world: World): void =>
-      say(said, world, frame({ opcode, fin, payload, mask }), cut, () => said.data(opcode, fin, payload));
-    const name = `client: ${kind} of ${payload.length} bytes${cut === 0 ? '' : `, ${cut} held back`}`;
+    const act = (said: Said, world: World): void => {
+      const isFirst = opcode !== OPCODE.continuation;
+      const compressed = isFirst ? compress && world.setting.deflate !== undefined : said.isCompressing;
+      const sent = compressed ? deflatedPiece(payload, fin) : payload;
+      const rsv = compressed && isFirst ? RSV1 : 0;
+      say(said, world, frame({ opcode, fin, rsv, payload: sent, mask }), cut, () =>
+        said.data(opcode, fin, payload, compressed),
+      );
+    };
+    const how = `${compress ? ', compressed if it may be' : ''}${cut === 0 ? '' : `, ${cut} held back`}`;
+    const name = `client: ${kind} of ${payload.length} bytes${how}`;
     return new Step(name, act, (said) => said.isFragmenting === (opcode === OPCODE.continuation));
   });
 
+const RSV1 = 4;
+
+/** A frame of a compressed message, which can be inflated when it comes (RFC 7692 7.2.1). */
+function deflatedPiece(payload: Uint8Array, fin: boolean): Uint8Array {
+  const whole = deflated(payload);
+  return fin ? whole : bytes(whole, TAIL);
+}
+
 const BAD_FRAMES = {
   'a reserved bit': frame({ opcode: OPCODE.text, rsv: 2, payload: 'x' }),
+  'RSV1 on a ping': pingFrame('', { rsv: RSV1 }),
+  'what cannot be inflated': frame({ opcode: OPCODE.text, rsv: RSV1, payload: hex('ffffff') }),
   'no mask': frame({ opcode: OPCODE.text, mask: false, payload: 'x' }),
   'opcode 3': frame({ opcode: 3 }),
   'a text that is no UTF-8': frame({ opcode: OPCODE.text, payload: Uint8Array.of(0xc3, 0x28) }),
@@ -239,15 +264,19 @@ const userSends = fc.oneof(
   {
     weight: 4,
     arbitrary: fc
-      .constantFrom(0, 5, 130, 900)
-      .map((size) => new Step(`user: send ${size}`, (_, world) => world.send(size))),
+      .tuple(fc.constantFrom(0, 5, 130, 900), fc.constantFrom(undefined, undefined, true, false))
+      .map(
+        ([size, compress]) =>
+          new Step(`user: send ${size}, compress: ${compress}`, (_, world) => world.send(size, compress)),
+      ),
   },
   fc
-    .tuple(fc.nat(3), fc.boolean())
+    .tuple(fc.nat(3), fc.boolean(), fc.boolean())
     .map(
-      ([pieces, fails]) =>
-        new Step(`user: send ${pieces} fragments${fails ? ' and fail' : ''}`, (_, world) =>
-          world.sendFragments(pieces, fails),
+      ([pieces, fails, compress]) =>
+        new Step(
+          `user: send ${pieces} fragments, compress: ${compress}${fails ? ', and fail' : ''}`,
+          (_, world) => world.sendFragments(pieces, fails, compress),
         ),
     ),
   fc.constant(new Step('user: ping', (_, world) => world.connection.sendPing('u'))),

@@ -1,6 +1,7 @@
 // The judge of the invariants: what a server may send, and every way to break that.
 
 import { expect, test } from 'vitest';
+import { PersistentPeer } from '../support/deflate-peer.ts';
 import { bytes, hex } from '../support/raw-client.ts';
 import { Wire } from './wire.ts';
 
@@ -29,6 +30,30 @@ test('messages, fragments with a Ping between them, Pongs and a Close are read b
     ['\0'.repeat(126), 1],
   ]);
   expect([wire.pings, wire.pongs, wire.close]).toEqual([[''], ['hi'], '1000 bye']);
+});
+
+test('compressed messages, whole and in fragments, where that was agreed on', () => {
+  const wire = new Wire(new PersistentPeer(15));
+  wire.read(
+    bytes(
+      SWITCHED,
+      hex('c107 f248cdc9c90700'),
+      hex('4103 f248cd'),
+      hex('8900'),
+      hex('8004 c9c90700'),
+      hex('8101 61'),
+    ),
+  );
+  expect([wire.fault, wire.messages.map(({ payload }) => payload), wire.pings]).toEqual([
+    undefined,
+    ['Hello', 'Hello', 'a'],
+    [''],
+  ]);
+  wire.read(hex('8003 ffffff'));
+  expect(wire.fault).toMatch(/out of order/);
+  const other = new Wire(new PersistentPeer(15));
+  other.read(bytes(SWITCHED, hex('c103 ffffff')));
+  expect(other.fault).toMatch(/7\.2\.2/);
 });
 
 test.each([

@@ -20,6 +20,7 @@ import { MemoryListener, type MemoryTransport } from '../../src/io/transports/me
 import { TcpListener } from '../../src/io/transports/tcp.ts';
 import type { Listener, TransportListener } from '../../src/io/transports/transport.ts';
 import type { ConnectionState, Decision } from '../../src/machines/connection-ports.ts';
+import { PersistentPeer } from '../support/deflate-peer.ts';
 import { requestHead, textFrame } from '../support/raw-client.ts';
 import { type Tap, TappedListener } from '../support/tapped-listener.ts';
 import { Wire } from './wire.ts';
@@ -34,6 +35,8 @@ export interface Setting {
   readonly chunkBytes: number;
   readonly shared: boolean;
   readonly overflow: 'close' | 'drop' | 'drop-oldest';
+  /** How messages are compressed, if they are. */
+  readonly deflate: 'shared' | 'contexts' | undefined;
   /** Somebody inspects: then every frame is an event. */
   readonly inspected: boolean;
   /** The client answers our Close with its own (5.5.1). */
@@ -45,6 +48,8 @@ export interface Setting {
 export const CAP = 200;
 export const MAX_FRAGMENTS = 5;
 const SEND_LIMIT = 4000;
+/** A window that is soon full. */
+const WINDOW_BITS = 9;
 const DEADLINES = {
   closeDeadline: 5_000,
   heartbeatInterval: 25_000,
@@ -65,8 +70,8 @@ interface Peer {
 export class World {
   readonly clock = new ManualClock();
   /** What the server wrote, and what of it the client has read. */
-  readonly written = new Wire();
-  readonly wire = new Wire();
+  readonly written: Wire;
+  readonly wire: Wire;
   readonly setting: Setting;
   /** Another connection of the same server, in memory alone: it shares the memory that all write from. */
   bystander: Bystander | undefined;
@@ -115,6 +120,9 @@ export class World {
 
   private constructor(setting: Setting, listener: Listener) {
     this.setting = setting;
+    const inflating = () => (setting.deflate === undefined ? undefined : new PersistentPeer(WINDOW_BITS));
+    this.written = new Wire(inflating());
+    this.wire = new Wire(inflating());
     this.#server = createServer({
       port: 0,
       listener,
@@ -123,6 +131,9 @@ export class World {
       maxFragments: MAX_FRAGMENTS,
       sendLimit: SEND_LIMIT,
       overflow: setting.overflow,
+      ...(setting.deflate === undefined
+        ? {}
+        : { perMessageDeflate: { mode: setting.deflate, threshold: 1, serverWindowBits: WINDOW_BITS } }),
       ...(setting.inspected ? { inspect: () => undefined } : {}),
       ...DEADLINES,
     });
@@ -164,7 +175,8 @@ export class World {
         ? world.#join(memory.connect())
         : await world.#dial(world.#server.address()?.port ?? 0);
     world.#tap = await tap;
-    world.write(Buffer.from(requestHead({ path: '/' })));
+    const headers = { 'Sec-WebSocket-Extensions': 'permessage-deflate' };
+    world.write(Buffer.from(requestHead({ path: '/', headers })));
     await world.settle();
     return world;
   }
@@ -206,17 +218,17 @@ export class World {
 
   // ------------------------------------------------------------------ the user
 
-  send(bytes: number): void {
+  send(bytes: number, compress?: boolean): void {
     const number = this.#number();
     const text = `s${number}:${'x'.repeat(bytes)}`;
     this.texts.add(text);
-    const result = this.connection.send(text);
+    const result = this.connection.send(text, { compress });
     if (result !== 'sent' && result !== 'queued') return;
     this.sent.push(number);
     if (this.#fragmented > 0) this.heldBack.add(number);
   }
 
-  sendFragments(pieces: number, fails: boolean): void {
+  sendFragments(pieces: number, fails: boolean, compress = true): void {
     const number = this.#number();
     const clock = this.clock;
     async function* parts(): AsyncGenerator<string> {
@@ -228,7 +240,7 @@ export class World {
       if (fails) throw new Error('no more pieces');
     }
     this.#fragmented += 1;
-    const sending = this.connection.sendFragments(parts()).finally(() => {
+    const sending = this.connection.sendFragments(parts(), { compress }).finally(() => {
       this.#fragmented -= 1;
     });
     this.track('sendFragments', sending);

@@ -10,7 +10,6 @@ import {
   bytes,
   closeFrame,
   continuationFrame,
-  frame,
   OPCODE,
   pingFrame,
   pongFrame,
@@ -162,17 +161,16 @@ function frameCause(leaf: Leaf, name: string): Cause | Impossible {
       return { ...send(closeFrame(3001, 'theirs')), wire: answered };
     }
     case 'protocol.failed': {
-      // 5.2: no extension was negotiated that would own a reserved bit.
-      const wrong = isInside(leaf) ? continuationFrame('-x', { rsv: 4 }) : textFrame('x', { rsv: 4 });
+      // 5.2: no extension was negotiated that would own this reserved bit.
+      const wrong = isInside(leaf) ? continuationFrame('-x', { rsv: 2 }) : textFrame('x', { rsv: 2 });
       const wire = isLocal(leaf) ? [] : ['close 1002 "reserved bits set with no extension negotiated"'];
       return { ...send(wrong), before: told('ERR_PROTOCOL 1002'), wire };
     }
     default: {
       // The header alone is enough: the limit is judged before a byte is kept (10.4).
       const opcode = isInside(leaf) ? OPCODE.continuation : OPCODE.binary;
-      const large = frame({ opcode, length: { declared: CAP + 1 } });
       const wire = isLocal(leaf) ? [] : [`close 1009 "message is over the cap of ${CAP} bytes"`];
-      return { ...send(large), before: told('ERR_LIMIT 1009'), wire };
+      return { act: (life) => life.send(life.tooLarge(opcode)), before: told('ERR_LIMIT 1009'), wire };
     }
   }
 }
@@ -352,7 +350,7 @@ function timeoutCause(leaf: Leaf, name: string): Cause | Impossible {
       if (!isRunning(leaf)) return { why: deadline };
       const act = async (life: RealLife): Promise<void> => {
         life.client.pause();
-        life.user.send(new Uint8Array(FLOOD_BYTES));
+        life.user.send(new Uint8Array(FLOOD_BYTES), { compress: false });
         await pass(19_000, DEADLINES.writeDeadline - 19_000 + LATE_MS)(life);
       };
       return { act, wire: 'flood', before: [...alive(1), ...told('ERR_CONNECTION_LOST')] };

@@ -9,6 +9,7 @@ import type { Decision } from '../../src/machines/connection-ports.ts';
 import { carrier, makeListener, numberOf } from '../support/carrier.ts';
 import {
   bytes,
+  frame,
   nameOfFrame,
   RawClient,
   type RequestFields,
@@ -17,13 +18,20 @@ import {
 } from '../support/raw-client.ts';
 import { wordsOfReport } from '../support/recording-port.ts';
 import { type Tap, TappedListener } from '../support/tapped-listener.ts';
+import { Compressing } from './compressing.ts';
 import { agree } from './prove.ts';
 
 /**
  * The transports that a server can listen with, and one of them with somebody who inspects, and with somebody who
- * asks for the actor of each connection as it opens.
+ * asks for the actor of each connection as it opens, and one where both sides compress all messages.
  */
-export const TRANSPORTS = ['handle', 'socket', 'handle, inspected', 'handle, watched'] as const;
+export const TRANSPORTS = [
+  'handle',
+  'socket',
+  'handle, inspected',
+  'handle, watched',
+  'handle, compressing',
+] as const;
 export type TransportName = (typeof TRANSPORTS)[number];
 
 /** Deadlines far enough apart that the clock can pass one and not another; milliseconds. */
@@ -59,10 +67,13 @@ export class RealLife {
   #readBytes = 0;
   #failures = 0;
   readonly #isWatched: boolean;
+  /** Both sides compress. */
+  readonly #compressing: Compressing | undefined;
   #actor: Connection['actor'] | undefined;
 
   private constructor(transport: TransportName) {
     this.#isWatched = transport === 'handle, watched';
+    this.#compressing = transport === 'handle, compressing' ? new Compressing() : undefined;
     this.listener = new TappedListener(makeListener(transport !== 'socket'));
     this.server = createServer({
       port: 0,
@@ -72,6 +83,7 @@ export class RealLife {
       sendLimit: 2 * FLOOD_BYTES,
       // Who inspects sees every frame as an event; what a connection does stays the same.
       ...(transport === 'handle, inspected' ? { inspect: () => undefined } : {}),
+      ...(this.#compressing === undefined ? {} : { perMessageDeflate: { mode: 'contexts', threshold: 0 } }),
       ...DEADLINES,
     });
   }
@@ -82,7 +94,10 @@ export class RealLife {
     life.#listen();
     await life.server.start();
     const tap = life.listener.nextTap();
-    life.#client = await RawClient.connect(numberOf(life.server.address()), { sendHead: false });
+    life.#client = await RawClient.connect(numberOf(life.server.address()), {
+      sendHead: false,
+      extension: life.#compressing?.peer,
+    });
     life.#tap = await tap;
     // A server that speaks TLS writes its session tickets in this turn. A RST before that would be an error of that write,
     // which nobody hears of, and then an end.
@@ -111,7 +126,7 @@ export class RealLife {
 
   /** Sends bytes in one piece and waits until the server has handled them. */
   async send(...parts: (string | Uint8Array)[]): Promise<void> {
-    const whole = bytes(...parts);
+    const whole = this.#onWire(parts);
     this.#sentBytes += whole.length;
     await this.client.sendBytes(whole);
     await this.handled();
@@ -119,9 +134,23 @@ export class RealLife {
 
   /** Sends bytes that the server does not read for now. */
   async sendUnread(...parts: (string | Uint8Array)[]): Promise<void> {
-    const whole = bytes(...parts);
+    const whole = this.#onWire(parts);
     this.#sentBytes += whole.length;
     await this.client.sendBytes(whole);
+  }
+
+  /** What is open is sent compressed, where both sides compress. */
+  #onWire(parts: (string | Uint8Array)[]): Uint8Array {
+    const compressing = this.connection === undefined ? undefined : this.#compressing;
+    return bytes(
+      ...parts.map((part) => (typeof part === 'string' ? part : (compressing?.frames(part) ?? part))),
+    );
+  }
+
+  /** The beginning of a frame that makes its message larger than `CAP`, where that is not compressed; otherwise all of it. */
+  tooLarge(opcode: number): Uint8Array {
+    if (this.#compressing === undefined) return frame({ opcode, length: { declared: CAP + 1 } });
+    return frame({ opcode, payload: new Uint8Array(CAP + 1) });
   }
 
   /** All that was sent has been handled. */
@@ -136,7 +165,8 @@ export class RealLife {
   }
 
   async request(fields: RequestFields): Promise<void> {
-    await this.send(requestHead(fields));
+    const offer = this.#compressing && { 'Sec-WebSocket-Extensions': 'permessage-deflate' };
+    await this.send(requestHead({ ...fields, headers: { ...fields.headers, ...offer } }));
   }
 
   /** What has been seen since this was asked last, once all that is under way has come to rest. */
@@ -159,7 +189,8 @@ export class RealLife {
     const frames: ServerFrame[] = [];
     while (frames.length < count) frames.push(await this.client.nextFrame());
     for (const { payload } of frames) this.#readBytes += payload.length + (payload.length > 125 ? 4 : 2);
-    const more = this.tap.writtenBytes - this.#readBytes;
+    const { pushedBytes, readBytes } = this.#compressing?.peer ?? { pushedBytes: 0, readBytes: 0 };
+    const more = this.tap.writtenBytes - this.#readBytes - (pushedBytes - readBytes);
     if (more !== 0) throw new Error(`the server wrote ${more} bytes more than the ${count} frames`);
     return frames.map(nameOfFrame);
   }
@@ -220,6 +251,8 @@ export class RealLife {
 
   #watch(connection: Connection): void {
     this.connection = connection;
+    if (this.#compressing !== undefined && connection.extensions === '')
+      throw new Error('nothing is compressed');
     if (this.#isWatched) this.#actor = connection.actor;
     this.#note('connections$');
     const see = <T>(name: string, words: (value: T) => string) => ({

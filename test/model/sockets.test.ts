@@ -18,7 +18,7 @@ afterEach(() => {
 });
 
 // Over TLS and Unix sockets by the projects of their names; who watches makes no difference there.
-const transports = carrier === 'tcp' ? TRANSPORTS : (['handle', 'socket'] as const);
+const transports = carrier === 'tcp' ? TRANSPORTS : (['handle', 'socket', 'handle, compressing'] as const);
 
 describe.skipIf(!canCarry).each(transports)(`over ${carrier} by %s`, (transport) => {
   test('every path does what is specified, and every triple is executed', async () => {

@@ -26,7 +26,7 @@ export const SETTINGS: DeflateSettings = {
 export const LIMITS: InflateLimits = { cap: 1_048_576, maxInflation: 100 };
 
 /** A memory budget that has always room. */
-export const ROOMY: CacheMemory = { addCache() {}, reserve: () => true, giveBack() {} };
+export const ROOMY: CacheMemory = { addCache() {}, removeCache() {}, reserve: () => true, giveBack() {} };
 
 export function deflateOf(
   settings: Partial<DeflateSettings> = {},
@@ -51,27 +51,42 @@ export function deflated(message: Uint8Array, options: object = {}): Uint8Array 
 export const inflated = (message: Uint8Array, windowBits = 15): Uint8Array =>
   new Uint8Array(inflateRawSync(Buffer.concat([message, TAIL]), { finishFlush, windowBits }));
 
-/** Reads a whole conversation with one window. Only for reading. */
+/** Reads a whole conversation with one window, or with one for each message. Only for reading. */
 export class PersistentPeer implements Extension {
   readonly answer = '';
   readonly form = '';
   readonly threshold = 0;
   readonly heldBytes = 0;
+  /** Compressed messages that were read. */
+  messages = 0;
+  /** Bytes that came, and bytes that they became. */
+  pushedBytes = 0;
+  readBytes = 0;
   readonly #inflater: Inflater;
-  readonly #out = new Uint8Array(1000);
+  readonly #out = new Uint8Array(16_384);
+  readonly #forgets: boolean;
+  #isFinal = false;
 
-  constructor(windowBits: number) {
+  /** `forgets`: the server was told to take no context over (RFC 7692 7.1.1.1). */
+  constructor(windowBits: number, forgets = false) {
     this.#inflater = zlibOfThisRuntime().inflater(windowBits);
+    this.#forgets = forgets;
   }
 
   push(piece: Uint8Array, final: boolean): void {
+    this.#isFinal = final;
+    this.pushedBytes += piece.length;
     this.#inflater.push(piece, final);
   }
 
   read(): Uint8Array | 'more' | Fault {
     const bytes = this.#inflater.inflate(this.#out, Number.POSITIVE_INFINITY);
     if (bytes < 0) return { name: 'invalidDeflate', code: 1007, reason: 'the peer cannot read this' };
-    return bytes === 0 ? 'more' : this.#out.subarray(0, bytes);
+    this.readBytes += bytes;
+    if (bytes > 0) return this.#out.subarray(0, bytes);
+    if (this.#isFinal) this.messages += 1;
+    if (this.#isFinal && this.#forgets) this.#inflater.reset();
+    return 'more';
   }
 
   encode = (): undefined => undefined;

@@ -7,6 +7,7 @@ import { Buffer, isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type net from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
+import type { Extension } from '../../src/io/extensions/extension.ts';
 import { TcpTransport } from '../../src/io/transports/tcp.ts';
 import { encodeClientFrame } from '../../src/testing/frames.ts';
 import {
@@ -79,6 +80,8 @@ export interface ConnectOptions extends RequestFields {
   host?: string;
   /** `false`: connect only, and write the request head by hand. Default: true. */
   sendHead?: boolean;
+  /** Reads the server's messages that have RSV1 set. Without it, they break the protocol. */
+  extension?: Extension | undefined;
 }
 
 /** Bytes from hexadecimal digits; white space between them is ignored. */
@@ -169,20 +172,19 @@ export class RawClient {
   readonly #peer: ClientPeer;
   readonly #frames: ServerFrame[] = [];
 
-  private constructor(socket: net.Socket) {
+  private constructor(socket: net.Socket, extension?: Extension) {
     this.#socket = socket;
     RawClient.#open.add(this);
     this.#transport = new TcpTransport(socket);
-    this.#peer = new ClientPeer(this.#transport, {
-      onFrame: (frame) => this.#frames.push(asServerFrame(frame)),
-    });
+    const onFrame = (frame: PeerFrame) => void this.#frames.push(asServerFrame(frame));
+    this.#peer = new ClientPeer(this.#transport, { onFrame }, extension);
     socket.on('close', () => RawClient.#open.delete(this));
   }
 
   /** Connects to `port` and, unless told otherwise, sends a right request head. */
   static async connect(port: number, options: ConnectOptions = {}): Promise<RawClient> {
     const host = options.host ?? '127.0.0.1';
-    const client = new RawClient(await dial(port, host));
+    const client = new RawClient(await dial(port, host), options.extension);
     if (options.sendHead ?? true) await client.sendBytes(bytes(requestHead(options, `${host}:${port}`)));
     return client;
   }

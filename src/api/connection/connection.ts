@@ -196,10 +196,13 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
    *
    * Resolves as `send` returns. `close()` gives up a message whose pieces are still to come. When the pieces fail, the
    * message cannot be finished: the connection is closed with 1011 and the promise rejects.
+   *
+   * Where compression was agreed on, a piece may refer to those before it, and each is compressed however short it is, unless
+   * `compress` is false.
    * @throws TypeError (rejects) for a piece that is neither a string nor bytes, or of another kind than the first.
    */
-  sendFragments(pieces: Pieces): Promise<SendResult> {
-    return sendFragments(this.#session, pieces);
+  sendFragments(pieces: Pieces, options?: Pick<SendOptions, 'compress'>): Promise<SendResult> {
+    return sendFragments(this.#session, pieces, options?.compress);
   }
 
   /**

@@ -15,7 +15,10 @@ export interface Cache {
 
 /** The memory budget of the server. */
 export interface CacheMemory {
+  /** It holds something from now on. */
   addCache(cache: Cache): void;
+  /** It is empty. */
+  removeCache(cache: Cache): void;
   /** So many bytes more; false when there is no room for them, even without all that caches hold. */
   reserve(bytes: number): boolean;
   giveBack(bytes: number): void;
@@ -40,7 +43,6 @@ export class ContextCache implements Cache {
     this.#make = make;
     this.#budget = budget;
     this.#memory = memory;
-    memory.addCache(this);
   }
 
   /** Bytes of memory that the contexts have. */
@@ -74,6 +76,7 @@ export class ContextCache implements Cache {
       this.#close(oldest);
     }
     if (!this.#memory.reserve(bytes)) return undefined;
+    if (this.#bytes === 0) this.#memory.addCache(this);
     this.#bytes += bytes;
     return { deflater: this.#make(level), level, bytes };
   }
@@ -104,5 +107,6 @@ export class ContextCache implements Cache {
     deflater.close();
     this.#bytes -= bytes;
     this.#memory.giveBack(bytes);
+    if (this.#bytes === 0) this.#memory.removeCache(this);
   }
 }

@@ -170,7 +170,8 @@ export class MessageInflater {
 
   /** The next slice, which is only lent; undefined when the piece is used up. */
   read({ cap, maxInflation }: InflateLimits): Uint8Array | undefined | Fault {
-    const allowed = Math.max(FREE_BYTES, this.#in * maxInflation);
+    // Nothing times Infinity would be no number.
+    const allowed = Math.max(FREE_BYTES, Math.max(1, this.#in) * maxInflation);
     const bytes = this.#inflater.inflate(slice, Math.min(cap, allowed) + 1 - this.#out);
     if (bytes === 0) return undefined;
     if (bytes === WRONG) return fault('invalidDeflate');
@@ -193,15 +194,22 @@ export class MessageInflater {
   }
 }
 
-/** Compresses what must not become longer: the result, which is only lent, or undefined. */
+/**
+ * Compresses what must become shorter, or longer by less than `more`: the result, which is only lent, or undefined. Then the
+ * context has forgotten everything.
+ */
 export function compressed(
   deflater: Deflater,
   payload: Uint8Array,
   tailBytes: number,
+  more = 0,
 ): Uint8Array | undefined {
-  // With the tail it is one byte too long, and there is no room for more.
-  const bytes = deflater.deflate(payload, room(payload.length + tailBytes));
-  return bytes < 0 || bytes >= payload.length + tailBytes ? undefined : target.subarray(0, bytes - tailBytes);
+  // Nothing is as short as it can be, and zlib does not end an empty block twice: its answer would not be a message.
+  if (payload.length === 0) return undefined;
+  const most = payload.length + tailBytes + more;
+  // A result that fills the room may have more to come.
+  const bytes = deflater.deflate(payload, room(most));
+  return bytes < 0 || bytes >= most ? undefined : target.subarray(0, bytes - tailBytes);
 }
 
 /** The same for what is compressed in any case, tail included. */

@@ -43,7 +43,8 @@ export interface Extension {
 
   /**
    * Encodes a message that goes out in one frame. Undefined: send it as it is, without RSV1. The result is only lent: it is
-   * valid until the next call. `always`: also where it is so short that this is hardly worth the time.
+   * valid until the next call, and longer than the payload by less than 8 bytes. `always`: also where it is so short that
+   * this is hardly worth the time.
    *
    * With `standsAlone`, the message may be dropped or sent later than messages that are encoded after it. Then the result
    * must not depend on what was encoded before, and nothing encoded later may depend on the result.

@@ -108,6 +108,8 @@ abstract class Context {
 }
 
 class NativeDeflater extends Context implements Deflater {
+  isFresh = true;
+
   constructor(handle: Handle, { windowBits, level, memLevel }: DeflateLevel) {
     super(handle, windowBits, level, memLevel);
   }
@@ -116,20 +118,36 @@ class NativeDeflater extends Context implements Deflater {
     this.handle.writeSync(Z_SYNC_FLUSH, input, 0, input.length, out, 0, out.length);
     const left = this.state[0] as number;
     // With no room left there may be more to come.
+    this.isFresh = false;
     if (left > 0 && !this.hasFailed) return out.length - left;
     this.reset();
     return -1;
   }
+
+  override reset(): void {
+    super.reset();
+    this.isFresh = true;
+  }
 }
 
 const NOTHING = new Uint8Array(0);
+/**
+ * A short last piece is copied here, with the tail behind it: one call of zlib in place of two. All share it, since a piece
+ * is used up before anything else happens.
+ */
+const TAILED_BYTES = 4 * 1024;
+const tailed = new Uint8Array(TAILED_BYTES + TAIL.length);
 
 class NativeInflater extends Context implements Inflater {
   readonly heldBytes: number;
   #input: Uint8Array = NOTHING;
   #at = 0;
+  /** Where the input ends. */
+  #end = 0;
   /** The tail follows the input. */
   #hasTail = false;
+  /** The tail is at the end of the input. */
+  #endsWithTail = false;
   /** The stream has ended: what follows is another one. */
   #isAtEnd = false;
   /** The last call filled `out`: zlib may have more without further input. */
@@ -143,14 +161,31 @@ class NativeInflater extends Context implements Inflater {
   }
 
   push(piece: Uint8Array, final: boolean): void {
-    this.#input = piece;
+    const isTailed = final && piece.length <= TAILED_BYTES;
+    this.#take(isTailed ? tailed : piece, piece.length);
+    this.#hasTail = final && !isTailed;
+    if (!isTailed) return;
+    tailed.set(piece);
+    this.#appendTail();
+  }
+
+  #take(input: Uint8Array, bytes: number): void {
+    this.#input = input;
     this.#at = 0;
-    this.#hasTail = final;
+    this.#end = bytes;
+    this.#endsWithTail = false;
+  }
+
+  /** To what is in `tailed`. */
+  #appendTail(): void {
+    tailed.set(TAIL, this.#end);
+    this.#end += TAIL.length;
+    this.#endsWithTail = true;
   }
 
   inflate(out: Uint8Array): number {
     for (;;) {
-      if (this.#at === this.#input.length && !this.#hasMore && !this.#takeTail()) return 0;
+      if (this.#at === this.#end && !this.#hasMore && !this.#takeTail()) return 0;
       if (this.#isAtEnd && !this.#goOn()) return WRONG;
       const bytes = this.#run(out);
       if (bytes !== 0) return bytes;
@@ -159,11 +194,11 @@ class NativeInflater extends Context implements Inflater {
 
   /** One call of zlib: until the input is used up, `out` is full, or the stream has ended. Returns the bytes in `out`. */
   #run(out: Uint8Array): number {
-    const length = this.#input.length - this.#at;
+    const length = this.#end - this.#at;
     this.handle.writeSync(Z_SYNC_FLUSH, this.#input, this.#at, length, out, 0, out.length);
     if (this.hasFailed) return WRONG;
     const [room = 0, left = 0] = this.state;
-    this.#at = this.#input.length - left;
+    this.#at = this.#end - left;
     this.#hasMore = room === 0;
     // Neither is used up: the stream has ended.
     this.#isAtEnd = left > 0 && room > 0;
@@ -174,17 +209,17 @@ class NativeInflater extends Context implements Inflater {
   #takeTail(): boolean {
     if (!this.#hasTail) return false;
     this.#hasTail = false;
-    this.#input = TAIL;
-    this.#at = 0;
+    this.#take(tailed, 0);
+    this.#appendTail();
     return true;
   }
 
   /** Input is left after the end of a stream; false when there were too many. */
   #goOn(): boolean {
     this.#isAtEnd = false;
-    if (this.#input === TAIL) {
+    if (this.#endsWithTail && this.#end - this.#at === TAIL.length) {
       // The tail belongs to a block that is not there.
-      this.#at = TAIL.length;
+      this.#at = this.#end;
       return true;
     }
     this.handle.reset();
@@ -193,8 +228,7 @@ class NativeInflater extends Context implements Inflater {
 
   override reset(): void {
     super.reset();
-    this.#input = NOTHING;
-    this.#at = 0;
+    this.#take(NOTHING, 0);
     this.#hasTail = false;
     this.#isAtEnd = false;
     this.#hasMore = false;

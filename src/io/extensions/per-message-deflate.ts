@@ -22,6 +22,11 @@ const MOST_AT_ONCE = 1024 * 1024;
 /** The end of a message whose last fragment is empty: an empty block without its tail (RFC 7692 7.2.3.6). */
 const EMPTY_BLOCK = Uint8Array.of(0);
 const NOTHING = new Uint8Array(0);
+/**
+ * A short message becomes longer by two bytes when nothing came before it. So the first one of a context may: those that are
+ * like it become a third of their size. By more than that, it is not like text.
+ */
+const FIRST_MORE_BYTES = 4;
 
 export class PerMessageDeflate implements Extension {
   readonly #deflate: Deflate;
@@ -30,6 +35,8 @@ export class PerMessageDeflate implements Extension {
   #inflater: MessageInflater | undefined;
   /** The peer has read something that the context of this connection has not. */
   #isStale = false;
+  /** What became of the first message of the context, where it was sent longer than it is. */
+  #first: 'not longer' | 'longer' | 'in vain' = 'not longer';
 
   constructor(deflate: Deflate, terms: DeflateTerms) {
     this.#deflate = deflate;
@@ -83,12 +90,23 @@ export class PerMessageDeflate implements Extension {
     if (!standsAlone && takesOver) {
       if (bytes < contextThreshold && !always) return undefined;
       const context = this.#takeContext();
-      if (context !== undefined) return compressed(context, payload, TAIL.length);
+      if (context !== undefined) return this.#compress(context, payload);
     }
     if ((bytes < threshold && !always) || bytes > MOST_AT_ONCE) return undefined;
     const alone = compressed(this.#deflate.compressor(level), payload, TAIL.length);
     if (alone !== undefined) this.#isStale = true;
     return alone;
+  }
+
+  /** What refers to earlier messages, or begins a context for those that follow. */
+  #compress(context: Deflater, payload: Uint8Array): Uint8Array | undefined {
+    const { isFresh } = context;
+    const more = isFresh && this.#first !== 'in vain' ? FIRST_MORE_BYTES : 0;
+    const out = compressed(context, payload, TAIL.length, more);
+    if (out !== undefined) this.#first = out.length < payload.length ? 'not longer' : 'longer';
+    // The message after it had nothing of it.
+    else if (!isFresh && this.#first === 'longer') this.#first = 'in vain';
+    return out;
   }
 
   /** The context of this connection, in step with what the peer has read. Undefined when there is no memory for it. */

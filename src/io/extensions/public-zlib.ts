@@ -4,7 +4,7 @@
  * These functions keep nothing from one call to the next. So each message, and each fragment, is compressed by itself, and
  * what comes in fragments is kept until its last byte and then inflated at once, up to the limit that is given.
  */
-import { Buffer } from 'node:buffer';
+import { Buffer, constants } from 'node:buffer';
 import {
   type DeflateLevel,
   type Deflater,
@@ -29,6 +29,7 @@ export class PublicZlib implements Zlib {
   deflater(level: DeflateLevel): Deflater {
     const zlib = this.#zlib;
     return {
+      isFresh: true,
       deflate(input, out) {
         try {
           const bytes = zlib.deflateRawSync(input, {
@@ -53,6 +54,8 @@ export class PublicZlib implements Zlib {
 }
 
 const NOTHING = new Uint8Array(0);
+/** What has not been inflated may be longer than all that may come out: by blocks that hold nothing. */
+const MOST_EMPTY_BYTES = 64 * 1024;
 
 class WholeInflater implements Inflater {
   readonly #zlib: ZlibModule;
@@ -80,6 +83,7 @@ class WholeInflater implements Inflater {
   }
 
   inflate(out: Uint8Array, most: number): number {
+    if (this.#piecesBytes > 2 * most + MOST_EMPTY_BYTES) return TOO_LONG;
     if (this.#isComplete) {
       this.#isComplete = false;
       const inflated = this.#inflateAll(most);
@@ -112,7 +116,7 @@ class WholeInflater implements Inflater {
       const { buffer, engine } = this.#zlib.inflateRawSync(input.subarray(at), {
         windowBits: Math.max(9, this.#windowBits),
         finishFlush: Z_SYNC_FLUSH,
-        maxOutputLength: Math.max(1, room),
+        maxOutputLength: Math.min(Math.max(1, room), constants.MAX_LENGTH),
         info: true,
       }) as unknown as { buffer: Uint8Array; engine: { bytesWritten: number } };
       outs.push(buffer);

@@ -19,6 +19,8 @@ export interface DeflateLevel {
 
 /** Compresses messages that a peer reads one after the other. */
 export interface Deflater {
+  /** It has compressed nothing that the next message could refer to. */
+  readonly isFresh: boolean;
   /**
    * Compresses `input` into `out`, up to the end of an empty block (RFC 7692 7.2.1), 00 00 FF FF. Returns how many bytes
    * that are; -1 when `out` is too small: then the context is as after `reset`.

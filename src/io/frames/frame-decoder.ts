@@ -41,8 +41,10 @@ const SCRATCH_BYTES = 64 * 1024;
 const scratch = new Block(Buffer.allocUnsafeSlow(SCRATCH_BYTES));
 /** An extension is given so much at a time: one that inflates may make a thousand times as much of it. */
 const PIECE_BYTES = 4 * 1024;
-/** After so many bytes of its output, others get their turn. */
+/** After so many bytes of output, of whatever connections, others get their turn. */
 const GIVE_WAY_BYTES = 256 * 1024;
+/** Bytes that came out of extensions since one that gave way went on. */
+let extendedBytes = 0;
 const EMPTY = new Uint8Array(0);
 const NO_BLOCK = new Block(EMPTY);
 
@@ -68,6 +70,8 @@ export class FrameDecoder extends HeaderReader {
   #buffer: MessageBuffer | undefined;
   #control: Block | undefined;
   #controlBytes = 0;
+  /** It was time for others, who have had their turn when the next call comes. */
+  #gaveWay = false;
 
   constructor(limits: DecoderLimits, role: Role = 'server') {
     super(limits, role);
@@ -317,9 +321,8 @@ export class FrameDecoder extends HeaderReader {
   /** The payload of a message that the extension reads: pieces of it go in, and what comes out is kept. */
   #readExtended(): Decoded {
     const extension = this.extension as Extension; // without one, RSV1 is a fault
-    const most = this.messageBytes + GIVE_WAY_BYTES;
     do {
-      if (this.messageBytes >= most) return Decoded.GIVE_WAY;
+      if (this.#mustGiveWay()) return Decoded.GIVE_WAY;
       const take = this.#takePayload(scratch, 0, PIECE_BYTES);
       const last = this.final && this.missing === 0;
       if (take === 0 && !last) break;
@@ -333,10 +336,21 @@ export class FrameDecoder extends HeaderReader {
     return this.#endPayload();
   }
 
+  /**
+   * Whether it is time for others; not in the call after one that said so. Small messages of a thousand connections that
+   * come together are as much work as a large one.
+   */
+  #mustGiveWay(): boolean {
+    if (this.#gaveWay) extendedBytes = 0;
+    this.#gaveWay = extendedBytes >= GIVE_WAY_BYTES;
+    return this.#gaveWay;
+  }
+
   /** Keeps what came out of the extension; false for a fault. */
   #keep(bytes: Uint8Array): boolean {
     if (!this.withinLimits(bytes.length)) return false;
     this.messageBytes += bytes.length;
+    extendedBytes += bytes.length;
     const buffer = this.#buffer as MessageBuffer; // made by #beginPayload
     if (buffer.append(new Block(bytes), 0, bytes.length, 0, bytes.length, this.text)) return true;
     this.#invalidText();

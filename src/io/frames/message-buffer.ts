@@ -9,7 +9,7 @@
  * its own: it is assembled in the shared block and then copied once, into what the user keeps. A message that is
  * incomplete at the end of the chunk moves to a block of its own (`settle`).
  */
-import { Buffer } from 'node:buffer';
+import { Buffer, isAscii } from 'node:buffer';
 import { Block, type MaskingKey, unmaskInto } from './masking.ts';
 import { copyUnmasked } from './message-memory.ts';
 import { Utf8Validator } from './utf8.ts';
@@ -17,8 +17,10 @@ import { Utf8Validator } from './utf8.ts';
 /** A block has at most this many bytes, or twice what has arrived: an announced length costs no memory. */
 const FIRST_BYTES = 64;
 
-/** The size of the shared block. A larger message gets a block of its own at once. */
-const SHARED_BYTES = 64 * 1024;
+/** A frame that is longer than this gets a block of its own at once. */
+const LONG_BYTES = 64 * 1024;
+/** The size of the shared block: what is inflated and then refused, by the usual cap, has cost no other memory. */
+const SHARED_BYTES = 1024 * 1024;
 
 const NO_BYTES = Buffer.alloc(0);
 const NO_BLOCK = new Block(NO_BYTES);
@@ -29,6 +31,12 @@ const sharedBlock = new Block(sharedBytes);
  * connection to be read.
  */
 let borrower: MessageBuffer | undefined;
+
+/** Copies what is not masked; returns less than 0x80 for text that is ASCII. */
+function copyInto(bytes: Uint8Array, target: Buffer, at: number, text: boolean): number {
+  target.set(bytes, at);
+  return text && !isAscii(bytes) ? 0x80 : 0;
+}
 
 export class MessageBuffer {
   #block: Buffer = NO_BYTES;
@@ -74,7 +82,10 @@ export class MessageBuffer {
     const to = from + (end - start);
     this.#wanted = from + missing;
     if (to > this.#block.length) this.#makeRoom(to);
-    const seen = unmaskInto(chunk, start, end, key, this.#target, from);
+    const seen =
+      key === 0
+        ? copyInto(chunk.bytes.subarray(start, end), this.#block, from, text)
+        : unmaskInto(chunk, start, end, key, this.#target, from);
     this.#used = to;
     if (!text) return true;
     this.#seen |= seen;
@@ -138,7 +149,7 @@ export class MessageBuffer {
   }
 
   #makeRoom(needed: number): void {
-    if (this.#used > 0 || borrower !== undefined || this.#wanted > SHARED_BYTES) {
+    if (this.#used > 0 || borrower !== undefined || this.#wanted > LONG_BYTES) {
       this.#grow(needed);
       return;
     }

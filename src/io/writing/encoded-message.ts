@@ -16,13 +16,13 @@ export interface EncodedForm {
 
 let make: (opcode: number, payload: Uint8Array) => EncodedMessage;
 let isMade: (value: object) => boolean;
-let formIn: (message: EncodedMessage, extension: Extension | undefined) => EncodedForm;
+let formIn: (message: EncodedMessage, extension: Extension | undefined, always: boolean) => EncodedForm;
 
 /** A message encoded once, to be sent to many: made by `prepare`. */
 export class EncodedMessage {
   readonly #opcode: number;
   readonly #plain: EncodedForm;
-  /** Other forms, by the `form` of the extension that made them. */
+  /** Other forms, by the `form` of the extension that made them, and whether it had to. */
   #forms: Map<string, EncodedForm> | undefined;
 
   private constructor(opcode: number, payload: Uint8Array) {
@@ -30,20 +30,21 @@ export class EncodedMessage {
     this.#plain = { frame: encodeFrame(opcode, payload), payloadBytes: payload.length };
   }
 
-  #form(extension: Extension): EncodedForm {
+  #form(extension: Extension, always: boolean): EncodedForm {
     this.#forms ??= new Map();
-    let form = this.#forms.get(extension.form);
+    const name = always ? `${extension.form} always` : extension.form;
+    let form = this.#forms.get(name);
     if (form === undefined) {
-      form = this.#encode(extension);
-      this.#forms.set(extension.form, form);
+      form = this.#encode(extension, always);
+      this.#forms.set(name, form);
     }
     if (form !== this.#plain) extension.forget();
     return form;
   }
 
-  #encode(extension: Extension): EncodedForm {
+  #encode(extension: Extension, always: boolean): EncodedForm {
     const { frame, payloadBytes } = this.#plain;
-    const payload = extension.encode(frame.subarray(frame.length - payloadBytes), true);
+    const payload = extension.encode(frame.subarray(frame.length - payloadBytes), true, always);
     if (payload === undefined) return this.#plain;
     return { frame: encodeFrame(this.#opcode, payload, true, RSV1), payloadBytes: payload.length };
   }
@@ -52,7 +53,8 @@ export class EncodedMessage {
   static {
     make = (opcode, payload) => new EncodedMessage(opcode, payload);
     isMade = (value) => #plain in value;
-    formIn = (message, extension) => (extension === undefined ? message.#plain : message.#form(extension));
+    formIn = (message, extension, always) =>
+      extension === undefined ? message.#plain : message.#form(extension, always);
   }
 }
 
@@ -74,10 +76,10 @@ export function isEncoded(value: unknown): value is EncodedMessage {
 
 /**
  * The message as a peer gets it whose connection has this extension, or none. Another connection may have encoded it, so the
- * extension must not refer to earlier messages in what it encodes next.
+ * extension must not refer to earlier messages in what it encodes next. `always`: encoded however short it is.
  */
-export function formOf(message: EncodedMessage, extension?: Extension): EncodedForm {
-  return formIn(message, extension);
+export function formOf(message: EncodedMessage, extension?: Extension, always = false): EncodedForm {
+  return formIn(message, extension, always);
 }
 
 /** The error for a value that cannot be sent. */

@@ -33,6 +33,8 @@ import type { WriteTurn } from './write-turn.ts';
 
 /** Messages up to this size are written into the slab. A larger one gets a block of its own and is written at once. */
 const SMALL_BYTES = 16 * 1024;
+/** An encoded message is longer than the plain one by less than this. */
+const MOST_LONGER_BYTES = 8;
 
 /**
  * What one connection sends.
@@ -110,7 +112,8 @@ export class Outbox extends OutboxCounts {
 
   encoded(message: EncodedMessage, key?: string, compress?: boolean): SendResult {
     if (this.#sealed) return 'closed';
-    const { frame, payloadBytes } = formOf(message, compress === false ? undefined : this.extension);
+    const extension = compress === false ? undefined : this.extension;
+    const { frame, payloadBytes } = formOf(message, extension, compress);
     if (key !== undefined || !this.#isClear(payloadBytes)) return this.#message(frame, payloadBytes, key);
     this.messages++;
     this.writer.block(frame);
@@ -131,10 +134,13 @@ export class Outbox extends OutboxCounts {
     return true;
   }
 
-  /** Keeps a place, in the order of the calls, for a message that is sent in fragments (RFC 6455 5.4). */
-  reserve(source?: Uint8Array): Place {
+  /**
+   * Keeps a place, in the order of the calls, for a message that is sent in fragments (RFC 6455 5.4). `isPlain`: no extension
+   * encodes it.
+   */
+  reserve(source?: Uint8Array, isPlain = false): Place {
     this.queue ??= new SendQueue(this.#held);
-    return this.queue.reserve(source);
+    return this.queue.reserve(source, isPlain);
   }
 
   /** The first message whose fragments have not all come. Those sent after it wait for them. */
@@ -147,7 +153,7 @@ export class Outbox extends OutboxCounts {
     const queue = this.queue;
     if (this.#sealed || queue === undefined) return 'closed';
     const first = opcode !== CONTINUATION;
-    const encoded = this.extension?.encodeFragment(payload, first, final);
+    const encoded = place.isPlain ? undefined : this.extension?.encodeFragment(payload, first, final);
     const rsv = first && encoded !== undefined ? RSV1 : 0;
     const frame = encodeFrame(opcode, encoded ?? payload, final, rsv);
     place.hasBegun = true;
@@ -276,14 +282,16 @@ export class Outbox extends OutboxCounts {
   ): SendResult {
     const { overflow, sendLimit } = this.#limits;
     if (payload.length > SLICE_BYTES) {
-      const isEncoded = key === undefined && (compress || payload.length >= extension.threshold);
+      // What has begun cannot be replaced by a message with the same key any more.
+      const canBegin = key === undefined || (!this.waiting && this.queue === undefined);
+      const isEncoded = canBegin && (compress || payload.length >= extension.threshold);
       return isEncoded ? this.#sliced(opcode, payload) : this.#payload(opcode, 0, payload, key);
     }
     const isNext =
       key === undefined &&
       overflow === 'close' &&
       // Encoded, it might be a little longer, and one over the limit is not sent at all.
-      payload.length <= sendLimit / 2 &&
+      payload.length + MOST_LONGER_BYTES <= sendLimit &&
       this.unfinished === undefined;
     // Only such a message is sent for certain, and in the order in which messages are encoded.
     const encoded = extension.encode(payload, !isNext, compress);

@@ -32,9 +32,12 @@ export class Place {
   onTurn: (() => void) | undefined;
   /** The payload of a message that is encoded in slices, until the last one is. */
   readonly source: Uint8Array | undefined;
+  /** No extension encodes it. */
+  readonly isPlain: boolean;
 
-  constructor(source?: Uint8Array) {
+  constructor(source?: Uint8Array, isPlain = false) {
     this.source = source;
+    this.isPlain = isPlain;
   }
 }
 
@@ -103,8 +106,8 @@ export class SendQueue {
   }
 
   /** `source`: a payload that is held until `remove` or `encoded`. */
-  reserve(source?: Uint8Array): Place {
-    const place = new Place(source);
+  reserve(source?: Uint8Array, isPlain = false): Place {
+    const place = new Place(source, isPlain);
     this.#data.push(place);
     if (source !== undefined) this.#hold(source);
     return place;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { type Connection, MemoryBudget, prepare, type ServerOptions } from '../../../src/index.ts';
-import { deflated } from '../../support/deflate-peer.ts';
+import { deflated, PersistentPeer } from '../../support/deflate-peer.ts';
 import { bytes, frame, OPCODE } from '../../support/raw-client.ts';
 import { reportOf, serve, until } from '../../support/serving.ts';
 
@@ -45,15 +45,25 @@ test('extensions say what was agreed on', async () => {
 test('a path has its own, in place of the server’s', async () => {
   const paths = {
     '/off': { perMessageDeflate: false },
-    '/contexts': { perMessageDeflate: { mode: 'contexts' } },
+    '/contexts': { perMessageDeflate: { mode: 'contexts', serverWindowBits: 9 } },
     '/same': {},
   } as const;
-  const { call } = await serve({}, { perMessageDeflate: true, paths });
-  const answer = async (path: string) => {
-    const client = await call({ path, ...OFFER });
-    client.destroy();
+  const { server, meet } = await serve({}, { perMessageDeflate: true, paths });
+  const agreed = async (path: string) => {
+    const extension = new PersistentPeer(15);
+    const { client, connection } = await meet({ path, ...OFFER, extension });
+    connection.send(text);
+    expect(Buffer.from((await client.nextFrame()).payload).toString()).toBe(text);
+    return [connection.extensions, extension.messages];
   };
-  for (const path of Object.keys(paths)) await answer(path);
+  const shared = 'permessage-deflate; server_no_context_takeover; client_no_context_takeover';
+  expect(await agreed('/off')).toEqual(['', 0]);
+  expect(await agreed('/contexts')).toEqual(['permessage-deflate; client_no_context_takeover', 1]);
+  expect(await agreed('/same')).toEqual([shared, 1]);
+  // Connections that are open keep what they have agreed on.
+  const { connection } = await meet({ path: '/same', ...OFFER });
+  server.path('/same', { perMessageDeflate: false });
+  expect([connection.extensions, await agreed('/same')]).toEqual([shared, ['', 0]]);
 });
 
 describe.each(['shared', 'contexts'] as const)('mode %s', (mode) => {

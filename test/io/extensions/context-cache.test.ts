@@ -11,7 +11,8 @@ function make(budget: number, hasRoom: () => boolean = () => true) {
   let made = 0;
   let reserved = 0;
   const memory: CacheMemory = {
-    addCache() {},
+    addCache: () => void log.push('added'),
+    removeCache: () => void log.push('removed'),
     reserve(bytes) {
       if (!hasRoom()) return false;
       reserved += bytes;
@@ -25,6 +26,7 @@ function make(budget: number, hasRoom: () => boolean = () => true) {
     () => {
       const number = ++made;
       return {
+        isFresh: true,
         deflate: () => number,
         reset: () => void log.push(`reset ${number}`),
         close: () => void log.push(`close ${number}`),
@@ -44,7 +46,7 @@ test('an owner gets the same context each time, and the least recently used one 
   const { cache, log, numberOf, reserved } = make(2 * EACH);
   expect([numberOf(a), numberOf(b), numberOf(a)]).toEqual([1, 2, 1]);
   // That of b is reset, and c has it now.
-  expect([numberOf(c), log]).toEqual([2, ['reset 2']]);
+  expect([numberOf(c), log]).toEqual([2, ['added', 'reset 2']]);
   expect([cache.size, cache.bytes, reserved()]).toEqual([2, 2 * EACH, 2 * EACH]);
   expect(numberOf(b)).toBe(1);
 });
@@ -52,7 +54,11 @@ test('an owner gets the same context each time, and the least recently used one 
 test('a context of another kind is closed to make room', () => {
   const { cache, log, numberOf } = make(EACH);
   numberOf(a);
-  expect([numberOf(b, OTHER), log, cache.bytes]).toEqual([2, ['close 1'], deflaterBytes(OTHER)]);
+  expect([numberOf(b, OTHER), log, cache.bytes]).toEqual([
+    2,
+    ['added', 'close 1', 'removed', 'added'],
+    deflaterBytes(OTHER),
+  ]);
 });
 
 test('freed and evicted ones give their memory back', () => {
@@ -61,7 +67,11 @@ test('freed and evicted ones give their memory back', () => {
   cache.free(b);
   cache.free(b);
   expect([cache.evict(), cache.evict(), cache.evict()]).toEqual([true, true, false]);
-  expect([log, cache.bytes, reserved()]).toEqual([['close 2', 'close 1', 'close 3'], 0, 0]);
+  expect([log, cache.bytes, reserved()]).toEqual([
+    ['added', 'close 2', 'close 1', 'close 3', 'removed'],
+    0,
+    0,
+  ]);
 });
 
 test('none where the server has no memory for it', () => {

@@ -3,94 +3,27 @@
 import zlib from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Deflate, DeflateSettings } from '../../../src/io/extensions/deflate.ts';
 import { PerMessageDeflate } from '../../../src/io/extensions/per-message-deflate.ts';
 import { PublicZlib } from '../../../src/io/extensions/public-zlib.ts';
-import { FrameDecoder } from '../../../src/io/frames/frame-decoder.ts';
+import { Decoded, FrameDecoder } from '../../../src/io/frames/frame-decoder.ts';
 import { CONTINUATION, PING, TEXT } from '../../../src/io/frames/frame-encoder.ts';
 import { encodeMessage } from '../../../src/io/writing/encoded-message.ts';
-import { Outbox } from '../../../src/io/writing/outbox.ts';
 import type { Place } from '../../../src/io/writing/send-queue.ts';
-import { WriteTurn } from '../../../src/io/writing/write-turn.ts';
 import { answersTo, LIMITS as DECODER_LIMITS, decode, shown } from '../../fuzz/decoding.ts';
-import {
-  deflated,
-  deflateOf,
-  inflated,
-  LIMITS,
-  PersistentPeer,
-  SETTINGS,
-} from '../../support/deflate-peer.ts';
-import { FakeTransport } from '../../support/fake-transport.ts';
+import { CONTEXTS, Line, TERMS } from '../../support/deflate-line.ts';
+import { deflated, deflateOf, inflated, LIMITS, SETTINGS } from '../../support/deflate-peer.ts';
 import { bytes, continuationFrame, frame, hex, OPCODE, pingFrame } from '../../support/raw-client.ts';
 import { splitsInTwo } from '../../support/splits.ts';
-
-const TERMS = { answer: 'permessage-deflate', serverWindowBits: 15, clientWindowBits: 15, takesOver: true };
-const CONTEXTS: Partial<DeflateSettings> = { mode: 'contexts', memLevel: 5, serverWindowBits: 12 };
-
-/** An outbox with compression, and what its peer reads. */
-class Line {
-  readonly transport = new FakeTransport();
-  readonly outbox: Outbox;
-  readonly deflate: Deflate;
-  readonly #tasks: (() => void)[] = [];
-  readonly #bits: number;
-
-  constructor(settings: Partial<DeflateSettings> = CONTEXTS, bits = 15, deflate = deflateOf(settings)) {
-    this.deflate = deflate;
-    this.#bits = bits;
-    const later = (task: () => void) => void this.#tasks.push(task);
-    this.outbox = new Outbox(
-      this.transport,
-      { sendLimit: 8 * 1_048_576, overflow: 'close', maxPendingPongs: 64 },
-      new WriteTurn(later),
-      {
-        onWaiting() {},
-        onQueued() {},
-        onTooLarge() {},
-        onOverflow() {},
-        onDrained() {},
-        onSliced: (message) =>
-          message.begin(
-            (work) => later(() => work.onTurn()),
-            () => {},
-          ),
-        onBroken(error) {
-          throw error;
-        },
-      },
-    );
-    this.transport.onDrain = () => this.outbox.onDrain();
-    const takesOver = this.deflate.settings.mode === 'contexts';
-    const terms = { ...TERMS, answer: `${bits} ${takesOver}`, serverWindowBits: bits, takesOver };
-    this.outbox.extension = new PerMessageDeflate(this.deflate, terms);
-  }
-
-  settle(): void {
-    for (let task = this.#tasks.shift(); task !== undefined; task = this.#tasks.shift()) task();
-  }
-
-  get sent(): Uint8Array {
-    this.settle();
-    return this.transport.left;
-  }
-
-  /** Messages as the peer reads them. */
-  get read(): string[] {
-    const decoder = new FrameDecoder({ ...DECODER_LIMITS, cap: 1e8 }, 'client');
-    decoder.extension = new PersistentPeer(this.#bits);
-    return answersTo([this.sent], {}, {}, decoder).filter((each) => !each.startsWith('fragment'));
-  }
-}
 
 const words = ['price', 'volume', '{"symbol":"PORTAL"}', '0123456789', 'é€𝄞', ' '];
 const texts = fc.oneof(
   fc.array(fc.constantFrom(...words), { maxLength: 60 }).map((list) => list.join('')),
   fc.string({ maxLength: 60 }),
 );
+const SENDS = ['text', 'binary', 'encoded', 'encoded always', 'key', 'plain', 'always', 'large'] as const;
 type Step =
   | {
-      readonly kind: 'text' | 'binary' | 'encoded' | 'key' | 'plain' | 'begin' | 'piece';
+      readonly kind: (typeof SENDS)[number] | 'begin' | 'begin plain' | 'piece';
       readonly text: string;
     }
   | { readonly kind: 'end' | 'evict' | 'stick' | 'free' };
@@ -99,8 +32,11 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     weight: 3,
     arbitrary: fc.record({ kind: fc.constantFrom('text' as const, 'binary' as const), text: texts }),
   },
-  fc.record({ kind: fc.constantFrom('encoded' as const, 'key' as const, 'plain' as const), text: texts }),
-  fc.record({ kind: fc.constantFrom('begin' as const, 'piece' as const), text: texts }),
+  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom(...SENDS), text: texts }) },
+  fc.record({
+    kind: fc.constantFrom('begin' as const, 'begin plain' as const, 'piece' as const, 'piece' as const),
+    text: texts,
+  }),
   fc.record({ kind: fc.constantFrom('end' as const, 'evict' as const, 'stick' as const, 'free' as const) }),
 );
 
@@ -132,21 +68,34 @@ class Talk {
 
   #say(kind: string, text: string): void {
     const { outbox } = this.line;
-    if (kind === 'begin') this.#open.push({ place: outbox.reserve(), text: '', at: this.sent.push('') - 1 });
-    else if (kind === 'piece') this.#piece(text);
-    else this.#send(kind, text);
+    if (kind === 'piece') this.#piece(text);
+    else if (!kind.startsWith('begin')) this.#send(kind, text);
+    else {
+      const place = outbox.reserve(undefined, kind !== 'begin');
+      this.#open.push({ place, text: '', at: this.sent.push('') - 1 });
+    }
   }
 
   #send(kind: string, text: string): void {
     const { outbox } = this.line;
+    if (kind === 'large') {
+      const large = text.repeat(Math.ceil(200_000 / (text.length + 1)));
+      const isSliced = Buffer.byteLength(large) > 65_536;
+      outbox.text(large);
+      this.sent.push(`${isSliced ? 'assembled ' : ''}text ${shown(large)}`.trim());
+      return;
+    }
     if (kind === 'text') outbox.text(text);
     else if (kind === 'binary') outbox.binary(bytes(text));
     else if (kind === 'encoded') outbox.encoded(encodeMessage(text));
+    else if (kind === 'encoded always') outbox.encoded(encodeMessage(text), undefined, true);
+    else if (kind === 'always') outbox.text(text, undefined, true);
     else if (kind === 'key') outbox.text(text, `${this.#keys++}`);
     else outbox.text(text, undefined, false);
     this.sent.push(`${kind === 'binary' ? 'binary' : 'text'} ${shown(text)}`.trim());
   }
 
+  /** A piece may be next only where no large message is before it. */
   get #unfinished() {
     return this.#open.find(({ place }) => place === this.line.outbox.unfinished);
   }
@@ -164,6 +113,8 @@ class Talk {
   }
 
   #finish(): void {
+    // A large message before it is encoded first.
+    if (this.#unfinished === undefined) this.line.settle();
     this.#piece('', true);
   }
 
@@ -264,6 +215,101 @@ describe('out', () => {
       `text ${shown('after it')}`,
     ]);
     expect([line.outbox.bufferedAmount, line.outbox.queuedBytes, line.outbox.messages]).toEqual([0, 0, 2]);
+  });
+
+  test('short messages that are like each other become short: the first of them is two bytes longer', () => {
+    const line = new Line();
+    const size = (text: string | Uint8Array) => {
+      const before = line.sent.length;
+      if (typeof text === 'string') line.outbox.text(text);
+      else line.outbox.binary(text);
+      return line.sent.length - before - 2;
+    };
+    const quote = (n: number) => JSON.stringify({ symbol: 'PORTAL', price: n });
+    const isShort = (text: string) => size(text) < text.length / 2;
+    expect(size(quote(1)) - quote(1).length).toBe(2);
+    expect([isShort(quote(2)), isShort(quote(3))]).toEqual([true, true]);
+    // What is not like text goes as it is, and the context begins anew.
+    const noise = Uint8Array.from({ length: 60 }, (_, i) => (i * i * 37 + (i >> 1)) & 0xff);
+    expect([size(noise), isShort(quote(4)), isShort(quote(5))]).toEqual([60, false, true]);
+    line.deflate.contexts.evict();
+    expect([isShort(quote(6)), isShort(quote(7))]).toEqual([false, true]);
+    expect(line.read).toHaveLength(8);
+  });
+
+  test('messages that have nothing of each other go as they are: the first byte in vain is the last', () => {
+    const line = new Line();
+    const unlike = [
+      'abcdefghijklmnopqrstuvwxyz',
+      'ABCDEFGHIJKLMNOPQRSTUVWXYZ',
+      '0123456789!"#$%&/()=?+*-_.:,;',
+      'zyxwvutsrqponmlkjihgfedcba',
+    ];
+    for (const text of unlike) line.outbox.text(text);
+    const longer = line.sent.length - unlike.join('').length - 2 * unlike.length;
+    expect(longer).toBe(2);
+    expect(line.read).toEqual(unlike.map((text) => `text ${shown(text)}`));
+  });
+
+  test('nothing to compress is sent as nothing, whatever the context has compressed before', () => {
+    for (const line of [
+      new Line(),
+      new Line({ ...CONTEXTS, contextThreshold: 0, threshold: 0 }),
+      new Line({}),
+    ]) {
+      line.outbox.text('a message of some length, a message of some length');
+      line.outbox.text('', undefined, true);
+      line.outbox.binary(new Uint8Array(0), undefined, true);
+      line.outbox.text('');
+      line.outbox.encoded(encodeMessage(''), undefined, true);
+      expect(Buffer.from(line.sent.slice(-8)).toString('hex')).toBe('8100820081008100');
+    }
+  });
+
+  test('a large message with a key goes in slices where it can begin at once, and waits as it is where not', () => {
+    const large = 'price,volume;'.repeat(10_000);
+    const line = new Line({});
+    line.outbox.text(large, 'key');
+    expect(line.sent.length).toBeLessThan(large.length / 10);
+    line.transport.takes = false;
+    line.outbox.text('until the transport takes no more');
+    line.settle();
+    line.outbox.text(large.replaceAll('price', 'older'), 'key');
+    line.outbox.text(large.replaceAll('price', 'newer'), 'key');
+    line.transport.takes = true;
+    line.transport.drain();
+    expect(line.read).toEqual([
+      `assembled text ${shown(large)}`,
+      `text ${shown('until the transport takes no more')}`,
+      `text ${shown(large.replaceAll('price', 'newer'))}`,
+    ]);
+  });
+
+  test('a message for many that must be compressed is, however short, and once for all who want that', () => {
+    const deflate = deflateOf({ threshold: 100 });
+    const lines = [1, 2].map(() => new Line({}, 15, deflate));
+    const message = encodeMessage('aaaaaaaaaaaaaaaaaaaa');
+    for (const { outbox } of lines)
+      for (const always of [true, undefined]) outbox.encoded(message, undefined, always);
+    const [one, two] = lines.map(({ sent }) => shown(sent));
+    expect(one).toBe(two);
+    expect(one).toMatch(new RegExp(`^c1.*8114${shown('aaaaaaaaaaaaaaaaaaaa')}$`));
+  });
+
+  test('fragments that are not to be compressed are sent as they are, and the context stays in step', () => {
+    const line = new Line();
+    const text = 'in fragments, then in one frame, '.repeat(3);
+    line.outbox.text(text);
+    const place = line.outbox.reserve(undefined, true);
+    line.outbox.fragment(place, TEXT, bytes(text), false);
+    line.outbox.fragment(place, CONTINUATION, bytes(''), true);
+    line.outbox.text(text);
+    expect(line.read).toEqual([
+      `text ${shown(text)}`,
+      `assembled text ${shown(text)}`,
+      `text ${shown(text)}`,
+    ]);
+    expect(Buffer.from(line.sent).includes(text)).toBe(true);
   });
 
   test('a message for many is compressed once for all with the same terms', () => {
@@ -368,6 +414,27 @@ describe.each(['native', 'public'] as const)('in, by %s zlib', (kind) => {
     const small = deflated(new Uint8Array(1_048_576), { level: 9 });
     expect(read([compressedFrame(small, { opcode: OPCODE.binary })])).toHaveLength(1);
     expect(read([compressedFrame(small, { opcode: OPCODE.binary })])[0]).toMatch(/^binary 0000/);
+  });
+
+  test('without limits, whole and empty messages are read all the same', () => {
+    const infinite = { cap: Number.POSITIVE_INFINITY, maxInflation: Number.POSITIVE_INFINITY };
+    const sent = [
+      compressedFrame(deflated(bytes('some text'))),
+      compressedFrame(hex('00')),
+      compressedFrame(hex('')),
+    ];
+    expect(read(sent, infinite)).toEqual([`text ${shown('some text')}`, 'text', 'text']);
+  });
+
+  test('others get their turn after 256 KiB of output, of however many messages', () => {
+    const { decoder } = reader();
+    const small = compressedFrame(deflated(new Uint8Array(100_000)), { opcode: OPCODE.binary });
+    decoder.push(bytes(...Array.from({ length: 12 }, () => small)));
+    const results: number[] = [];
+    for (let result = decoder.next(); result !== Decoded.NEED_MORE; result = decoder.next())
+      results.push(result);
+    const messages = results.filter((result) => result === Decoded.MESSAGE);
+    expect([messages.length, results.length]).toEqual([12, 12 + 3]);
   });
 
   test('what an unfinished message needs is counted, and given back with its end', () => {

@@ -183,6 +183,21 @@ describe('in: limits are about what comes out', () => {
     expect(mostHeldBytes).toBeLessThanOrEqual(20_000);
   });
 
+  test('messages of many connections together give way to others after 256 KiB, and then go on', () => {
+    const message = encodedText('a'.repeat(64 * 1024));
+    const answers = Array.from({ length: 40 }, () => {
+      const decoder = new FrameDecoder(LIMITS);
+      decoder.extension = new RunLength();
+      decoder.append(message);
+      const first = decoder.next();
+      return first === Decoded.GIVE_WAY ? [first, decoder.next()] : [first];
+    });
+    expect(answers.map((each) => each.at(-1))).toEqual(Array(40).fill(Decoded.MESSAGE));
+    const gaveWay = answers.filter(([first]) => first === Decoded.GIVE_WAY).length;
+    expect(gaveWay).toBeGreaterThanOrEqual(9);
+    expect(gaveWay).toBeLessThanOrEqual(11);
+  });
+
   test('an unfinished message holds twice what has come out, whatever length is announced', () => {
     const sent = extended(runs(new Uint8Array(10_000)), { length: { declared: 1_000_000 } });
     const { mostHeldBytes, decoder } = decode([sent]);
