@@ -45,6 +45,7 @@ export async function sendFragments(session: Session, pieces: Pieces, compress =
 }
 
 class FragmentedMessage implements Unfinished {
+  readonly isWhole = false;
   readonly #sending: Sending;
   readonly #place: Place;
   readonly #iterator: PieceIterator;

@@ -30,6 +30,8 @@ const toldOf = new WeakSet<object>();
 
 /** A message that is sent in fragments and is not complete. */
 export interface Unfinished {
+  /** All of it is here, and only has to be encoded. */
+  readonly isWhole: boolean;
   /** Takes the pieces that are there, if that completes it. */
   finishNow(): void;
 }
@@ -89,6 +91,11 @@ export class Sending implements OutboxOwner, Side {
   sealForClose(): void {
     if (!this.#isSealed) for (const message of this.#unfinished ?? []) message.finishNow();
     this.seal();
+  }
+
+  /** The peer's Close is about to be answered: what was sent whole goes before that, as it does where nothing is encoded. */
+  finishWhole(): void {
+    for (const message of this.#unfinished ?? []) if (message.isWhole) message.finishNow();
   }
 
   /** Nothing more is sent: the connection is about to close or to fail. */

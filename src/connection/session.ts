@@ -253,6 +253,7 @@ export class Session extends SessionEvents implements ConnectionPort {
   answerClose(code: number): void {
     // 5.5.1: "typically echos the status code it received"; an empty Close is answered by an empty one.
     const payload = isWireCloseCode(code) ? encodeClosePayload(code) : NOTHING;
+    this.sending.finishWhole();
     this.sending.outbox.close(code === NO_STATUS ? NOTHING : payload, false);
     this.endSocket();
   }

@@ -20,6 +20,7 @@ export interface OutboxLimits {
 
 /** A message that is encoded in slices. */
 export interface Sliced {
+  readonly isWhole: true;
   /** Encodes the first slice; each other one in its turn, for which it waits. `done`: nothing is left of it. */
   begin(wait: (work: FairTurn) => void, done: () => void): void;
   /** Encodes all that is left: a Close follows. */

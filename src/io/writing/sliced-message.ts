@@ -19,6 +19,7 @@ export interface SliceTarget {
 }
 
 export class SlicedMessage implements FairTurn, Sliced {
+  readonly isWhole = true;
   readonly #target: SliceTarget;
   readonly #place: Place;
   #opcode: number;

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { type Connection, MemoryBudget, prepare, type ServerOptions } from '../../../src/index.ts';
 import { deflated, PersistentPeer } from '../../support/deflate-peer.ts';
-import { bytes, frame, OPCODE } from '../../support/raw-client.ts';
+import { bytes, closeFrame, frame, OPCODE, RawClient, textFrame } from '../../support/raw-client.ts';
 import { reportOf, serve, until } from '../../support/serving.ts';
 
 const OFFER = { headers: { 'Sec-WebSocket-Extensions': 'permessage-deflate; client_max_window_bits' } };
@@ -108,6 +108,33 @@ describe.each(['shared', 'contexts'] as const)('mode %s', (mode) => {
     expect(heard).toEqual([large]);
   });
 });
+
+test.each(['shared', 'contexts'] as const)(
+  'mode %s: what was sent whole goes before the answer to a Close',
+  async (mode) => {
+    const { port } = await serve(
+      { onMessage: (connection, message) => void connection.send(message) },
+      { perMessageDeflate: { mode } },
+    );
+    const large = text.repeat(100);
+    const client = await RawClient.connect(port, { ...OFFER, extension: new PersistentPeer(15) });
+    await client.handshake();
+    // In one piece: the Close has come before the first slice has left.
+    await client.sendBytes(
+      bytes(textFrame(large), textFrame('after it'), textFrame(large), closeFrame(1000)),
+    );
+    const heard: string[] = [''];
+    for (
+      let frame = await client.nextFrame();
+      frame.opcode !== OPCODE.close;
+      frame = await client.nextFrame()
+    ) {
+      heard[heard.length - 1] += Buffer.from(frame.payload).toString();
+      if (frame.fin) heard.push('');
+    }
+    expect(heard).toEqual([large, 'after it', large, '']);
+  },
+);
 
 test('contexts are counted in the memory budget, thrown away for others, and freed with their connection', async () => {
   const budget = new MemoryBudget(1_000_000);

@@ -11,7 +11,7 @@ import { bytes } from '../../support/raw-client.ts';
 const quote = (n: number): string =>
   JSON.stringify({ symbol: 'PORTAL', price: 1234.5 + (n % 7), volume: n * 97 });
 /** Longer than every window but the largest, and than a slice. */
-const LARGE = Array.from({ length: 2500 }, (_, n) => quote(n)).join();
+const LARGE = Array.from({ length: 1400 }, (_, n) => quote(n)).join();
 
 /** What the conversation has said so far. */
 class Talk {

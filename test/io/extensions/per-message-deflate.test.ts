@@ -14,6 +14,7 @@ import { CONTEXTS, Line, TERMS } from '../../support/deflate-line.ts';
 import { deflated, deflateOf, inflated, LIMITS, SETTINGS } from '../../support/deflate-peer.ts';
 import { bytes, continuationFrame, frame, hex, OPCODE, pingFrame } from '../../support/raw-client.ts';
 import { splitsInTwo } from '../../support/splits.ts';
+import { TIMES } from '../../support/times.ts';
 
 const words = ['price', 'volume', '{"symbol":"PORTAL"}', '0123456789', 'é€𝄞', ' '];
 const texts = fc.oneof(
@@ -79,7 +80,7 @@ class Talk {
   #send(kind: string, text: string): void {
     const { outbox } = this.line;
     if (kind === 'large') {
-      const large = text.repeat(Math.ceil(200_000 / (text.length + 1)));
+      const large = text.repeat(Math.ceil(80_000 / (text.length + 1)));
       const isSliced = Buffer.byteLength(large) > 65_536;
       outbox.text(large);
       this.sent.push(`${isSliced ? 'assembled ' : ''}text ${shown(large)}`.trim());
@@ -137,7 +138,7 @@ describe('out', () => {
           talk.end();
           expect(talk.line.read).toEqual(talk.sent);
         }),
-        { numRuns: 150 },
+        { numRuns: 100 * TIMES },
       );
     },
   );
