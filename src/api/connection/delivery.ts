@@ -185,12 +185,9 @@ export class Delivery implements Recipient, Scene, ConnectionUser, HandlerCaller
 
   /** To those who want fragments, a message that came in one frame is one, first and final. */
   whole(message: Message): void {
-    // Asked without a call where nobody can want any, since every message comes here.
+    // Without a call where nobody can want any, since every message comes here.
     const wantsNone = this.#streams === undefined && this.path?.handlers.onFragment === undefined;
-    if (wantsNone || !this.wantsFragments) {
-      this.#take(message);
-      return;
-    }
+    if (wantsNone || !this.wantsFragments) return this.#take(message);
     const opcode = typeof message === 'string' ? 'text' : 'binary';
     const fragment: Fragment = { data: message, opcode, first: true, final: true };
     this.last(fragment, this.wantsMessages ? message : undefined);
