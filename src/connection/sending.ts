@@ -93,8 +93,7 @@ export class Sending implements OutboxOwner, Side {
     this.seal();
   }
 
-  /** The peer's Close is about to be answered: what was sent whole goes before that, as it does where nothing is encoded. */
-  finishWhole(): void {
+  encodeNow(): void {
     for (const message of this.#unfinished ?? []) if (message.isWhole) message.finishNow();
   }
 

@@ -253,7 +253,8 @@ export class Session extends SessionEvents implements ConnectionPort {
   answerClose(code: number): void {
     // 5.5.1: "typically echos the status code it received"; an empty Close is answered by an empty one.
     const payload = isWireCloseCode(code) ? encodeClosePayload(code) : NOTHING;
-    this.sending.finishWhole();
+    // What was sent whole goes before it, as it does where nothing has to be encoded.
+    this.sending.encodeNow();
     this.sending.outbox.close(code === NO_STATUS ? NOTHING : payload, false);
     this.endSocket();
   }

@@ -38,6 +38,7 @@ export class Line {
         onTooLarge() {},
         onOverflow() {},
         onDrained() {},
+        encodeNow() {},
         onSliced: (message) =>
           message.begin(
             (work) => later(() => work.onTurn()),

@@ -37,6 +37,8 @@ export interface OutboxOwner extends WriterOwner {
   onTooLarge(error: RangeError): void;
   /** A message is encoded in slices, of which others get their turn in between. */
   onSliced(message: Sliced): void;
+  /** What is encoded in slices is to be encoded now, as far as it can be: its room is needed. */
+  encodeNow(): void;
   /** Nothing waits any more. */
   onDrained(): void;
 }

@@ -70,6 +70,7 @@ export class Outbox extends OutboxCounts {
 
   /** `compress` is for an extension: false leaves the message as it is, true encodes it however short it is. */
   text(text: string, key?: string, compress?: boolean): SendResult {
+    if (this.queue !== undefined) this.#encodeFor(text.length);
     if (this.#sealed) return 'closed';
     if (this.extension !== undefined && compress !== false)
       return this.#extended(this.extension, TEXT, utf8Of(text), key, compress);
@@ -88,6 +89,7 @@ export class Outbox extends OutboxCounts {
   }
 
   binary(payload: Uint8Array, key?: string, compress?: boolean): SendResult {
+    if (this.queue !== undefined) this.#encodeFor(payload.length);
     if (this.#sealed) return 'closed';
     if (this.extension !== undefined && compress !== false)
       return this.#extended(this.extension, BINARY, payload, key, compress);
@@ -134,10 +136,7 @@ export class Outbox extends OutboxCounts {
     return true;
   }
 
-  /**
-   * Keeps a place, in the order of the calls, for a message that is sent in fragments (RFC 6455 5.4). `isPlain`: no extension
-   * encodes it.
-   */
+  /** Keeps a place, in the order of the calls, for a message in fragments (RFC 6455 5.4). `isPlain`: they go as they are. */
   reserve(source?: Uint8Array, isPlain = false): Place {
     this.queue ??= new SendQueue(this.#held);
     return this.queue.reserve(source, isPlain);
@@ -270,6 +269,12 @@ export class Outbox extends OutboxCounts {
   #isClear(bytes: number): boolean {
     const writer = this.writer;
     return !writer.waiting && this.queue === undefined && writer.turnBytes + bytes <= this.#limits.sendLimit;
+  }
+
+  /** A large message that waits for its slices does not wait for the peer. The user may hear of that, so nothing is in hand. */
+  #encodeFor(bytes: number): void {
+    const isEncoding = this.unfinished?.source !== undefined;
+    if (isEncoding && this.bufferedAmount + bytes > this.#limits.sendLimit) this.#owner.encodeNow();
   }
 
   /** A message whose payload, which is only lent, an extension may encode. */

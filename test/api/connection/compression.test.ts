@@ -136,6 +136,16 @@ test.each(['shared', 'contexts'] as const)(
   },
 );
 
+test('large messages in a row: what waits only for its slices is no reason to close, while the peer reads', async () => {
+  const { connection, heard, end } = await meet({ perMessageDeflate: true });
+  const large = text.repeat(Math.ceil(600_000 / text.length));
+  for (let i = 0; i < 4; i++) expect(connection.send(large)).toMatch(/sent|queued/);
+  expect(connection.send('last')).toMatch(/sent|queued/);
+  await until(() => heard.length === 5);
+  expect(heard).toEqual([large, large, large, large, 'last']);
+  await end();
+});
+
 test('contexts are counted in the memory budget, thrown away for others, and freed with their connection', async () => {
   const budget = new MemoryBudget(1_000_000);
   const { connection, end, server } = await meet({

@@ -270,6 +270,7 @@ class Line {
       {
         onWaiting: () => {},
         onQueued: () => {},
+        encodeNow() {},
         onSliced: (message) =>
           message.begin(
             (work) => this.#tasks.push(() => work.onTurn()),

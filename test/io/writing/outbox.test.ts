@@ -33,6 +33,7 @@ class Line {
     this.outbox = new Outbox(this.transport, { ...LIMITS, ...limits }, turn, {
       onWaiting: () => this.told.push('waiting'),
       onQueued: () => this.told.push('queued'),
+      encodeNow() {},
       onSliced: (message) =>
         message.begin(
           (work) => tasks.push(() => work.onTurn()),
