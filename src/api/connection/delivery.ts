@@ -185,9 +185,12 @@ export class Delivery implements Recipient, Scene, ConnectionUser, HandlerCaller
 
   /** To those who want fragments, a message that came in one frame is one, first and final. */
   whole(message: Message): void {
-    // Without a call where nobody can want any, since every message comes here.
+    // Without a call: every message comes here.
     const wantsNone = this.#streams === undefined && this.path?.handlers.onFragment === undefined;
-    if (wantsNone || !this.wantsFragments) return this.#take(message);
+    if (wantsNone || !this.wantsFragments) {
+      this.#take(message);
+      return;
+    }
     const opcode = typeof message === 'string' ? 'text' : 'binary';
     const fragment: Fragment = { data: message, opcode, first: true, final: true };
     this.last(fragment, this.wantsMessages ? message : undefined);
