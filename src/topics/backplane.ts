@@ -119,9 +119,9 @@ export type LinkState = 'connecting' | 'up' | 'down' | 'waiting';
 
 /** The way to the other processes, as the topics of one server use it. The link implements it. Nothing here throws. */
 export interface Remote {
-  /** Somebody here is a member of this topic, or listens to it. */
+  /** Somebody here is a member of this topic or listens to it, or its history is kept here. Called once, until `unwanted`. */
   wanted(topic: string): void;
-  /** Nobody is any more. The link may wait a moment before it unsubscribes. */
+  /** Nobody is, and nothing is kept any more. The link may wait a moment before it unsubscribes. */
   unwanted(topic: string): void;
   /** Members here have got it already. */
   publish(topic: string, bytes: Uint8Array, envelope: Envelope): void;

@@ -52,7 +52,7 @@ function writeShort(block: Buffer, at: number, text: string): number {
   if (text.length > MAX_SHORT)
     throw new RangeError(`an id has ${text.length} bytes; allowed are 0-${MAX_SHORT}`);
   block.writeUInt8(text.length, at);
-  return at + 1 + block.latin1Write(text, at + 1);
+  return at + 1 + block.write(text, at + 1, 'latin1');
 }
 
 /** What `encodeEnvelope` made; undefined for bytes that are something else. The payload is a view of them. */

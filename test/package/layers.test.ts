@@ -80,6 +80,7 @@ const named: Record<string, Record<string, string[]>> = {
   'io/http/addresses.ts': { 'node:net': ['BlockList', 'isIP', 'SocketAddress'] },
   'io/http/verdict.ts': { 'node:crypto': ['hash'] },
   'io/frames/masking.ts': { 'node:crypto': ['randomBytes'] },
+  'io/random-id.ts': { 'node:crypto': ['randomBytes'] },
   'io/frames/message-memory.ts': { 'node:worker_threads': ['markAsUntransferable'] },
   'io/http/header-fields.ts': { 'node:util': ['types'] },
   'io/http/origin-rules.ts': { 'node:util': ['types'] },
