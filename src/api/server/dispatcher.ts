@@ -21,6 +21,12 @@ import { type Match, Router } from '../paths/router.ts';
 import { ServerTopics } from '../topics/server-topics.ts';
 import { Unheard } from './unheard.ts';
 
+/** What a dispatcher has when its server is made. */
+interface Begun {
+  readonly handlers: HandlerHost;
+  readonly topics: ServerTopics;
+}
+
 export class Dispatcher implements ServerRecipient, DeliveryHost, StreamsOwner {
   readonly streams: Streams;
   readonly debugOnError: boolean;
@@ -38,8 +44,8 @@ export class Dispatcher implements ServerRecipient, DeliveryHost, StreamsOwner {
   readonly #unheard = new Unheard();
   /** Ends of subscribers that were told. */
   readonly #toldEnds = new WeakSet<SubscriberError>();
-  #handlers: HandlerHost | undefined;
-  #topics: ServerTopics | undefined;
+  /** Set before the server starts. */
+  #begun: Begun | undefined;
 
   constructor(settings: Settings, defaults: Handlers, server: object) {
     this.debugOnError = settings.debugOnError;
@@ -53,16 +59,15 @@ export class Dispatcher implements ServerRecipient, DeliveryHost, StreamsOwner {
 
   /** Handlers that are pending are counted in the server's core, and its ticker tells when histories expire. */
   begin(core: HandlerHost & { readonly ticker: Ticker }): void {
-    this.#handlers = core;
-    this.#topics = new ServerTopics(this.#settings, core.ticker, this);
+    this.#begun = { handlers: core, topics: new ServerTopics(this.#settings, core.ticker, this) };
   }
 
   get topics(): ServerTopics {
-    return this.#topics as ServerTopics; // set before the server starts
+    return (this.#begun as Begun).topics;
   }
 
   get handlers(): HandlerHost {
-    return this.#handlers as HandlerHost; // set before the server starts
+    return (this.#begun as Begun).handlers;
   }
 
   /** The path of a pattern, made at the first call; handlers take the place of those of the same name. */
