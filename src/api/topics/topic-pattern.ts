@@ -86,7 +86,7 @@ export class TopicPattern<In = Message, Out = In, P extends Params = Params, Sho
    */
   topic(params: P | string): Topic<In, Out, P, Shown> {
     const name = typeof params === 'string' ? params : this.#nameOf(params);
-    const match = matchOf(name, this.#segments);
+    const match = matchOf(name, this.pattern);
     if (match === undefined) throw new OptionError('topic', name, `a name that ${this.pattern} matches`);
     return new Topic(name, this.#owner, { params: match, codec: this.codec });
   }
@@ -127,11 +127,13 @@ export function readPattern(pattern: string): readonly string[] {
   return segments;
 }
 
-/** The parameters of a name by the segments of a pattern; undefined when it does not match. */
-function matchOf(name: string, pattern: readonly string[]): Params | undefined {
+/** The parameters of a name by a pattern; undefined when it does not match. */
+function matchOf(name: string, pattern: string): Params | undefined {
+  if (separatorOf(name) !== separatorOf(pattern)) return undefined;
   const params = new Map<string, string>();
   const segments = segmentsOf(name);
-  for (const [at, part] of pattern.entries()) {
+  const parts = segmentsOf(pattern);
+  for (const [at, part] of parts.entries()) {
     const segment = segments[at];
     if (segment === undefined) return undefined;
     if (part === '*') {
@@ -141,7 +143,7 @@ function matchOf(name: string, pattern: readonly string[]): Params | undefined {
     if (part.startsWith(':') && segment !== '') params.set(part.slice(1), segment);
     else if (part !== segment) return undefined;
   }
-  return segments.length === pattern.length ? Object.fromEntries(params) : undefined;
+  return segments.length === parts.length ? Object.fromEntries(params) : undefined;
 }
 
 function readHistory(pattern: string, history: HistoryOptions | undefined): HistoryRule | undefined {
