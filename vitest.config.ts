@@ -19,7 +19,13 @@ const STARTERS = [
 ];
 
 /** Tests that draw their inputs at random: the longer they run, the more they try. */
-const DRAWN = ['test/differential/**/*.test.ts', 'test/fuzz/**/*.test.ts', 'test/invariants/**/*.test.ts'];
+const DRAWN = [
+  'test/differential/**/*.test.ts',
+  'test/fuzz/**/*.test.ts',
+  'test/invariants/**/*.test.ts',
+  'test/api/topics/recovery.test.ts',
+  'test/topics/topics.test.ts',
+];
 
 /** What connections are carried by, beside TCP: the names of `test/support/carrier.ts`. */
 const TRANSPORTS = ['tls', 'unix', 'http1', 'https', 'http2', 'memory'];
