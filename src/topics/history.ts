@@ -57,6 +57,12 @@ export class History {
     }
   }
 
+  /** The position before the newest `count` messages, or before all that are kept. */
+  newest(count: number, nowMs: number): Position {
+    this.expire(nowMs);
+    return { epoch: this.#epoch, offset: this.#offset - Math.min(count, this.#count) };
+  }
+
   /** The messages after a position, in order; undefined when some of them are gone, or it is of another epoch. */
   after({ epoch, offset }: Position, nowMs: number, stamped: boolean): EncodedMessage[] | undefined {
     this.expire(nowMs);

@@ -14,6 +14,8 @@ import type { Room } from './room.ts';
 export interface JoinRequest {
   /** The position of the last message that it had, `epoch.offset`; what came after it is sent, where that is still there. */
   readonly since?: string | undefined;
+  /** Without `since`, or where that cannot be recovered: so many of the newest messages are sent. */
+  readonly last?: number | undefined;
   /** It gets each message with its position. */
   readonly positions: boolean;
   /** Makes its first message of what was found; undefined: none. What it throws, `join` throws. */
@@ -27,7 +29,7 @@ export interface Found<Shown = unknown> {
   readonly position: string | undefined;
   /** Everything after `since` is still there, and is sent after the first message. False without `since`. */
   readonly recovered: boolean;
-  /** How many messages that is. */
+  /** How many messages of the past are sent after the first message. */
   readonly missed: number;
   /** Who is there, the new member included, and what they show, by `connection.uid`; empty without presence. */
   readonly present: ReadonlyMap<string, Shown>;
@@ -94,14 +96,19 @@ interface Circumstances {
 function resume(
   history: History,
   member: Member,
-  { since, positions }: JoinRequest,
+  { since, last = 0, positions }: JoinRequest,
   { nowMs, limits }: Circumstances,
 ): Resumption {
+  const fits = (missed: readonly EncodedMessage[]) =>
+    bytesOf(missed) <= limits.sendLimit - member.bufferedAmount;
   const from = since === undefined ? undefined : readPosition(since);
   const missed = from && history.after(from, nowMs, positions);
-  const fits = missed && bytesOf(missed) <= limits.sendLimit - member.bufferedAmount;
-  if (from === undefined || !fits) return { from: history.position, recovered: false, missed: 0 };
-  return { from, recovered: true, missed: missed.length };
+  if (from !== undefined && missed !== undefined && fits(missed))
+    return { from, recovered: true, missed: missed.length };
+  const newest = history.newest(last, nowMs);
+  const before = history.after(newest, nowMs, positions) ?? [];
+  if (fits(before)) return { from: newest, recovered: false, missed: before.length };
+  return { from: history.position, recovered: false, missed: 0 };
 }
 
 function bytesOf(messages: readonly EncodedMessage[]): number {

@@ -54,6 +54,21 @@ describe('joining a topic with a history', () => {
     expect(member.heard).toEqual(['1 false 0', 'b']);
   });
 
+  test('with `last` the newest messages are sent where nothing was recovered, as many as there are', () => {
+    const { topics, say } = withHistory(3);
+    for (const text of ['a', 'b', 'c', 'd']) say('h', text);
+    const heardBy = (last: number, since?: string) => {
+      const member = new FakeMember(last);
+      topics.join(member, 'h', { ...join, last, since });
+      return member.heard;
+    };
+    expect(heardBy(2)).toEqual(['4 false 2', 'c', 'd']);
+    expect(heardBy(50)).toEqual(['4 false 3', 'b', 'c', 'd']);
+    expect(heardBy(0)).toEqual(['4 false 0']);
+    expect(heardBy(2, 'gone.1')).toEqual(['4 false 2', 'c', 'd']);
+    expect(heardBy(1, topics.positionOf('h'))).toEqual(['4 true 0']);
+  });
+
   test('when too many came meanwhile it cannot be recovered', () => {
     const { topics, say } = withHistory(2);
     say('h', '0');

@@ -10,6 +10,7 @@ import { Topics, type TopicsHost } from '../../topics/topics.ts';
 import type { Connection, ConnectionTopics } from '../connection/connection.ts';
 import { OptionError, type SubscriberError } from '../errors.ts';
 import { checkNames, isObject } from '../options/checks.ts';
+import { readLimit } from '../options/limit.ts';
 import type { Settings } from '../options/options.ts';
 import type { TopicToJoin } from '../paths/handlers.ts';
 import { type Match, Router } from '../paths/router.ts';
@@ -23,7 +24,8 @@ export interface TopicErrors {
   subscriberEnded(error: SubscriberError, streams: undefined): void;
 }
 
-const JOIN_NAMES = ['since', 'positions', 'first'];
+const JOIN_NAMES = ['since', 'last', 'positions', 'first'];
+const LAST = { default: 0, min: 0, max: 1_000_000, unit: 'messages', unlimited: false };
 const JOIN_LIST = 'a list of names of topics, or of objects such as { topic, since }';
 
 export class ServerTopics implements TopicsHost<Connection>, TopicOwner, ConnectionTopics {
@@ -155,14 +157,15 @@ function readJoin(options: JoinOptions): JoinRequest {
   if (!isObject(options)) throw new OptionError('options of join', options, 'an object such as { since }');
   checkNames(options, JOIN_NAMES, 'join', `join has ${JOIN_NAMES.join(', ')}`);
   const { since, positions = false, first } = options;
+  const last = readLimit('join.last', options.last, LAST);
   if (since !== undefined && since !== null && typeof since !== 'string')
     throw new OptionError('join.since', since, 'a string such as "epoch.offset"');
   if (typeof positions !== 'boolean') throw new OptionError('join.positions', positions, 'true or false');
-  if (first === undefined) return { since: since ?? undefined, positions };
+  const request = { since: since ?? undefined, last, positions };
+  if (first === undefined) return request;
   if (typeof first !== 'function') throw new OptionError('join.first', first, 'a function');
   return {
-    since: since ?? undefined,
-    positions,
+    ...request,
     first: (found) => {
       const message = first(found);
       return message === undefined || isEncoded(message) ? message : encodeMessage(message);

@@ -87,6 +87,7 @@ describe('a connection', () => {
     ['no object', 7, 'options of join'],
     ['an unknown option', { from: 'x' }, 'join.from'],
     ['a since that is no text', { since: 7 }, 'join.since'],
+    ['a last that is no number', { last: -1 }, 'join.last'],
     ['positions that are no boolean', { positions: 'yes' }, 'join.positions'],
     ['a first that is no function', { first: 'hello' }, 'join.first'],
   ])('refuses %s', async (_, options, option) => {
