@@ -82,18 +82,5 @@ export { type ServerActor, serverMachine } from './machines/server-machine.ts';
 export type { Remaining, ServerEvent, ServerState } from './machines/server-ports.ts';
 export type { ServerStats } from './server/counters.ts';
 export type { StopReport } from './server/stopping.ts';
-export type {
-  Backplane,
-  BackplaneHistory,
-  BackplaneOptions,
-  BackplanePresence,
-  Deliver,
-  Envelope,
-  Kept,
-  LinkState,
-  Missed,
-  Position,
-  Retention,
-} from './topics/backplane.ts';
 export type { Found } from './topics/joining.ts';
 export type { PresenceChange, PublishReport } from './topics/member.ts';
