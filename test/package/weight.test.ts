@@ -15,8 +15,8 @@ const run = promisify(execFile);
  * Budgets in bytes, some 10 % over what is needed now, comments included. Whoever must raise one says in the commit what
  * the bytes are for, and has asked whether it can be an entry point of its own.
  */
-const CORE_BYTES = 600_000;
-const PACKED_BYTES = 340_000;
+const CORE_BYTES = 680_000;
+const PACKED_BYTES = 380_000;
 const UNPACKED_BYTES = 1_250_000;
 
 /** All files of dist/ that a module loads, itself included. */
