@@ -4,9 +4,12 @@
  * Each has an offset, one more than the message before it. An epoch names one history: where it was lost, or has expired, a
  * new one begins with a new epoch, so that a position of the old one is never taken for one of the new.
  */
-import type { EncodedMessage } from '../io/writing/encoded-message.ts';
+import { contentOf, type EncodedMessage } from '../io/writing/encoded-message.ts';
 import type { Position } from './backplane.ts';
 import type { HistoryRule } from './member.ts';
+
+/** Memory of a message beside its own bytes, about: objects, frame, place in the list. */
+const OVERHEAD_BYTES = 300;
 
 interface Entry {
   readonly message: EncodedMessage;
@@ -24,6 +27,7 @@ export class History {
   #count = 0;
   /** The message with offset n is at n modulo `size`. */
   readonly #ring: (Entry | undefined)[] = [];
+  #bytes = 0;
 
   constructor(rule: HistoryRule, epoch: string) {
     this.#rule = rule;
@@ -35,6 +39,11 @@ export class History {
     return { epoch: this.#epoch, offset: this.#offset };
   }
 
+  /** Memory that is held, about. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** When the newest message expires; undefined while none is kept. */
   get expiresMs(): number | undefined {
     return this.#count === 0 ? undefined : this.#entry(this.#offset).atMs + this.#rule.ttl;
@@ -42,9 +51,25 @@ export class History {
 
   append(message: EncodedMessage, nowMs: number): void {
     this.expire(nowMs);
+    if (this.#count === this.#rule.size) this.#dropOldest();
     this.#offset++;
-    this.#ring[this.#offset % this.#rule.size] = { message, stamped: undefined, atMs: nowMs };
-    this.#count = Math.min(this.#count + 1, this.#rule.size);
+    this.#count++;
+    const entry = { message, stamped: undefined, atMs: nowMs };
+    this.#ring[this.#offset % this.#rule.size] = entry;
+    this.#bytes += bytesOf(entry);
+  }
+
+  #dropOldest(): void {
+    const at = (this.#offset - this.#count + 1) % this.#rule.size;
+    this.#bytes -= bytesOf(this.#ring[at] as Entry); // called while some are kept
+    this.#ring[at] = undefined;
+    this.#count--;
+  }
+
+  /** Forgets the oldest messages, until so many bytes are free. */
+  forget(bytes: number): void {
+    const most = this.#bytes - bytes;
+    while (this.#count > 0 && this.#bytes > most) this.#dropOldest();
   }
 
   /** Forgets what is too old. */
@@ -52,8 +77,7 @@ export class History {
     while (this.#count > 0) {
       const oldest = this.#offset - this.#count + 1;
       if (this.#entry(oldest).atMs + this.#rule.ttl > nowMs) return;
-      this.#ring[oldest % this.#rule.size] = undefined;
-      this.#count--;
+      this.#dropOldest();
     }
   }
 
@@ -81,13 +105,22 @@ export class History {
 
   #stamped(offset: number): EncodedMessage {
     const entry = this.#entry(offset);
-    entry.stamped ??= this.#rule.stamp(entry.message, positionText({ epoch: this.#epoch, offset }));
-    return entry.stamped;
+    if (entry.stamped !== undefined) return entry.stamped;
+    const stamped = this.#rule.stamp(entry.message, positionText({ epoch: this.#epoch, offset }));
+    this.#bytes -= bytesOf(entry);
+    entry.stamped = stamped;
+    this.#bytes += bytesOf(entry);
+    return stamped;
   }
 
   #entry(offset: number): Entry {
     return this.#ring[offset % this.#rule.size] as Entry; // of an offset that is kept
   }
+}
+
+function bytesOf({ message, stamped }: Entry): number {
+  const more = stamped === undefined ? 0 : contentOf(stamped).bytes.length;
+  return contentOf(message).bytes.length + more + OVERHEAD_BYTES;
 }
 
 /** A position as it goes to clients, and comes back from them. */

@@ -10,6 +10,7 @@ import { Ticker } from '../io/time/ticker.ts';
 import { contentOf, type EncodedMessage, encodeContent } from '../io/writing/encoded-message.ts';
 import type { Envelope, Remote } from './backplane.ts';
 import { History, positionText } from './history.ts';
+import { HistoryBudget } from './history-budget.ts';
 import { checkSize, type JoinRequest, welcome } from './joining.ts';
 import type { Member, PublishReport, Rule, Watcher } from './member.ts';
 import { Presence } from './presence.ts';
@@ -22,6 +23,8 @@ export interface TopicLimits {
   readonly maxTopicLength: number;
   /** Bytes that may wait for one member. */
   readonly sendLimit: number;
+  /** Bytes that all histories may keep. */
+  readonly historyBudget: number;
   readonly overflow: 'close' | 'drop' | 'drop-oldest';
 }
 
@@ -62,12 +65,14 @@ export class Topics<M extends Member> implements RoomOwner<M> {
   readonly #host: TopicsHost<M>;
   readonly #rooms = new Map<string, Room<M>>();
   readonly #joined = new Map<M, Set<Room<M>>>();
+  readonly #budget: HistoryBudget<Room<M>>;
   /** Rooms whose presence has changed in this turn. */
   readonly #changed = new Set<Room<M>>();
   #epochs = 0;
 
   constructor(host: TopicsHost<M>) {
     this.#host = host;
+    this.#budget = new HistoryBudget(host.limits.historyBudget);
   }
 
   /** How many topics there are now. */
@@ -213,7 +218,11 @@ export class Topics<M extends Member> implements RoomOwner<M> {
   }
 
   expired(room: Room<M>): void {
-    room.history?.expire(this.#host.clock.now());
+    const { history } = room;
+    if (history !== undefined) {
+      history.expire(this.#host.clock.now());
+      this.#budget.note(room, history.bytes, false);
+    }
     this.#awaitExpiry(room);
     this.#dropUnused(room);
   }
@@ -222,8 +231,8 @@ export class Topics<M extends Member> implements RoomOwner<M> {
   #awaitExpiry(room: Room<M>): void {
     const { ticker, clock } = this.#host;
     const expiresMs = room.history?.expiresMs;
-    if (expiresMs === undefined || room.dueTick >= 0) return;
-    ticker.wait(room, ticker.present + Ticker.ticks(expiresMs - clock.now()));
+    if (expiresMs === undefined) ticker.forget(room);
+    else if (room.dueTick < 0) ticker.wait(room, ticker.present + Ticker.ticks(expiresMs - clock.now()));
   }
 
   failed(error: unknown): void {
@@ -266,15 +275,25 @@ export class Topics<M extends Member> implements RoomOwner<M> {
     finish: Delivery<M>['finish'],
   ): PublishReport {
     room.settle();
-    const { history } = room;
-    if (history !== undefined) {
-      history.append(message, this.#host.clock.now());
-      this.#awaitExpiry(room);
-    }
-    const stamped = history !== undefined && room.stamped !== undefined ? history.newestStamped : undefined;
+    const stamped = room.history && this.#keep(room, room.history, message);
     const report = { sent: 0, queued: 0, dropped: 0 };
     room.deliver({ message, stamped, key, except: this.#idOf(except), report, finish });
+    this.#dropUnused(room);
     return report;
+  }
+
+  /** Adds a message to a history; returns its form with the position, if any member asked for that. */
+  #keep(room: Room<M>, history: History, message: EncodedMessage): EncodedMessage | undefined {
+    history.append(message, this.#host.clock.now());
+    const stamped = room.stamped && history.newestStamped;
+    const budget = this.#budget;
+    budget.note(room, history.bytes, true);
+    for (let first = budget.first; budget.excess > 0 && first !== undefined; first = budget.first) {
+      first.history?.forget(budget.excess);
+      this.expired(first);
+    }
+    this.#awaitExpiry(room);
+    return stamped;
   }
 
   /** What follows when all members here have a message that was published here. */

@@ -23,7 +23,14 @@ export function makeTopics(
   const errors: unknown[] = [];
   const tasks: (() => void)[] = [];
   const topics = new Topics<FakeMember>({
-    limits: { maxTopics: 100, maxTopicLength: 20, sendLimit: 1000, overflow: 'close', ...limits },
+    limits: {
+      maxTopics: 100,
+      maxTopicLength: 20,
+      sendLimit: 1000,
+      historyBudget: 1_000_000,
+      overflow: 'close',
+      ...limits,
+    },
     clock,
     ticker,
     ruleOf: (name) => rules[name],

@@ -57,6 +57,21 @@ describe('a history', () => {
     expect(missedOf(history, 2, 200)).toEqual(['c']);
   });
 
+  test('forgets its oldest messages to free bytes, and counts what it holds', () => {
+    const history = make(10);
+    for (const text of ['a', 'b', 'c', 'd']) history.append(message(text), 0);
+    const each = history.bytes / 4;
+    history.forget(each + 1);
+    expect(missedOf(history, 2)).toEqual(['c', 'd']);
+    expect(history.bytes).toBe(2 * each);
+    void history.newestStamped;
+    expect(history.bytes).toBe(2 * each + '4:d'.length);
+    history.forget(Number.POSITIVE_INFINITY);
+    expect([history.bytes, history.expiresMs]).toEqual([0, undefined]);
+    expect(missedOf(history, 3)).toBeUndefined();
+    expect(missedOf(history, 4)).toEqual([]);
+  });
+
   test('makes the form with the position once for each message', () => {
     const history = make(2);
     history.append(message('a'), 0);

@@ -119,6 +119,48 @@ describe('a topic costs nothing', () => {
   });
 });
 
+describe('the budget of histories', () => {
+  const rules = {
+    a: { history: historyRule(100) },
+    b: { history: historyRule(100) },
+    c: { history: historyRule(100) },
+  };
+  const since = (offset: number) => (topics: ReturnType<typeof makeTopics>['topics'], name: string) => {
+    const member = new FakeMember(1);
+    const epoch = topics.positionOf(name)?.split('.')[0];
+    topics.join(member, name, { since: `${epoch}.${offset}`, positions: false });
+    topics.leaveAll(member);
+    return member.heard;
+  };
+  const all = since(0);
+
+  test('is kept by those that have been silent longest, and their oldest messages', () => {
+    // Each message of 100 bytes counts for 400.
+    const { topics, say } = makeTopics(rules, { historyBudget: 2000 });
+    const text = (letter: string) => letter.repeat(100);
+    for (const name of ['a', 'b', 'a', 'c', 'a']) say(name, text(name));
+    expect([all(topics, 'a').length, all(topics, 'b').length, all(topics, 'c').length]).toEqual([3, 1, 1]);
+    say('c', text('d'));
+    // b has forgotten, and as nobody is in it, it is no more.
+    expect(topics.room('b')).toBeUndefined();
+    expect(all(topics, 'c')).toEqual([text('c'), text('d')]);
+    say('c', text('e'));
+    expect(all(topics, 'a')).toEqual([]);
+    expect(since(1)(topics, 'a')).toHaveLength(2);
+  });
+
+  test('that one message exceeds keeps nothing; the message is delivered all the same', () => {
+    const { topics, member, say, ticker } = makeTopics(rules, { historyBudget: 100 });
+    const a = member(1, 'a');
+    say('a', 'x');
+    say('b', 'y');
+    expect(a.heard).toEqual(['x']);
+    expect(all(topics, 'a')).toEqual([]);
+    expect(topics.room('b')).toBeUndefined();
+    expect(ticker.size).toBe(0);
+  });
+});
+
 describe('limits', () => {
   test.each([
     ['', '""'],

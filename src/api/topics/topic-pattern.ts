@@ -27,7 +27,7 @@ type DottedNames<Pattern extends string> = Pattern extends `${infer Head}.${infe
       ? '*'
       : never;
 
-/** What is kept of the messages of a topic, in the memory of this process. */
+/** What is kept of the messages of a topic, in the memory of this process, within `historyBudget` for all topics. */
 export interface HistoryOptions {
   /** How many messages: 1 to 1,000,000. */
   readonly size: number;

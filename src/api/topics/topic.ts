@@ -52,7 +52,7 @@ export class Topic<In = Message, Out = In, P extends Params = Params, Shown = un
 
   /** @internal */
   constructor(name: string, owner: TopicOwner, kind: TopicKind | undefined) {
-    owner.hub.checkName(name);
+    if (owner.hub.room(name) === undefined) owner.hub.checkName(name);
     this.name = name;
     this.params = (kind?.params ?? {}) as P;
     this.#owner = owner;

@@ -44,6 +44,7 @@ const limits: Record<keyof Limits, [standard: number, least: number, most: numbe
   rateBurst: [1_000, 1, DAY, false],
   maxTopics: [1_000, 1, 2 ** 31, true],
   maxTopicLength: [255, 1, 65_535, false],
+  historyBudget: [64 * MIB, 0, 2 ** 40, true],
   maxAge: [Number.POSITIVE_INFINITY, 1, DAY, true],
 };
 
