@@ -6,13 +6,14 @@
  * Joining, leaving and publishing take a time that does not depend on how many topics there are.
  */
 import { randomId } from '../io/random-id.ts';
-import { Ticker } from '../io/time/ticker.ts';
+import type { Ticker } from '../io/time/ticker.ts';
 import { contentOf, type EncodedMessage, encodeContent } from '../io/writing/encoded-message.ts';
 import type { Envelope, Remote } from './backplane.ts';
-import { History, positionText } from './history.ts';
-import { HistoryBudget } from './history-budget.ts';
+import { Histories } from './histories.ts';
+import { positionText } from './history.ts';
 import { checkSize, type JoinRequest, welcome } from './joining.ts';
 import type { Member, PublishReport, Rule, Watcher } from './member.ts';
+import { checkTopicName, shownName } from './names.ts';
 import { Presence } from './presence.ts';
 import { type Delivery, Room, type RoomOwner } from './room.ts';
 
@@ -65,14 +66,13 @@ export class Topics<M extends Member> implements RoomOwner<M> {
   readonly #host: TopicsHost<M>;
   readonly #rooms = new Map<string, Room<M>>();
   readonly #joined = new Map<M, Set<Room<M>>>();
-  readonly #budget: HistoryBudget<Room<M>>;
+  readonly #histories: Histories<M>;
   /** Rooms whose presence has changed in this turn. */
   readonly #changed = new Set<Room<M>>();
-  #epochs = 0;
 
   constructor(host: TopicsHost<M>) {
     this.#host = host;
-    this.#budget = new HistoryBudget(host.limits.historyBudget);
+    this.#histories = new Histories(host, this, this.origin);
   }
 
   /** How many topics there are now. */
@@ -179,19 +179,14 @@ export class Topics<M extends Member> implements RoomOwner<M> {
 
   /** @throws RangeError for what is no name of a topic. */
   checkName(name: unknown): void {
-    const { maxTopicLength } = this.#host.limits;
-    const isName =
-      typeof name === 'string' && name.length > 0 && name.length <= maxTopicLength && isWellFormed(name);
-    if (isName) return;
-    const allowed = `a string of 1 to ${maxTopicLength} characters (maxTopicLength), without half a surrogate pair`;
-    throw new RangeError(`the name of a topic is ${shown(name)}; allowed is ${allowed}`);
+    checkTopicName(name, this.#host.limits.maxTopicLength);
   }
 
   #checkCount(member: M, name: string): void {
     const { maxTopics } = this.#host.limits;
     if (this.roomsOf(member).size < maxTopics) return;
     throw new RangeError(
-      `connection ${member.id} cannot join ${shown(name)}: it is in ${maxTopics} topics, and the option maxTopics is ${maxTopics}`,
+      `connection ${member.id} cannot join ${shownName(name)}: it is in ${maxTopics} topics, and the option maxTopics is ${maxTopics}`,
     );
   }
 
@@ -200,15 +195,10 @@ export class Topics<M extends Member> implements RoomOwner<M> {
   #open(name: string): Room<M> {
     const rule = this.#host.ruleOf(name);
     const room = new Room(name, rule, this);
-    if (rule?.history !== undefined) room.history = new History(rule.history, this.#nextEpoch());
+    if (rule?.history !== undefined) room.history = this.#histories.begin(rule.history);
     this.#rooms.set(name, room);
     this.remote?.wanted(name);
     return room;
-  }
-
-  #nextEpoch(): string {
-    this.#epochs++;
-    return `${this.origin}${this.#epochs.toString(36)}`;
   }
 
   #dropUnused(room: Room<M>): void {
@@ -218,21 +208,8 @@ export class Topics<M extends Member> implements RoomOwner<M> {
   }
 
   expired(room: Room<M>): void {
-    const { history } = room;
-    if (history !== undefined) {
-      history.expire(this.#host.clock.now());
-      this.#budget.note(room, history.bytes, false);
-    }
-    this.#awaitExpiry(room);
+    this.#histories.expire(room);
     this.#dropUnused(room);
-  }
-
-  /** Waits until the newest message of its history expires. */
-  #awaitExpiry(room: Room<M>): void {
-    const { ticker, clock } = this.#host;
-    const expiresMs = room.history?.expiresMs;
-    if (expiresMs === undefined) ticker.forget(room);
-    else if (room.dueTick < 0) ticker.wait(room, ticker.present + Ticker.ticks(expiresMs - clock.now()));
   }
 
   failed(error: unknown): void {
@@ -275,25 +252,11 @@ export class Topics<M extends Member> implements RoomOwner<M> {
     finish: Delivery<M>['finish'],
   ): PublishReport {
     room.settle();
-    const stamped = room.history && this.#keep(room, room.history, message);
+    const stamped = room.history && this.#histories.keep(room, room.history, message);
     const report = { sent: 0, queued: 0, dropped: 0 };
     room.deliver({ message, stamped, key, except: this.#idOf(except), report, finish });
     this.#dropUnused(room);
     return report;
-  }
-
-  /** Adds a message to a history; returns its form with the position, if any member asked for that. */
-  #keep(room: Room<M>, history: History, message: EncodedMessage): EncodedMessage | undefined {
-    history.append(message, this.#host.clock.now());
-    const stamped = room.stamped && history.newestStamped;
-    const budget = this.#budget;
-    budget.note(room, history.bytes, true);
-    for (let first = budget.first; budget.excess > 0 && first !== undefined; first = budget.first) {
-      first.history?.forget(budget.excess);
-      this.expired(first);
-    }
-    this.#awaitExpiry(room);
-    return stamped;
   }
 
   /** What follows when all members here have a message that was published here. */
@@ -375,16 +338,4 @@ export class Topics<M extends Member> implements RoomOwner<M> {
 
 function tellPublished<M extends Member>(room: Room<M>, message: EncodedMessage): void {
   for (const watcher of room.watchers ?? []) watcher.published?.(message);
-}
-
-/** A surrogate without its other half has no UTF-8, so two such names would be one in an engine. */
-const isWellFormed = (text: string): boolean => !/\p{Surrogate}/u.test(text);
-
-/** Characters of a wrong name that an error repeats. */
-const SHOWN_LENGTH = 40;
-
-function shown(name: unknown): string {
-  if (typeof name !== 'string') return name === null ? 'null' : `of the type ${typeof name}`;
-  if (name.length <= SHOWN_LENGTH) return JSON.stringify(name);
-  return `${JSON.stringify(name.slice(0, SHOWN_LENGTH))}… (${name.length} characters)`;
 }
