@@ -24,6 +24,8 @@ const DRAWN = [
   'test/differential/**/*.test.ts',
   'test/fuzz/**/*.test.ts',
   'test/invariants/**/*.test.ts',
+  'test/api/topics/recovery.test.ts',
+  'test/topics/topics.test.ts',
 ];
 
 /** What connections are carried by, beside TCP: the names of `test/support/carrier.ts`. */

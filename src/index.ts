@@ -33,6 +33,7 @@ export type {
   Handlers,
   HandshakeRequest,
   PlainRequest,
+  TopicToJoin,
   Verdict,
 } from './api/paths/handlers.ts';
 export type { Failure, Lifecycle, Path, Received } from './api/paths/path.ts';
@@ -41,6 +42,14 @@ export type { Served, ServeOptions } from './api/paths/serve.ts';
 export type { AnyHttpServer, Attachment } from './api/server/http-server.ts';
 export { createServer, getServer, newServer, startServer, stopServer } from './api/server/registry.ts';
 export type { Server } from './api/server/server.ts';
+export type { JoinOptions } from './api/topics/join-options.ts';
+export type { PublishOptions, Topic } from './api/topics/topic.ts';
+export type {
+  HistoryOptions,
+  TopicOptions,
+  TopicParamsOf,
+  TopicPattern,
+} from './api/topics/topic-pattern.ts';
 export type { Fragment, Message } from './connection/recipient.ts';
 export type { Limits } from './connection/settings.ts';
 export type { ConnectionStats } from './connection/stats.ts';
@@ -73,3 +82,5 @@ export { type ServerActor, serverMachine } from './machines/server-machine.ts';
 export type { Remaining, ServerEvent, ServerState } from './machines/server-ports.ts';
 export type { ServerStats } from './server/counters.ts';
 export type { StopReport } from './server/stopping.ts';
+export type { Found } from './topics/joining.ts';
+export type { PresenceChange, PublishReport } from './topics/member.ts';

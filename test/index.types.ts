@@ -26,13 +26,17 @@ import type {
   Path,
   PlainRequest,
   PortalError,
+  PresenceChange,
   ProtocolError,
+  PublishReport,
   Received,
   SendResult,
   Server,
   ServerOptions,
   ServerState,
   StopReport,
+  Topic,
+  TopicParamsOf,
 } from '../src/index.ts';
 import * as portal from '../src/index.ts';
 
@@ -251,4 +255,61 @@ export function theErrors(error: PortalError) {
   expectTypeOf<ProtocolError['closeCode']>().toEqualTypeOf<number>();
   expectTypeOf<HandshakeError['status']>().toEqualTypeOf<number>();
   if (error instanceof portal.OptionError) expectTypeOf(error.option).toEqualTypeOf<string>();
+}
+
+export function topicsAreTypedByTheirPattern(server: Server) {
+  const prices = server.topics('price.:symbol.:currency', {
+    codec: { decode: (message: Message) => Number(message), encode: (value: number) => `${value}` },
+    presence: (connection) => connection.remoteAddress,
+    history: { size: 10 },
+  });
+  type Price = { readonly symbol: string; readonly currency: string };
+  const gold = prices.topic({ symbol: 'GOLD', currency: 'EUR' });
+  expectTypeOf(gold.params).toEqualTypeOf<Price>();
+  gold.messages$.subscribe((message) => expectTypeOf(message).toEqualTypeOf<number>());
+  expectTypeOf(gold.presence).toEqualTypeOf<ReadonlyMap<string, string>>();
+  gold.presence$.subscribe((change) => expectTypeOf(change).toEqualTypeOf<PresenceChange<string>>());
+  expectTypeOf(gold.publish(42, { key: 'price' })).toEqualTypeOf<PublishReport>();
+  gold.publish(prepare('42'));
+  // @ts-expect-error the codec takes numbers
+  gold.publish('42');
+  // @ts-expect-error a parameter is missing
+  prices.topic({ symbol: 'GOLD' });
+  expectTypeOf<TopicParamsOf<'/rooms/:id/*'>>().toEqualTypeOf<{
+    readonly id: string;
+    readonly '*': string;
+  }>();
+  expectTypeOf<TopicParamsOf<'log.*'>>().toEqualTypeOf<{ readonly '*': string }>();
+  expectTypeOf<keyof TopicParamsOf<'news'>>().toEqualTypeOf<never>();
+}
+
+export function plainTopicsHavePlainMessages(server: Server) {
+  const topic = server.topic('news');
+  expectTypeOf(topic).toEqualTypeOf<Topic>();
+  topic.messages$.subscribe((message) => expectTypeOf(message).toEqualTypeOf<Message>());
+  topic.joined$.subscribe((connection) => expectTypeOf(connection).toEqualTypeOf<Connection>());
+  // @ts-expect-error objects need a codec
+  topic.publish({ a: 1 });
+  const shown = server.topics('rooms.:id', { presence: true }).topic({ id: 'a' });
+  expectTypeOf(shown.presence).toEqualTypeOf<ReadonlyMap<string, undefined>>();
+}
+
+export function connectionsOfAnyPathJoin(server: Server) {
+  server.path('/rooms/:room', {
+    codec: { decode: (message: Message) => Number(message), encode: (value: number) => `${value}` },
+    authorize: ({ params, query }) => ({
+      data: { name: 'ada' },
+      join: ['news', { topic: params.room, since: query.get('since'), first: ({ position }) => position }],
+    }),
+    onMessage(connection, message) {
+      expectTypeOf(connection.join('a', { positions: true })).toEqualTypeOf<boolean>();
+      expectTypeOf(connection.topics).toEqualTypeOf<string[]>();
+      server.topic('a').publish(`${message}`, { except: connection });
+      server.topic('a').publish('b', { except: connection.uid });
+    },
+  });
+  server.path('/wrong', {
+    // @ts-expect-error a topic has a name
+    authorize: () => ({ join: [{ since: 'a.1' }] }),
+  });
 }

@@ -1,6 +1,7 @@
-// A chat with rooms, and the page to talk in: open the printed address twice.
+// A chat with rooms, and the page to talk in: open the printed address twice. A room is a topic: who is there is its
+// presence, and who comes in hears its last fifty news first.
 import { readFileSync } from 'node:fs';
-import { createServer, prepare } from 'portal-ws';
+import { createServer } from 'portal-ws';
 
 const { PORT = 5005, HOST = '127.0.0.1' } = process.env;
 const headers = { 'Content-Type': 'text/html; charset=utf-8' };
@@ -12,10 +13,19 @@ const server = createServer({
   onRequest: ({ path }) => (path === '/' ? page : undefined),
 });
 
-const rooms = server.path('/rooms/:room', {
-  authorize({ query }) {
+const rooms = server.topics('room.*', {
+  codec: { decode: JSON.parse, encode: JSON.stringify },
+  presence: ({ data }) => data.name,
+  history: { size: 50 },
+});
+
+server.path('/rooms/:room', {
+  authorize({ query, params }) {
     const name = query.get('name')?.trim().slice(0, 40);
-    return name ? { data: { name } } : { status: 401, body: 'Say who you are: ?name=…\n' };
+    if (!name) return { status: 401, body: 'Say who you are: ?name=…\n' };
+    if (params.room.length > 100) return { status: 414, body: 'A room has a shorter name.\n' };
+    const room = rooms.topic({ '*': params.room });
+    return { data: { name, room }, join: [{ topic: room.name, last: 50 }] };
   },
   // Lines of text come in, news go out as JSON.
   codec: {
@@ -31,11 +41,8 @@ const rooms = server.path('/rooms/:room', {
 });
 
 /** Tells a room what one of its members did; the message is encoded once for all. */
-function tell({ params: { room }, data: { name } }, did, text) {
-  const members = [...rooms.connections].filter((member) => member.params.room === room);
-  const names = members.map((member) => member.data.name);
-  const news = prepare(JSON.stringify({ name, did, text, members: names }));
-  for (const member of members) member.send(news);
+function tell({ data: { name, room } }, did, text) {
+  room.publish({ name, did, text, members: [...room.presence.values()] });
 }
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => server.stop());

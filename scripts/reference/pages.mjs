@@ -32,6 +32,12 @@ const subjects = [
     names: 'Connection SendResult CloseReport ConnectionState prepare EncodedMessage ConnectionStats',
   },
   {
+    file: 'topics.md',
+    title: 'Topics',
+    names:
+      'Topic PublishOptions PublishReport PresenceChange TopicPattern TopicOptions HistoryOptions TopicParamsOf JoinOptions TopicToJoin Found',
+  },
+  {
     file: 'errors.md',
     title: 'Errors',
     names:

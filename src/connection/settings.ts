@@ -74,6 +74,15 @@ export interface Limits {
   readonly maxBytesPerSecond: number;
   /** What the two rates bring in this time may come at once, after a silence. Default 1 s. */
   readonly rateBurst: number;
+  /** Topics that one connection may be in; one more is a RangeError of `connection.join`. Default 1,000. */
+  readonly maxTopics: number;
+  /** Characters of the name of a topic; a longer one is a RangeError. Default 255. */
+  readonly maxTopicLength: number;
+  /**
+   * Bytes of memory that the histories of all topics may keep; over it, those that have been silent longest forget their oldest
+   * messages. Default 64 MiB.
+   */
+  readonly historyBudget: number;
   /** Time that a connection may be open, spread by ±10 %; then it is closed with 1001. Default Infinity. */
   readonly maxAge: number;
 }

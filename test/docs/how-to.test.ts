@@ -14,6 +14,7 @@ const pages = [
   'echo',
   'chat-with-rxjs',
   'live-prices',
+  'topics',
   'authorisation',
   'upload-by-fragments',
   'backpressure',
@@ -102,6 +103,62 @@ describe('live prices', () => {
     const times = [await one.next(), await two.next()];
     expect(times[0]).toMatch(/^\d{4}-.*Z$/);
     expect(times[1]).toBe(times[0]);
+  });
+});
+
+describe('topics', () => {
+  test('a message goes to the others of its room, and to no other room', async () => {
+    const { url } = await serve(block('topics'));
+    const [one, two, other] = [
+      await open(`${url}/rooms/red`),
+      await open(`${url}/rooms/red`),
+      await open(`${url}/rooms/blue`),
+    ];
+    one.client.send('hello');
+    expect(await two.next()).toBe('hello');
+    two.client.send('hi');
+    expect(await one.next()).toBe('hi');
+    const third = await open(`${url}/rooms/blue`);
+    third.client.send('blue');
+    expect(await other.next()).toBe('blue');
+  });
+
+  test('typed ones, joined as the connection opens', async () => {
+    const { url } = await serve(block('topics', 1));
+    const gold = await open(`${url}/prices?symbol=GOLD`);
+    const both = await open(`${url}/prices?symbol=GOLD&symbol=SILVER`);
+    for (let n = 0; n < 2; n++)
+      expect(JSON.parse((await gold.next()) ?? '')).toMatchObject({ symbol: 'GOLD' });
+    const symbols = [await both.next(), await both.next()].map((price) => JSON.parse(price ?? '').symbol);
+    expect(symbols.sort()).toEqual(['GOLD', 'SILVER']);
+  });
+
+  test('presence: who is there, who comes, and who goes', async () => {
+    const { url } = await serve(block('topics', 2));
+    const ada = await open(`${url}/lobby?name=Ada`);
+    expect([await ada.next(), await ada.next()]).toEqual(['here: Ada', 'Ada is here']);
+    const bob = await open(`${url}/lobby?name=Bob`);
+    expect([await bob.next(), await bob.next()]).toEqual(['here: Ada, Bob', 'Bob is here']);
+    expect(await ada.next()).toBe('Bob is here');
+    bob.client.close();
+    expect(await ada.next()).toBe('Bob has gone');
+  });
+
+  test('history: who comes back gets what was missed; the client on the page does so', async () => {
+    const { url, port } = await serve(block('topics', 3));
+    const speaker = await open(`${url}/feed?since=`);
+    const [start] = ((await speaker.next()) ?? '').split('\n');
+    const client = run(
+      `import { WebSocket } from 'undici'; globalThis.WebSocket = WebSocket; ${block('topics', 4).replace('5005', `${port}`)}`,
+    );
+    expect(await heard(client, '\n')).toBe('from here on\n');
+    speaker.client.send('one');
+    expect(await speaker.next()).toBe(`${start?.replace(/0$/, '1')}\none`);
+    await heard(client, 'one\n');
+    const back = await open(`${url}/feed?since=${start}`);
+    expect(await back.next()).toBe(`${start?.replace(/0$/, '1')}\none`);
+    client.child.kill();
+    await once(client.child, 'close');
   });
 });
 

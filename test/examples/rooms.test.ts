@@ -41,6 +41,7 @@ test('a room hears who joins, says and leaves; another room hears nothing of it'
   const alan = await enter('blue', 'Alan');
   expect(await alan.next()).toEqual({ name: 'Alan', did: 'joined', members: ['Alan'] });
   const grace = await enter('red', 'Grace');
+  expect(await grace.next()).toEqual({ name: 'Ada', did: 'joined', members: ['Ada'] });
   const joined = { name: 'Grace', did: 'joined', members: ['Ada', 'Grace'] };
   expect([await ada.next(), await grace.next()]).toEqual([joined, joined]);
 
@@ -51,6 +52,25 @@ test('a room hears who joins, says and leaves; another room hears nothing of it'
   expect(await ada.next()).toEqual({ name: 'Grace', did: 'left', members: ['Ada'] });
   alan.member.send('anybody?');
   expect(await alan.next()).toMatchObject({ name: 'Alan', text: 'anybody?' });
+});
+
+test('who comes in hears the last fifty news of the room first', async () => {
+  const ada = await enter('green', 'Ada');
+  await ada.next();
+  for (let n = 0; n < 60; n++) ada.member.send(`line ${n}`);
+  for (let n = 0; n < 60; n++) await ada.next();
+  const grace = await enter('green', 'Grace');
+  for (let n = 10; n < 60; n++) expect(await grace.next()).toMatchObject({ name: 'Ada', text: `line ${n}` });
+  expect(await grace.next()).toMatchObject({ name: 'Grace', did: 'joined' });
+});
+
+test('a room may have any name that is not too long', async () => {
+  const ada = await enter(encodeURIComponent('a/b.c *'), 'Ada');
+  expect(await ada.next()).toMatchObject({ did: 'joined' });
+  const long = new WebSocket(
+    new URL(`/rooms/${'x'.repeat(101)}?name=Ada`, program.url.replace('http', 'ws')),
+  );
+  expect((await once(long, 'error'))[0].message).toBe('Unexpected server response: 414');
 });
 
 test('who says no name is not let in: 401', async () => {

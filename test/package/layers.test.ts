@@ -1,5 +1,5 @@
-// The law of imports: `api -> server -> connection -> machines -> io`, each layer may use those to its right and never one
-// to its left. The machines take values only of `io/faults.ts`, and types of the rest of `io`. The outer world (sockets,
+// The law of imports: `api -> server -> connection -> machines -> io`, and `api -> topics -> io`; each layer may use those
+// to its right and never one to its left. The machines take values only of `io/faults.ts`, and types of the rest of `io`. The outer world (sockets,
 // timers, time, chance) is only in src/io/transports and src/io/time/clock.ts, and what of Node leads to it only in the
 // files that are named here.
 
@@ -36,8 +36,14 @@ const laws: Record<string, Law> = {
     packages: ['xstate'],
     node: [],
   },
+  topics: {
+    values: ['topics', 'io'],
+    types: [],
+    packages: [],
+    node: ['node:buffer'],
+  },
   api: {
-    values: ['api', 'server', 'connection', 'machines', 'io'],
+    values: ['api', 'topics', 'server', 'connection', 'machines', 'io'],
     types: ['io/transports'],
     packages: ['xstate', 'rxjs'],
     node: ['node:buffer', 'node:util'],
@@ -62,7 +68,7 @@ const laws: Record<string, Law> = {
   },
   // The front door passes on what is public, from every layer.
   '': {
-    values: ['api', 'server', 'connection', 'machines', 'io', 'io/transports'],
+    values: ['api', 'topics', 'server', 'connection', 'machines', 'io', 'io/transports'],
     types: [],
     packages: [],
     node: [],
@@ -74,6 +80,7 @@ const named: Record<string, Record<string, string[]>> = {
   'io/http/addresses.ts': { 'node:net': ['BlockList', 'isIP', 'SocketAddress'] },
   'io/http/verdict.ts': { 'node:crypto': ['hash'] },
   'io/frames/masking.ts': { 'node:crypto': ['randomBytes'] },
+  'io/random-id.ts': { 'node:crypto': ['randomBytes'] },
   'io/frames/message-memory.ts': { 'node:worker_threads': ['markAsUntransferable'] },
   'io/http/header-fields.ts': { 'node:util': ['types'] },
   'io/http/origin-rules.ts': { 'node:util': ['types'] },
@@ -163,6 +170,9 @@ describe('the layers', () => {
     ['connection/session.ts', "import type { Core } from '../server/core.ts';"],
     ['connection/session.ts', "import type { Connection } from '../api/connection/connection.ts';"],
     ['connection/session.ts', "type A = import('../api/connection/connection.ts').Connection;"],
+    ['topics/room.ts', "import type { Connection } from '../api/connection/connection.ts';"],
+    ['topics/room.ts', "import type { Session } from '../connection/session.ts';"],
+    ['server/core.ts', "import { Topics } from '../topics/topics.ts';"],
     ['server/core.ts', "import { Delivery } from '../api/connection/delivery.ts';"],
     ['server/core.ts', "import { createInspector } from '../inspect/index.ts';"],
     ['api/server/server.ts', "import { createInspector } from '../../inspect/index.ts';"],

@@ -15,9 +15,9 @@ const run = promisify(execFile);
  * Budgets in bytes, some 10 % over what is needed now, comments included. Whoever must raise one says in the commit what
  * the bytes are for, and has asked whether it can be an entry point of its own.
  */
-const CORE_BYTES = 660_000;
-const PACKED_BYTES = 340_000;
-const UNPACKED_BYTES = 1_250_000;
+const CORE_BYTES = 700_000;
+const PACKED_BYTES = 400_000;
+const UNPACKED_BYTES = 1_450_000;
 
 /** All files of dist/ that a module loads, itself included. */
 function loadedBy(entry: string, read: (file: string) => string): string[] {

@@ -16,6 +16,7 @@ import type { ConnectionActor } from '../../machines/connection-machine.ts';
 import type { CloseReport, ConnectionState } from '../../machines/connection-ports.ts';
 import type { Codec } from '../messages/codec.ts';
 import type { Params } from '../paths/router.ts';
+import type { JoinOptions } from '../topics/join-options.ts';
 import type { ConnectionStreams } from './connection-streams.ts';
 import { MessageIterator } from './message-iterator.ts';
 
@@ -30,8 +31,19 @@ export interface SendOptions {
   readonly compress?: boolean | undefined;
 }
 
+/** What connections ask of the topics of their server. @internal */
+export interface ConnectionTopics {
+  join(connection: Connection, topic: string, options: JoinOptions | undefined): boolean;
+  leave(connection: Connection, topic: string): boolean;
+  namesOf(connection: Connection): string[];
+  uidOf(connection: Connection): string;
+  /** Keeps what `authorize` wants it to join. */
+  joinWhenOpen(connection: Connection, topics: unknown): void;
+}
+
 /** What the user's side knows of a connection. @internal */
 export interface ConnectionUser {
+  readonly topics: ConnectionTopics;
   readonly params: Params | undefined;
   readonly data: unknown;
   readonly codec: Codec | undefined;
@@ -59,6 +71,11 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
   /** A number that no other connection of this process has. */
   get id(): number {
     return this.#session.id;
+  }
+
+  /** A name that no other connection has, of any server and process: it stands for this one in `except` and in presence. */
+  get uid(): string {
+    return this.#user.topics.uidOf(this as never);
   }
 
   /** `handshaking`, `open`, `fragmenting`, `closing` or `closed`. */
@@ -187,6 +204,40 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
     if (bytes !== undefined) return sending.isOpen ? sending.outbox.binary(bytes, key, compress) : 'closed';
     if (!isEncoded(message)) throw notSendable(message);
     return sending.isOpen ? sending.outbox.encoded(message, key, compress) : 'closed';
+  }
+
+  /** It takes messages. @internal */
+  get isOpen(): boolean {
+    return this.#session.sending.isOpen;
+  }
+
+  /** Sends a message of a topic. @internal */
+  deliver(message: EncodedMessage, key: string | undefined): SendResult {
+    const { sending } = this.#session;
+    return sending.isOpen ? sending.outbox.encoded(message, key) : 'closed';
+  }
+
+  /**
+   * Joins a topic: from now on it gets what is published there, until it leaves or closes. Returns false, and does nothing,
+   * when it is in it already, or takes no more messages.
+   *
+   * With `since`, it first gets what was published after that position (the topic needs a history); `first` makes its first message
+   * of what was found.
+   * @throws RangeError for a name that is empty or longer than `maxTopicLength`, and when it is in `maxTopics` topics already;
+   *   OptionError for a wrong option; what `first`, or the function that shows it to others, throws. Nothing is joined then.
+   */
+  join(topic: string, options?: JoinOptions): boolean {
+    return this.#user.topics.join(this as never, topic, options);
+  }
+
+  /** Leaves a topic; false when it was not in it. A connection that closes leaves all. */
+  leave(topic: string): boolean {
+    return this.#user.topics.leave(this as never, topic);
+  }
+
+  /** The names of the topics that it is in, in the order in which it joined; a new list each time. */
+  get topics(): string[] {
+    return this.#user.topics.namesOf(this as never);
   }
 
   /**

@@ -9,7 +9,6 @@
 import type { Answer, Fragment, Message, Opening, Recipient, Refused } from '../../connection/recipient.ts';
 import type { Session } from '../../connection/session.ts';
 import { type Fault, faults } from '../../io/faults.ts';
-import type { HttpResponse } from '../../io/http/http-response.ts';
 import type { RequestHead } from '../../io/http/request-head.ts';
 import { isThenable } from '../../io/values.ts';
 import type {
@@ -18,23 +17,18 @@ import type {
   ConnectionState,
   Decision,
 } from '../../machines/connection-ports.ts';
-import {
-  errorOf,
-  type Facts,
-  InternalError,
-  NoMessageHandlerError,
-  type SubscriberError,
-} from '../errors.ts';
+import { errorOf, type Facts, InternalError, NoMessageHandlerError } from '../errors.ts';
 import { connectionChannels } from '../inspection/channels.ts';
 import type { Codec } from '../messages/codec.ts';
 import { handshakeRequest, plainRequest, readVerdict } from '../paths/authorization.ts';
 import type { PlainRequest } from '../paths/handlers.ts';
 import type { Lifecycle, Path, Streams } from '../paths/path.ts';
-import type { Match, Params } from '../paths/router.ts';
+import type { Params } from '../paths/router.ts';
 import { ServedSource, type Serving } from '../paths/serve.ts';
 import { Connection, type ConnectionUser } from './connection.ts';
 import { ConnectionStreams } from './connection-streams.ts';
 import { type DecodingOwner, decode, misfit } from './decoding.ts';
+import type { DeliveryHost } from './delivery-host.ts';
 import { decide, report, type Scene, stopToDebug } from './failures.ts';
 import { callFragment, callMessage, callOpen, type HandlerCaller } from './handler-calls.ts';
 import { type HandlerHost, PendingHandlers } from './pending-handlers.ts';
@@ -42,24 +36,6 @@ import { beginDelivery } from './streams.ts';
 
 /** A handler that failed is called again at most this often in a row. */
 const MAX_RETRIES = 3;
-
-/** What the user's side of a connection asks of that of its server. */
-export interface DeliveryHost {
-  readonly streams: Streams;
-  readonly debugOnError: boolean;
-  readonly onRequest:
-    | ((request: PlainRequest) => HttpResponse | undefined | Promise<HttpResponse | undefined>)
-    | undefined;
-  match(path: string): Match<Path> | undefined;
-  readonly handlers: HandlerHost;
-  /** The connection is open; it is closing or has ended. */
-  opened(connection: Connection): void;
-  left(connection: Connection): void;
-  unheard(error: unknown): void;
-  /** Tells once that a subscriber was ended by an error. */
-  subscriberEnded(error: SubscriberError, streams: Streams): void;
-  epochMs(): number;
-}
 
 /** Many members: a connection tells it and asks it twenty things (`Recipient`). */
 export class Delivery implements Recipient, Scene, ConnectionUser, HandlerCaller, DecodingOwner {
@@ -103,6 +79,10 @@ export class Delivery implements Recipient, Scene, ConnectionUser, HandlerCaller
     return this.#streams;
   }
 
+  get topics(): DeliveryHost['topics'] {
+    return this.#host.topics;
+  }
+
   unheard(error: unknown): void {
     this.#host.unheard(error);
   }
@@ -129,7 +109,10 @@ export class Delivery implements Recipient, Scene, ConnectionUser, HandlerCaller
     const { authorize } = path.handlers;
     const read = (verdict: Parameters<typeof readVerdict>[0]): Answer => {
       const { answer, ...accepted } = readVerdict(verdict, path, opening);
-      if (accepted.kind === 'accepted') this.data = accepted.data;
+      if (accepted.kind === 'accepted') {
+        this.data = accepted.data;
+        this.topics.joinWhenOpen(this.connection, accepted.join);
+      }
       if (answer.kind === 'accepted') this.codec = path.codecs?.for(answer.subprotocol ?? '');
       return answer;
     };

@@ -151,6 +151,9 @@ const RULES: { readonly [Name in keyof Limits]: Rule } = {
   maxMessagesPerSecond: count(Number.POSITIVE_INFINITY, true),
   maxBytesPerSecond: { ...bytes(Number.POSITIVE_INFINITY, 1, 2 ** 40), unlimited: true },
   rateBurst: time(1_000),
+  maxTopics: count(1_000, true),
+  maxTopicLength: { default: 255, min: 1, max: 65_535, unit: 'characters', unlimited: false },
+  historyBudget: { ...bytes(64 * MIB, 0, 2 ** 40), unlimited: true },
   maxAge: time(Number.POSITIVE_INFINITY, true),
 };
 

@@ -13,13 +13,18 @@ import type { Path } from './path.ts';
 import type { Params } from './router.ts';
 
 const ALLOWED =
-  'true, false, { data, subprotocol, headers } with at least one of these, or an HTTP response { status, headers, body }';
-const ACCEPTANCE_KEYS = ['data', 'subprotocol', 'headers'];
+  'true, false, { data, subprotocol, headers, join } with at least one of these, or an HTTP response { status, headers, body }';
+const ACCEPTANCE_KEYS = ['data', 'subprotocol', 'headers', 'join'];
 const RESPONSE_KEYS = ['status', 'headers', 'body'];
 
 /** What `authorize` returned, after the check. */
 export type ReadVerdict =
-  | { readonly kind: 'accepted'; readonly data: unknown; readonly answer: Answer }
+  | {
+      readonly kind: 'accepted';
+      readonly data: unknown;
+      readonly join: Acceptance<unknown>['join'];
+      readonly answer: Answer;
+    }
   | { readonly kind: 'refused'; readonly answer: Answer };
 
 /**
@@ -45,7 +50,7 @@ export function readVerdict(verdict: Verdict<unknown>, path: Path, opening: Open
 
 function accepted(path: Path, { upgrade }: Opening, acceptance: Acceptance<unknown>): ReadVerdict {
   const { protocols } = upgrade;
-  const { subprotocol = chooseSubprotocol(protocols, path.subprotocols), data, headers } = acceptance;
+  const { subprotocol = chooseSubprotocol(protocols, path.subprotocols), data, headers, join } = acceptance;
   // 4.2.2: the subprotocol must be one of those the client offered.
   if (subprotocol !== undefined && !protocols.includes(subprotocol)) {
     throw new TypeError(`authorize chose the subprotocol ${shown(subprotocol)}, which was not offered`);
@@ -57,6 +62,7 @@ function accepted(path: Path, { upgrade }: Opening, acceptance: Acceptance<unkno
   return {
     kind: 'accepted',
     data,
+    join,
     answer: { kind: 'accepted', subprotocol, headers, deflate: path.deflate },
   };
 }

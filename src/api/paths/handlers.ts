@@ -11,6 +11,7 @@ import type { HttpResponse } from '../../io/http/http-response.ts';
 import type { CloseReport, Decision } from '../../machines/connection-ports.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { PerMessageDeflateOption } from '../options/deflate.ts';
+import type { JoinOptions } from '../topics/join-options.ts';
 import type { Params } from './router.ts';
 
 /** A plain HTTP request to the server's port. */
@@ -43,6 +44,11 @@ export interface HandshakeRequest<P extends Params = Params> extends PlainReques
   readonly peerCertificate: PeerCertificate | undefined;
 }
 
+/** A topic that a connection joins as it opens, and how. */
+export interface TopicToJoin extends JoinOptions {
+  readonly topic: string;
+}
+
 /** Lets a connection in. */
 export interface Acceptance<Data> {
   /** Becomes `connection.data`. */
@@ -51,6 +57,11 @@ export interface Acceptance<Data> {
   readonly subprotocol?: string | undefined;
   /** More headers for the 101 answer, for instance Set-Cookie; a list of values makes a line of each. */
   readonly headers?: HeadersInput | undefined;
+  /**
+   * Topics that it joins as it opens, before `onOpen`: names, or `{ topic, since, positions, first }`. Nothing that is published
+   * from its opening on is missed.
+   */
+  readonly join?: readonly (string | TopicToJoin)[] | undefined;
 }
 
 /** What `authorize` returns: `true` or an `Acceptance` to let in, `false` for 403, or any HTTP response. All else is a 500. */

@@ -50,13 +50,16 @@ export class Router<T> {
    * @throws OptionError when the pattern is malformed, or matches exactly the paths of another one.
    */
   add(pattern: string, route: T): void {
-    const segments = checkPattern(pattern);
+    this.addSegments(pattern, checkPattern(pattern), route, 'paths');
+  }
+
+  /** Adds a pattern that was split. @throws OptionError, naming `option`, when it equals another one. */
+  addSegments(pattern: string, segments: readonly string[], route: T, option: string): void {
     const names: string[] = [];
     let node = this.#root;
     for (const segment of segments) {
       if (segment === '*') {
-        if (node.rest !== undefined)
-          throw new OptionError('paths', pattern, 'a pattern that no other equals');
+        if (node.rest !== undefined) throw new OptionError(option, pattern, 'a pattern that no other equals');
         node.rest = { route, names: [...names, '*'] };
         return;
       }
@@ -72,7 +75,7 @@ export class Router<T> {
         node = next;
       }
     }
-    if (node.leaf !== undefined) throw new OptionError('paths', pattern, 'a pattern that no other equals');
+    if (node.leaf !== undefined) throw new OptionError(option, pattern, 'a pattern that no other equals');
     node.leaf = { route, names };
   }
 
@@ -86,24 +89,35 @@ export class Router<T> {
       if (text === undefined) return undefined;
       decoded.push(text);
     }
-    return find(this.#root, decoded, 0, []);
+    return this.matchSegments(decoded, '/');
+  }
+
+  /** The same for what was split at `separator`, which `*` puts back. */
+  matchSegments(segments: readonly string[], separator: string): Match<T> | undefined {
+    return find(this.#root, segments, separator, 0, []);
   }
 }
 
-function find<T>(node: Node<T>, segments: string[], at: number, values: string[]): Match<T> | undefined {
+function find<T>(
+  node: Node<T>,
+  segments: readonly string[],
+  separator: string,
+  at: number,
+  values: string[],
+): Match<T> | undefined {
   if (at === segments.length) {
     return node.leaf && { route: node.leaf.route, params: toParams(node.leaf.names, values) };
   }
   const segment = segments[at] as string; // at < length
   const exact = node.exact.get(segment);
   const found =
-    (exact && find(exact, segments, at + 1, values)) ??
+    (exact && find(exact, segments, separator, at + 1, values)) ??
     (node.parameter && segment !== ''
-      ? find(node.parameter, segments, at + 1, [...values, segment])
+      ? find(node.parameter, segments, separator, at + 1, [...values, segment])
       : undefined);
   if (found !== undefined) return found;
   if (node.rest === undefined) return undefined;
-  const rest = segments.slice(at).join('/');
+  const rest = segments.slice(at).join(separator);
   return { route: node.rest.route, params: toParams(node.rest.names, [...values, rest]) };
 }
 
@@ -132,15 +146,19 @@ function checkPattern(pattern: string): string[] {
     throw new OptionError('paths', pattern, allowed);
   }
   const segments = pattern.split('/').slice(1);
-  const names = new Set<string>();
-  segments.forEach((segment, index) => {
-    const isLast = index === segments.length - 1;
-    if (segment.includes('*') && (segment !== '*' || !isLast))
-      throw new OptionError('paths', pattern, allowed);
-    if (!segment.startsWith(':')) return;
-    const name = segment.slice(1);
-    if (!/^\w+$/.test(name) || names.has(name)) throw new OptionError('paths', pattern, allowed);
-    names.add(name);
-  });
+  if (!areSegments(segments)) throw new OptionError('paths', pattern, allowed);
   return segments.map((segment) => decode(segment) ?? segment);
+}
+
+/** Each is plain text or `:name`, names differ, and `*` is the last. */
+export function areSegments(segments: readonly string[]): boolean {
+  const names = new Set<string>();
+  return segments.every((segment, index) => {
+    if (segment.includes('*')) return segment === '*' && index === segments.length - 1;
+    if (!segment.startsWith(':')) return true;
+    const name = segment.slice(1);
+    const isNew = /^\w+$/.test(name) && !names.has(name);
+    names.add(name);
+    return isNew;
+  });
 }

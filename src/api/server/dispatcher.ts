@@ -4,10 +4,12 @@
 import type { Session } from '../../connection/session.ts';
 import type { Fault } from '../../io/faults.ts';
 import type { Clock } from '../../io/time/clock.ts';
+import type { Ticker } from '../../io/time/ticker.ts';
 import type { ServerState } from '../../machines/server-ports.ts';
 import type { ServerRecipient } from '../../server/recipient.ts';
 import type { Connection } from '../connection/connection.ts';
-import { Delivery, type DeliveryHost } from '../connection/delivery.ts';
+import { Delivery } from '../connection/delivery.ts';
+import type { DeliveryHost } from '../connection/delivery-host.ts';
 import { tell } from '../connection/failures.ts';
 import type { HandlerHost } from '../connection/pending-handlers.ts';
 import { errorOf, InternalError, type SubscriberError } from '../errors.ts';
@@ -16,7 +18,14 @@ import type { Settings } from '../options/options.ts';
 import type { Handlers } from '../paths/handlers.ts';
 import { Path, Streams, type StreamsOwner } from '../paths/path.ts';
 import { type Match, Router } from '../paths/router.ts';
+import { ServerTopics } from '../topics/server-topics.ts';
 import { Unheard } from './unheard.ts';
+
+/** What a dispatcher has when its server is made. */
+interface Begun {
+  readonly handlers: HandlerHost;
+  readonly topics: ServerTopics;
+}
 
 export class Dispatcher implements ServerRecipient, DeliveryHost, StreamsOwner {
   readonly streams: Streams;
@@ -35,7 +44,8 @@ export class Dispatcher implements ServerRecipient, DeliveryHost, StreamsOwner {
   readonly #unheard = new Unheard();
   /** Ends of subscribers that were told. */
   readonly #toldEnds = new WeakSet<SubscriberError>();
-  #handlers: HandlerHost | undefined;
+  /** Set before the server starts. */
+  #begun: Begun | undefined;
 
   constructor(settings: Settings, defaults: Handlers, server: object) {
     this.debugOnError = settings.debugOnError;
@@ -47,13 +57,17 @@ export class Dispatcher implements ServerRecipient, DeliveryHost, StreamsOwner {
     this.streams = new Streams(this);
   }
 
-  /** Handlers that are pending are counted there. */
-  countHandlers(handlers: HandlerHost): void {
-    this.#handlers = handlers;
+  /** Handlers that are pending are counted in the server's core, and its ticker tells when histories expire. */
+  begin(core: HandlerHost & { readonly ticker: Ticker }): void {
+    this.#begun = { handlers: core, topics: new ServerTopics(this.#settings, core.ticker, this) };
+  }
+
+  get topics(): ServerTopics {
+    return (this.#begun as Begun).topics;
   }
 
   get handlers(): HandlerHost {
-    return this.#handlers as HandlerHost; // set before the server starts
+    return (this.#begun as Begun).handlers;
   }
 
   /** The path of a pattern, made at the first call; handlers take the place of those of the same name. */
@@ -84,10 +98,12 @@ export class Dispatcher implements ServerRecipient, DeliveryHost, StreamsOwner {
 
   opened(connection: Connection): void {
     this.open.add(connection);
+    this.topics.opened(connection);
   }
 
   left(connection: Connection): void {
     this.open.delete(connection);
+    this.topics.closing(connection);
   }
 
   epochMs(): number {

@@ -22,6 +22,8 @@ import { guardTls, readTlsChanges } from '../options/tls.ts';
 import type { Handlers } from '../paths/handlers.ts';
 import type { Failure, Lifecycle, Path, Received } from '../paths/path.ts';
 import type { ParamsOf } from '../paths/router.ts';
+import type { Topic } from '../topics/topic.ts';
+import type { TopicOptions, TopicParamsOf, TopicPattern } from '../topics/topic-pattern.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { type AnyHttpServer, type Attachment, checkHttpServer, checkUpgrade } from './http-server.ts';
 
@@ -48,7 +50,7 @@ export class Server {
       inspect === undefined ? undefined : this.#inspection.begin(inspect),
     );
     this.#inspection.watch(this.#core);
-    this.#dispatcher.countHandlers(this.#core);
+    this.#dispatcher.begin(this.#core);
     watchables.set(this, { core: this.#core, inspection: this.#inspection });
     for (const [pattern, handlers] of Object.entries(options.paths ?? {}))
       this.path(pattern, handlers as Handlers);
@@ -77,6 +79,30 @@ export class Server {
   ): Path<Data, ParamsOf<Pattern>, Incoming<One | Many>, Outgoing<One | Many>> {
     const path: unknown = this.#dispatcher.path(pattern, handlers as unknown as Handlers);
     return path as Path<Data, ParamsOf<Pattern>, Incoming<One | Many>, Outgoing<One | Many>>;
+  }
+
+  /**
+   * A topic, whether or not anybody is in it: `connection.join(name)` joins it, `topic.publish(message)` sends to all who
+   * did. Its messages are plain, or what the `codec` of the first pattern says that matches its name; for types, take it from
+   * what `server.topics` returns.
+   * @throws RangeError for a name that is empty or longer than `maxTopicLength`.
+   */
+  topic(name: string): Topic {
+    return this.#dispatcher.topics.topic(name);
+  }
+
+  /**
+   * The topics whose names match a pattern, such as `room.:id` or `/rooms/:id`, with what holds for them: the codec of their
+   * messages, the history that is kept, who shows what. Declare it before the first of them is joined. Exact segments come
+   * before parameters, and those before a last `*`. Without options, it is the pattern that was declared before.
+   * @throws OptionError for a malformed pattern or option, and for options of a pattern that has some already.
+   */
+  topics<Pattern extends string, C extends AnyCodec = never, Shown = undefined>(
+    pattern: Pattern,
+    options?: TopicOptions<C, Shown>,
+  ): TopicPattern<Incoming<C>, Outgoing<C>, TopicParamsOf<Pattern>, Shown> {
+    const topics: unknown = this.#dispatcher.topics.pattern(pattern, options as TopicOptions | undefined);
+    return topics as TopicPattern<Incoming<C>, Outgoing<C>, TopicParamsOf<Pattern>, Shown>;
   }
 
   /**

@@ -14,9 +14,16 @@ export interface EncodedForm {
   readonly payloadBytes: number;
 }
 
+/** What a message says. The bytes are a view of its frame: nobody writes to them. */
+export interface EncodedContent {
+  readonly bytes: Uint8Array;
+  readonly binary: boolean;
+}
+
 let make: (opcode: number, payload: Uint8Array) => EncodedMessage;
 let isMade: (value: object) => boolean;
 let formIn: (message: EncodedMessage, extension: Extension | undefined, always: boolean) => EncodedForm;
+let contentIn: (message: EncodedMessage) => EncodedContent;
 
 /** A message encoded once, to be sent to many: made by `prepare`. */
 export class EncodedMessage {
@@ -55,6 +62,13 @@ export class EncodedMessage {
     isMade = (value) => #plain in value;
     formIn = (message, extension, always) =>
       extension === undefined ? message.#plain : message.#form(extension, always);
+    contentIn = (message) => {
+      const { frame, payloadBytes } = message.#plain;
+      return {
+        bytes: frame.subarray(frame.length - payloadBytes),
+        binary: message.#opcode === BINARY,
+      };
+    };
   }
 }
 
@@ -80,6 +94,16 @@ export function isEncoded(value: unknown): value is EncodedMessage {
  */
 export function formOf(message: EncodedMessage, extension?: Extension, always = false): EncodedForm {
   return formIn(message, extension, always);
+}
+
+/** What the message says, before any extension. */
+export function contentOf(message: EncodedMessage): EncodedContent {
+  return contentIn(message);
+}
+
+/** The message of these bytes, which are copied; those of a text are UTF-8. */
+export function encodeContent({ bytes, binary }: EncodedContent): EncodedMessage {
+  return make(binary ? BINARY : TEXT, bytes);
 }
 
 /** The error for a value that cannot be sent. */

@@ -42,6 +42,9 @@ const limits: Record<keyof Limits, [standard: number, least: number, most: numbe
   maxMessagesPerSecond: [Number.POSITIVE_INFINITY, 1, 2 ** 31, true],
   maxBytesPerSecond: [Number.POSITIVE_INFINITY, 1, 2 ** 40, true],
   rateBurst: [1_000, 1, DAY, false],
+  maxTopics: [1_000, 1, 2 ** 31, true],
+  maxTopicLength: [255, 1, 65_535, false],
+  historyBudget: [64 * MIB, 0, 2 ** 40, true],
   maxAge: [Number.POSITIVE_INFINITY, 1, DAY, true],
 };
 

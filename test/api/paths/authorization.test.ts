@@ -114,7 +114,7 @@ describe('nobody comes in by a mistake', () => {
 
   test('the error says what was returned and what is allowed', () => {
     expect(() => read({ user: 1, id: 2 })).toThrow(
-      /^authorize returned an object with user, id; allowed are true, false, \{ data, subprotocol, headers \}/,
+      /^authorize returned an object with user, id; allowed are true, false, \{ data, subprotocol, headers, join \}/,
     );
     expect(() => read(new User())).toThrow(/^authorize returned a User;/);
     expect(() => read(undefined)).toThrow(/^authorize returned undefined;/);

@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { OptionError } from '../../../src/api/errors.ts';
-import { Router } from '../../../src/api/paths/router.ts';
+import { areSegments, Router } from '../../../src/api/paths/router.ts';
 
 /** A router of these patterns; each route is its own pattern. */
 function routerOf(...patterns: string[]): Router<string> {
@@ -236,4 +236,23 @@ describe('properties', () => {
       }),
     );
   });
+});
+
+test('what was split elsewhere is matched alike, and * puts the separator back', () => {
+  const router = new Router<string>();
+  router.addSegments('room.:id', ['room', ':id'], 'one', 'topics');
+  router.addSegments('*', ['*'], 'all', 'topics');
+  expect(router.matchSegments(['room', 'a%20/b'], '.')).toEqual({ route: 'one', params: { id: 'a%20/b' } });
+  expect(router.matchSegments(['room', 'a', 'b'], '.')).toEqual({
+    route: 'all',
+    params: { '*': 'room.a.b' },
+  });
+  expect(() => router.addSegments('room.:name', ['room', ':name'], 'two', 'topics')).toThrow(
+    /^option topics is/,
+  );
+});
+
+test('segments are plain text, :name, or a last *', () => {
+  expect([['a', ':b', '*'], [''], []].map(areSegments)).toEqual([true, true, true]);
+  expect([['*', 'a'], ['a*'], [':'], [':a-b'], [':a', ':a']].filter(areSegments)).toEqual([]);
 });

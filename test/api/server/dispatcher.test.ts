@@ -10,8 +10,18 @@ import { Ticker } from '../../../src/io/time/ticker.ts';
 afterEach(() => void vi.restoreAllMocks());
 
 const SERVER = { name: 'the server' };
-const make = (defaults = {}) =>
-  new Dispatcher(readOptions({ port: 0, clock: new ManualClock({ epochMs: 1000 }) }), defaults, SERVER);
+const settings = readOptions({ port: 0, clock: new ManualClock({ epochMs: 1000 }) });
+const core = {
+  ticker: new Ticker(settings.clock),
+  handlerWarning: 30_000,
+  handlerBegan: vi.fn(() => 7),
+  handlerEnded: vi.fn(),
+};
+const make = (defaults = {}) => {
+  const dispatcher = new Dispatcher(settings, defaults, SERVER);
+  dispatcher.begin(core);
+  return dispatcher;
+};
 
 describe('paths', () => {
   test('one for each pattern; new handlers take the place of those of the same name', () => {
@@ -98,15 +108,7 @@ test('a change of state is published where somebody listens, with the error that
 });
 
 test('pending handlers are counted where the server says', () => {
-  const dispatcher = make();
-  const counts = {
-    ticker: new Ticker(new ManualClock()),
-    handlerWarning: 30_000,
-    handlerBegan: vi.fn(() => 7),
-    handlerEnded: vi.fn(),
-  };
-  dispatcher.countHandlers(counts);
-  expect(dispatcher.handlers).toBe(counts);
+  expect(make().handlers).toBe(core);
 });
 
 test('the open connections are those that came and have not left', () => {

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import {
+  contentOf,
   EncodedMessage,
+  encodeContent,
   encodeMessage,
   formOf,
   isEncoded,
@@ -8,6 +10,19 @@ import {
   notSendable,
 } from '../../../src/io/writing/encoded-message.ts';
 import { RunLength } from '../../support/toy-extension.ts';
+
+test('what a message says comes back, and makes the same message', () => {
+  for (const message of [
+    encodeMessage('é'),
+    encodeMessage(Uint8Array.of(1, 2)),
+    encodeMessage('x'.repeat(70_000)),
+  ]) {
+    const content = contentOf(message);
+    expect(formOf(encodeContent(content))).toEqual(formOf(message));
+  }
+  expect(contentOf(encodeMessage('é'))).toEqual({ bytes: Uint8Array.of(0xc3, 0xa9), binary: false });
+  expect(contentOf(encodeMessage(Uint8Array.of(7))).binary).toBe(true);
+});
 
 describe('a message encoded once', () => {
   test('is a text or binary frame, with the shortest length', () => {

@@ -1,0 +1,49 @@
+// A message of one member of a topic goes to all its other members, as its own type: text as text, binary as binary.
+//
+//   ws://127.0.0.1:5005/topics/news                 joins the topic "news"
+//   ws://127.0.0.1:5005/topics/news?since=          the same, and each message says where it stands: its first line is its
+//                                                   position, epoch.offset, and the rest is the message
+//   ws://127.0.0.1:5005/topics/news?since=abc.12    the same, after all that was published since that position
+//
+// With `since`, the first message is JSON: { position, recovered, missed }. Not recovered: some of it is gone for ever. Of
+// what a client missed, its own messages are a part, too: it comes back as another connection.
+import { createServer } from 'portal-ws';
+
+const { PORT = 5005, HOST = '127.0.0.1', HISTORY = 1000 } = process.env;
+const MAX_NAME = 200;
+
+const server = createServer({ port: Number(PORT), host: HOST });
+
+const topics = server.topics('topics.*', { history: { size: Number(HISTORY) } });
+
+server.path('/topics/:topic', {
+  authorize({ params, query }) {
+    if (params.topic.length > MAX_NAME)
+      return { status: 414, body: `a topic has up to ${MAX_NAME} characters\n` };
+    const topic = topics.topic({ '*': params.topic });
+    const positions = query.has('since');
+    const first = ({ position, recovered, missed }) => JSON.stringify({ position, recovered, missed });
+    // Joined as it opens: no message is published in between that it would miss.
+    return {
+      data: topic,
+      join: [
+        { topic: topic.name, since: query.get('since'), positions, first: positions ? first : undefined },
+      ],
+    };
+  },
+  onMessage(connection, message) {
+    connection.data.publish(message, { except: connection });
+  },
+});
+
+try {
+  await server.start();
+} catch (error) {
+  console.error(error.message);
+  process.exit(1);
+}
+
+const { address, port, family } = server.address();
+console.log(`listening on ws://${family === 'IPv6' ? `[${address}]` : address}:${port}/topics/:topic`);
+
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => server.stop());
