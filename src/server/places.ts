@@ -39,8 +39,18 @@ export function explain(error: Error, place: Place): Error {
   return error;
 }
 
+const SPENT = 'ERR_DESCRIPTOR_SPENT';
+
+/** The error of a descriptor that was listened on before. */
+export function spentDescriptor(fd: number): Error {
+  const message =
+    `descriptor ${fd} was closed at the last stop, or when start() failed, and cannot be opened again; a server with a fd ` +
+    'is started once, so end the process and let whoever hands the socket down start it again';
+  return Object.assign(new Error(message), { code: SPENT });
+}
+
 function adviceOf(code: string, { port, socketPath, fd }: Place): string | undefined {
-  if (fd !== undefined)
+  if (fd !== undefined && code !== SPENT)
     return `descriptor ${fd} is no socket that can listen (${code}); hand down one that does`;
   if (socketPath !== undefined) return adviceOfPath(code, socketPath);
   if (code === 'EADDRINUSE') return `port ${port} is in use; stop what listens there or choose another port`;

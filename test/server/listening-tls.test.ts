@@ -1,7 +1,7 @@
 /** A server at several places: TLS, Unix sockets and descriptors beside a port; renewal under traffic; failed handshakes. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, renameSync } from 'node:fs';
 import net from 'node:net';
 import tls from 'node:tls';
 import { describe, expect, test } from 'vitest';
@@ -79,31 +79,66 @@ describe('several places', () => {
   });
 });
 
-test('a descriptor that a parent hands down carries connections; one that cannot listen is a clear error', async () => {
-  const listening = net.createServer();
-  await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
-  const { port } = listening.address() as net.AddressInfo;
-  const { fd } = (listening as unknown as { _handle: { fd: number } })._handle;
+describe('a descriptor that a parent hands down', () => {
   const program = `
     import { createServer } from './src/index.ts';
     const server = createServer({ fd: 3, paths: { '/echo': { onMessage: (c, m) => void c.send(m + ' of ' + c.transport) } } });
     await server.start();
     console.log(JSON.stringify(server.address()));
+    process.once('SIGTERM', async () => {
+      await server.stop();
+      await server.start().catch((error) => console.log(error.message));
+    });
   `.replaceAll('./src/index.ts', new URL('../../dist/index.js', import.meta.url).href);
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
-    stdio: ['ignore', 'pipe', 'inherit', fd],
-  });
-  try {
-    const [line] = await once(child.stdout as NonNullable<typeof child.stdout>, 'data');
-    expect(JSON.parse(`${line}`)).toMatchObject({ address: '127.0.0.1', port });
-    listening.close();
-    const client = await talk(`ws://127.0.0.1:${port}/echo`);
-    expect(await echoed(client, 'hello')).toBe('hello of tcp');
-    client.terminate();
-  } finally {
-    child.kill();
-    await once(child, 'close');
+
+  /** Gives the descriptor of a listening socket to a child, lets `listening` go, and talks to the child. */
+  async function handDown(listening: net.Server, letGo: () => string | number) {
+    const { fd } = (listening as unknown as { _handle: { fd: number } })._handle;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      stdio: ['ignore', 'pipe', 'inherit', fd],
+    });
+    try {
+      const [line] = await once(child.stdout, 'data');
+      const client = await talk(`${letGo()}/echo`);
+      const answer = await echoed(client, 'hello');
+      client.terminate();
+      child.kill();
+      const [restarted] = await once(child.stdout, 'data');
+      return { address: JSON.parse(`${line}`), answer, restarted: `${restarted}` };
+    } finally {
+      child.kill('SIGKILL');
+      await once(child, 'close');
+    }
   }
+
+  const isStartedOnce = 'a server with a fd is started once';
+
+  test('of a port: it listens there, once', async () => {
+    const listening = net.createServer();
+    await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
+    const { port } = listening.address() as net.AddressInfo;
+    const seen = await handDown(listening, () => {
+      listening.close();
+      return `ws://127.0.0.1:${port}`;
+    });
+    expect(seen.address).toMatchObject({ address: '127.0.0.1', port });
+    expect([seen.answer, seen.restarted]).toEqual(['hello of tcp', expect.stringContaining(isStartedOnce)]);
+  });
+
+  test('of a Unix socket: it is one, with its path where the system tells it', async () => {
+    const [path, moved] = [socketPath(), socketPath()];
+    const listening = net.createServer();
+    await new Promise<void>((resolve) => listening.listen(path, resolve));
+    const seen = await handDown(listening, () => {
+      // Node would remove the file.
+      renameSync(path, moved);
+      listening.close();
+      return `ws+unix:${moved}:`;
+    });
+    const told = process.platform === 'linux' ? path : '';
+    expect(seen.address).toEqual({ address: told, family: 'unix', port: 0 });
+    expect([seen.answer, seen.restarted]).toEqual(['hello of unix', expect.stringContaining(isStartedOnce)]);
+  });
 });
 
 describe.skipIf(!hasOpenssl)(`TLS${skippedTls}`, () => {

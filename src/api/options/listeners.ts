@@ -74,7 +74,18 @@ export function readPlaces(options: WhereToListen, handshakeDeadline: number): P
   }
   const namesPlace =
     KINDS.some((kind) => kind in options) || LISTEN_NAMES.some((name) => options[name] !== undefined);
-  return namesPlace ? [readPlace(options, '', handshakeDeadline), ...others] : others;
+  const own = namesPlace ? [readPlace(options, '', handshakeDeadline)] : [];
+  checkDescriptorsDiffer(own, others);
+  return [...own, ...others];
+}
+
+function checkDescriptorsDiffer(own: readonly Place[], others: readonly Place[]): void {
+  const seen = new Set(own.map(({ fd }) => fd));
+  for (const [at, { fd }] of others.entries()) {
+    if (fd !== undefined && seen.has(fd))
+      throw refusal(`listeners[${at}].fd`, 'each descriptor once', `${fd} is there twice`);
+    seen.add(fd);
+  }
 }
 
 function readOther(other: unknown, where: string, handshakeDeadline: number): Place {

@@ -1,4 +1,5 @@
 /** Where to listen, as options: what may stand together, and what each error says. */
+import net from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { canReusePort, readPlaces } from '../../../src/api/options/listeners.ts';
 import { refusal } from '../../support/refusal.ts';
@@ -51,6 +52,18 @@ describe('places', () => {
     const error = refusal(() => read(options));
     expect(error.option).toBe(option);
     expect(error.message).toContain(said);
+  });
+
+  test('a descriptor that is there twice is refused', async () => {
+    const server = net.createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
+    const error = refusal(() => read({ fd, listeners: [{ port: 1 }, { fd }] }));
+    expect([error.option, error.message]).toEqual([
+      'listeners[1].fd',
+      expect.stringContaining(`${fd} is there twice`),
+    ]);
+    await new Promise((resolve) => server.close(resolve));
   });
 
   test.each([
