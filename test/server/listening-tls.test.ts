@@ -97,13 +97,14 @@ describe('a descriptor that a parent hands down', () => {
     const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
       stdio: ['ignore', 'pipe', 'inherit', fd],
     });
+    const stdout = child.stdout as NonNullable<typeof child.stdout>;
     try {
-      const [line] = await once(child.stdout, 'data');
+      const [line] = await once(stdout, 'data');
       const client = await talk(`${letGo()}/echo`);
       const answer = await echoed(client, 'hello');
       client.terminate();
       child.kill();
-      const [restarted] = await once(child.stdout, 'data');
+      const [restarted] = await once(stdout, 'data');
       return { address: JSON.parse(`${line}`), answer, restarted: `${restarted}` };
     } finally {
       child.kill('SIGKILL');
