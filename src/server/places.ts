@@ -6,12 +6,17 @@ import { wrongWithDescriptor } from '../io/transports/descriptor.ts';
 import { HandleTcpListener } from '../io/transports/handle-tcp.ts';
 import { TcpListener, type TcpOptions } from '../io/transports/tcp.ts';
 import { TlsListener } from '../io/transports/tls.ts';
-import { holdsCertificate, type ServerTlsOptions, TlsIdentity } from '../io/transports/tls-identity.ts';
+import {
+  ContextError,
+  holdsCertificate,
+  type ServerTlsOptions,
+  TlsIdentity,
+} from '../io/transports/tls-identity.ts';
 import type { Listener } from '../io/transports/transport.ts';
-import { folderOf, MOST_PATH_BYTES } from '../io/transports/unix-file.ts';
+import { folderOf, fromRoot, MOST_PATH_BYTES, pathBytes } from '../io/transports/unix-file.ts';
 import type { Place, ServerSettings } from './settings.ts';
 
-export { holdsCertificate, MOST_PATH_BYTES, wrongWithDescriptor };
+export { ContextError, fromRoot, holdsCertificate, MOST_PATH_BYTES, pathBytes, wrongWithDescriptor };
 
 /** The listener of a place, not yet open. */
 export function listenerOf(place: Place, settings: ServerSettings): Listener {
@@ -59,8 +64,10 @@ function adviceOf(code: string, { port, socketPath, fd }: Place): string | undef
   return undefined;
 }
 
-function adviceOfPath(code: string, path: string): string | undefined {
-  const { folder, isThere } = folderOf(path);
+function adviceOfPath(code: string, socketPath: string): string | undefined {
+  const { folder, isThere } = folderOf(socketPath);
+  // The first character of an abstract socket, which a terminal would not show.
+  const path = socketPath.replace('\0', '\\0');
   if (code === 'EADDRINUSE') {
     return `a server listens at ${path} already; stop it or choose another socketPath`;
   }

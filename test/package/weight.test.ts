@@ -15,7 +15,7 @@ const run = promisify(execFile);
  * Budgets in bytes, some 10 % over what is needed now, comments included. Whoever must raise one says in the commit what
  * the bytes are for, and has asked whether it can be an entry point of its own.
  */
-const CORE_BYTES = 600_000;
+const CORE_BYTES = 640_000;
 const PACKED_BYTES = 340_000;
 const UNPACKED_BYTES = 1_250_000;
 

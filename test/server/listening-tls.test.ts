@@ -10,6 +10,7 @@ import { type Connection, ConnectionLostError, HandshakeError, type ServerOption
 import { certificate, socketPath } from '../support/carrier.ts';
 import { Authority, hasOpenssl, skippedTls } from '../support/certificates.ts';
 import { bytes, requestHead, textFrame } from '../support/raw-client.ts';
+import { refusal } from '../support/refusal.ts';
 import { make, record, until } from '../support/serving.ts';
 
 const LOOPBACK = { port: 0, host: '127.0.0.1' };
@@ -232,6 +233,57 @@ describe.skipIf(!hasOpenssl)(`TLS${skippedTls}`, () => {
     await talk(url(server), { ca });
     await talk(url(server), { ca, ...certificate().pair });
     expect(seen).toEqual([undefined, 'localhost']);
+  });
+
+  test('a certificate of a client that is not verified is told by its reason, none by what OpenSSL says', async () => {
+    const { ca } = certificate();
+    const { server } = make(secure({ requestCert: true, ca }));
+    const errors = record(server.errors$);
+    await server.start();
+    const elsewhere = new Authority('Elsewhere');
+    for (const shown of [elsewhere.issue('client'), {}]) {
+      const client = new WebSocket(url(server), { ca, ...shown });
+      await once(client, 'error');
+    }
+    await until(() => errors.values.length === 2);
+    const [wrong, none] = errors.values.map(({ error }) => (error as Error).message);
+    expect(wrong).toMatch(
+      /: the client's certificate was not verified: [A-Z_]*(ISSUER|LEAF|SELF_SIGNED)[A-Z_]*$/,
+    );
+    expect(none).toContain('peer did not return a certificate');
+    await talk(url(server), { ca, ...certificate().pair });
+    elsewhere.end();
+  });
+
+  test('a renewal of one host leaves the others, and is all or nothing', async () => {
+    const authority = new Authority();
+    const [one, two] = [authority.issue('one.example'), authority.issue('two.example')];
+    const next = authority.issue('next');
+    const { server } = make(secure({ contexts: { 'One.example': one, '*.two.example': two } }));
+    await server.start();
+    const shown = async (servername: string) => {
+      const at = { port: server.address()?.port ?? 0, host: '127.0.0.1' };
+      const client = tls.connect({ ...at, servername, rejectUnauthorized: false });
+      await once(client, 'secureConnect');
+      const { CN } = client.getPeerCertificate().subject;
+      client.destroy();
+      return CN;
+    };
+    const all = async () => [await shown('one.example'), await shown('a.two.example'), await shown('else')];
+    expect(await all()).toEqual(['one.example', 'two.example', 'localhost']);
+    server.renewTls({ contexts: { 'ONE.example': next } });
+    expect(await all()).toEqual(['next', 'two.example', 'localhost']);
+    const mixed = { key: one.key, cert: two.cert };
+    const refused = refusal(() => server.renewTls({ contexts: { 'one.example': one, 'a.b': mixed } }));
+    expect([refused.option, refused.message]).toEqual([
+      'tls.contexts["a.b"].key',
+      expect.stringContaining('it is not the key of tls.contexts["a.b"].cert'),
+    ]);
+    expect(refusal(() => server.renewTls({ SNICallback: () => {} })).message).toContain(
+      'give one of the two',
+    );
+    expect(await all()).toEqual(['next', 'two.example', 'localhost']);
+    authority.end();
   });
 
   test('ws:// to the TLS port: the peer reads why, and the developer too', async () => {
