@@ -220,10 +220,7 @@ export class Handshaking<Session extends HandshakingOwner> {
     if (handshake.kind === 'request') return this.#answerRequest(head);
     const full = this.#host.full(session);
     if (full !== undefined) return refused(full);
-    if (!this.#recipient().findPath(head.path)) {
-      const path = head.path.slice(0, SHOWN_LENGTH);
-      return refused(fault('noPath', { path, quotedPath: JSON.stringify(path) }));
-    }
+    if (!this.#recipient().findPath(head.path)) return refused(noPath(head.path));
     return this.#judgeOrigin(head, client.host ?? head.host, handshake);
   }
 
@@ -332,4 +329,10 @@ function guarded<T>(
   } catch (cause) {
     return failed(cause);
   }
+}
+
+/** The fault of a request for a path that there is not. */
+export function noPath(path: string): Fault {
+  const shown = path.slice(0, SHOWN_LENGTH);
+  return fault('noPath', { path: shown, quotedPath: JSON.stringify(shown) });
 }

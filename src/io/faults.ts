@@ -50,8 +50,9 @@ const refusal = (code: number, reason: string, more: Pick<FaultRow, 'limit' | 'a
 const upgradeRequired = (reason: string, headers: Readonly<Record<string, string>> = {}) =>
   refusal(426, reason, { headers: { Upgrade: 'websocket', ...headers } });
 /** 503 says after how many seconds another attempt makes sense (RFC 9110 10.2.3). */
+const RETRY_AFTER = { 'Retry-After': '5' };
 const unavailable = (reason: string, name?: string) =>
-  refusal(503, reason, { headers: { 'Retry-After': '5' }, ...(name && { limit: name }) });
+  refusal(503, reason, { headers: RETRY_AFTER, ...(name && { limit: name }) });
 const WHICH_HEADER =
   "Say which one your proxy writes: trustProxy: { addresses: [...], header: 'forwarded' }.";
 const lost = (reason: string, told: string, name?: string) =>
@@ -211,7 +212,12 @@ export const faults = {
   handshakeDeadline: refusal(408, 'The handshake took too long.', { limit: 'handshakeDeadline' }),
   stopping: unavailable('The server is stopping.'),
   memoryShort: unavailable('The server is short of memory (memoryBudget).', 'memoryBudget'),
-  notStarted: unavailable('The server is not started.'),
+  notStarted: refusal(503, 'The server is not started.', {
+    headers: RETRY_AFTER,
+    advice: 'Call server.start(), also for a server that is attached to an HTTP server.',
+  }),
+  starting: unavailable('The server is starting.'),
+  stopped: unavailable('The server is stopped.'),
   maxConnections: unavailable('The server has its {count} connections (maxConnections).', 'maxConnections'),
   maxConnectionsPerAddress: unavailable(
     'Your address has its {count} connections (maxConnectionsPerAddress).',

@@ -10,13 +10,18 @@ import type { HeadLimits } from '../io/http/head-parser.ts';
 import { http2Answer } from '../io/http/http2-answer.ts';
 import { type HeadParts, headFromParts, RequestHead } from '../io/http/request-head.ts';
 import type { HandshakeVerdict } from '../io/http/verdict.ts';
+import { AcceptErrors } from '../io/transports/accept-errors.ts';
 import { Http2Transport } from '../io/transports/http2-stream.ts';
 import type { Transport } from '../io/transports/transport.ts';
 import { takeSocket, whenAnswered } from '../io/transports/upgraded.ts';
+import type { ServerState } from '../machines/server-ports.ts';
 import type { Claim, Taker } from './http-servers.ts';
 import type { ServerRecipient } from './recipient.ts';
 import type { ServerSettings } from './settings.ts';
 import { asksForWebSocket } from './without-upgrade.ts';
+
+/** A path is repeated up to here. */
+const SHOWN_LENGTH = 200;
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -27,11 +32,13 @@ const taken = new WeakSet<Duplex>();
 export interface AttachingHost {
   readonly settings: ServerSettings;
   readonly recipient: ServerRecipient;
+  readonly state: ServerState;
   takeOver(transport: Transport, handover: Handover): void;
 }
 
 export class Attaching implements Taker {
   readonly #host: AttachingHost;
+  readonly #unanswered = new AcceptErrors();
 
   constructor(host: AttachingHost) {
     this.#host = host;
@@ -40,6 +47,23 @@ export class Attaching implements Taker {
   /** Whether the socket of an upgrade was taken already. */
   isTaken(socket: Duplex): boolean {
     return taken.has(socket);
+  }
+
+  get isRunning(): boolean {
+    return this.#host.state === 'listening';
+  }
+
+  /** Tells once for each path that nobody has answered: a handshake that was mistyped would leave no trace. */
+  leave({ url = '' }: IncomingMessage, socket: Duplex & { readonly bytesWritten?: number }): void {
+    const { clock, handshakeDeadline } = this.#host.settings;
+    const before = socket.bytesWritten;
+    const forget = clock.every(handshakeDeadline, () => {
+      forget();
+      // Somebody else may have dispatched it to a Portal server by hand.
+      if (socket.destroyed || socket.bytesWritten !== before || taken.has(socket)) return;
+      const error = nobodyAnswered(url, handshakeDeadline);
+      if (this.#unanswered.isNews(error)) this.#host.recipient.failed(error);
+    });
   }
 
   /** An upgrade to something else than WebSocket is nobody's path. */
@@ -81,6 +105,15 @@ export class Attaching implements Taker {
   #serves(target: string): boolean {
     return this.#host.recipient.serves(new RequestHead('GET', target, '').path);
   }
+}
+
+function nobodyAnswered(target: string, ms: number): Error {
+  const path = new RequestHead('GET', target, '').path.slice(0, SHOWN_LENGTH);
+  return new Error(
+    `a handshake for ${path} has had no answer for ${ms / 1000} s: no path of this server matches it, and none of the other ` +
+      `listeners of 'upgrade' has answered it; server.path(${JSON.stringify(path)}, { onMessage }) would take it. ` +
+      '(Said once for each path.)',
+  );
 }
 
 function handover(

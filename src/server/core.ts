@@ -32,7 +32,7 @@ import { Listening, type ListeningHost } from './listening.ts';
 import type { ServerRecipient } from './recipient.ts';
 import type { ServerSettings } from './settings.ts';
 import { Stopping, type StoppingHost, type StopReport, type StopRequest } from './stopping.ts';
-import { turnAway } from './turn-away.ts';
+import { turnAway, whyNot } from './turn-away.ts';
 
 const STOPPED_EARLY = 'the server was stopped before it listened';
 
@@ -71,6 +71,7 @@ export class Core
   /** What `start()` answers, until a stop or a failure makes it void. */
   #starting: Deferred<void> | undefined;
   #startsAfterStop = false;
+  #wasStarted = false;
 
   constructor(
     settings: ServerSettings,
@@ -99,6 +100,7 @@ export class Core
   // ------------------------------------------------------------------ starting and stopping
 
   start(): Promise<void> {
+    this.#wasStarted = true;
     this.#starting ??= deferred<void>();
     const { promise } = this.#starting;
     this.actor.send({ type: 'server.start' });
@@ -204,8 +206,10 @@ export class Core
 
   #turnAway(transport: Transport, handover: Handover): void {
     const { clock, closeDeadline: ms } = this.settings;
-    const why = this.isStopping ? fault('stopping') : fault('notStarted');
+    const why = whyNot(this.recipient, handover, this.#wasStarted ? this.state : 'new');
     turnAway(transport, handover, why, { clock, ms });
+    this.#counters.lost(undefined);
+    this.recipient.lost(why, transport.remoteAddress);
   }
 
   handshakeLost(failure: TlsHandshakeFailure): void {

@@ -2,8 +2,8 @@
  * The HTTP servers that Portal servers are attached to, and what happens to a request there.
  *
  * Several Portal servers may share one HTTP server, beside libraries that listen to 'upgrade' on their own. A request
- * belongs to the first Portal server that has its path. What belongs to none is left to the others; only where nobody
- * else listens it gets a 404, since nobody would answer it.
+ * belongs to the first Portal server that has its path, and one that runs goes before one that does not. What belongs to
+ * none is left to the others; only where nobody else listens it gets a 404, since nobody would answer it.
  *
  * Most listeners answer whatever they see: `ws` with the option `path` refuses every other path with 400, and Socket.IO
  * ends what nobody has answered after a second. A WebSocket over HTTP/2 is no 'upgrade' but a 'stream' (RFC 8441), and
@@ -31,8 +31,12 @@ export type Claim = 'own paths' | 'anything';
 
 /** A Portal server, as far as it takes requests from an HTTP server. False: the request is not its, and is untouched. */
 export interface Taker {
+  /** It takes connections now. One that does not run answers with 503. */
+  readonly isRunning: boolean;
   takeUpgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array, claim: Claim): boolean;
   takeStream(stream: ServerHttp2Stream, rawHeaders: readonly string[], claim: Claim): boolean;
+  /** A handshake that no Portal server takes was left to the others. */
+  leave(request: IncomingMessage, socket: Duplex): void;
 }
 
 /** All Portal servers of one HTTP server. */
@@ -88,7 +92,8 @@ class Sharing {
     const isAlone = server.listenerCount('upgrade') === 1;
     if (isAlone && !asksForWebSocket(request) && server.listenerCount('request') > 0)
       serveWithoutUpgrade(server, request, socket, head);
-    else this.#takeUpgrade([request, socket, head], isAlone);
+    else if (!this.#takeUpgrade([request, socket, head], isAlone) && asksForWebSocket(request))
+      this.#first()?.leave(request, socket);
   };
 
   #takeUpgrade([request, socket, head]: Parameters<UpgradeListener>, isAlone: boolean): boolean {
@@ -108,11 +113,19 @@ class Sharing {
     return this.#offer(take, this.#server.listenerCount('stream') === 0);
   }
 
-  /** Offers a request to each; where nobody else is there, the first one answers it in any case. */
+  /** Offers a request to each, first to those that run; where nobody else is there, one answers it in any case. */
   #offer(take: (taker: Taker, claim: Claim) => boolean, isAlone: boolean): boolean {
-    for (const taker of this.#takers) if (take(taker, 'own paths')) return true;
+    for (const taker of this.#takers) if (taker.isRunning && take(taker, 'own paths')) return true;
+    for (const taker of this.#takers) if (!taker.isRunning && take(taker, 'own paths')) return true;
+    const first = isAlone ? this.#first() : undefined;
+    return first !== undefined && take(first, 'anything');
+  }
+
+  /** The first that runs, else the first. */
+  #first(): Taker | undefined {
     const [first] = this.#takers;
-    return isAlone && first !== undefined && take(first, 'anything');
+    for (const taker of this.#takers) if (taker.isRunning) return taker;
+    return first;
   }
 }
 

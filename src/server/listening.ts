@@ -7,9 +7,9 @@ import { TlsHandshakeFailure } from '../io/transports/tls.ts';
 import type { ServerTlsOptions } from '../io/transports/tls-identity.ts';
 import type { Accept, Address, Listener } from '../io/transports/transport.ts';
 import type { ServerActor } from '../machines/server-machine.ts';
-import { explain, listenerOf } from './places.ts';
+import { explain, listenerOf, spentDescriptor } from './places.ts';
 import type { ServerRecipient } from './recipient.ts';
-import type { ServerSettings } from './settings.ts';
+import type { Place, ServerSettings } from './settings.ts';
 
 /** What the places need of their server, and tell it. */
 export interface ListeningHost {
@@ -32,6 +32,8 @@ export class Listening {
   #listeners: readonly Listener[] = [];
   #opening: Promise<void> = Promise.resolve();
   #closed: Promise<void> = Promise.resolve();
+  /** Descriptors that were listened on. Closing closes them, and then their numbers may be of something else. */
+  readonly #spent = new Set<number>();
 
   constructor(host: ListeningHost) {
     this.#host = host;
@@ -70,16 +72,31 @@ export class Listening {
     );
   }
 
-  /** Opens one after the other. When one cannot be opened, those before it are closed. */
+  /**
+   * Opens one after the other. When one cannot be opened, those before it are closed. Descriptors come last: they cannot be
+   * opened again, so another place that cannot be opened shall not cost them.
+   */
   async #openAll(listeners: readonly Listener[], accept: Accept): Promise<void> {
-    for (const [at, listener] of listeners.entries()) {
+    const places = listeners.map((listener, at) => ({ ...this.#host.settings.places[at], listener }));
+    const isHandedDown = ({ fd }: Place) => fd !== undefined;
+    const inTurn = [...places.filter((place) => !isHandedDown(place)), ...places.filter(isHandedDown)];
+    const open: Listener[] = [];
+    for (const { listener, ...place } of inTurn) {
       try {
+        this.#spend(place.fd);
         await listener.listen(accept, (error) => this.#erred(listener, error));
+        open.push(listener);
       } catch (error) {
-        await closeAll(listeners.slice(0, at));
-        throw explain(error as Error, this.#host.settings.places[at] ?? {});
+        await closeAll(open);
+        throw explain(error as Error, place);
       }
     }
+  }
+
+  #spend(fd: number | undefined): void {
+    if (fd === undefined) return;
+    if (this.#spent.has(fd)) throw spentDescriptor(fd);
+    this.#spent.add(fd);
   }
 
   /** A listener that has no address any more is lost. Any other error is one of accepting: the listener goes on. */

@@ -6,12 +6,17 @@ import { wrongWithDescriptor } from '../io/transports/descriptor.ts';
 import { HandleTcpListener } from '../io/transports/handle-tcp.ts';
 import { TcpListener, type TcpOptions } from '../io/transports/tcp.ts';
 import { TlsListener } from '../io/transports/tls.ts';
-import { holdsCertificate, type ServerTlsOptions, TlsIdentity } from '../io/transports/tls-identity.ts';
+import {
+  ContextError,
+  holdsCertificate,
+  type ServerTlsOptions,
+  TlsIdentity,
+} from '../io/transports/tls-identity.ts';
 import type { Listener } from '../io/transports/transport.ts';
-import { folderOf, MOST_PATH_BYTES } from '../io/transports/unix-file.ts';
+import { folderOf, fromRoot, MOST_PATH_BYTES, pathBytes } from '../io/transports/unix-file.ts';
 import type { Place, ServerSettings } from './settings.ts';
 
-export { holdsCertificate, MOST_PATH_BYTES, wrongWithDescriptor };
+export { ContextError, fromRoot, holdsCertificate, MOST_PATH_BYTES, pathBytes, wrongWithDescriptor };
 
 /** The listener of a place, not yet open. */
 export function listenerOf(place: Place, settings: ServerSettings): Listener {
@@ -39,8 +44,18 @@ export function explain(error: Error, place: Place): Error {
   return error;
 }
 
+const SPENT = 'ERR_DESCRIPTOR_SPENT';
+
+/** The error of a descriptor that was listened on before. */
+export function spentDescriptor(fd: number): Error {
+  const message =
+    `descriptor ${fd} was closed at the last stop, or when start() failed, and cannot be opened again; a server with a fd ` +
+    'is started once, so end the process and let whoever hands the socket down start it again';
+  return Object.assign(new Error(message), { code: SPENT });
+}
+
 function adviceOf(code: string, { port, socketPath, fd }: Place): string | undefined {
-  if (fd !== undefined)
+  if (fd !== undefined && code !== SPENT)
     return `descriptor ${fd} is no socket that can listen (${code}); hand down one that does`;
   if (socketPath !== undefined) return adviceOfPath(code, socketPath);
   if (code === 'EADDRINUSE') return `port ${port} is in use; stop what listens there or choose another port`;
@@ -49,8 +64,10 @@ function adviceOf(code: string, { port, socketPath, fd }: Place): string | undef
   return undefined;
 }
 
-function adviceOfPath(code: string, path: string): string | undefined {
-  const { folder, isThere } = folderOf(path);
+function adviceOfPath(code: string, socketPath: string): string | undefined {
+  const { folder, isThere } = folderOf(socketPath);
+  // The first character of an abstract socket, which a terminal would not show.
+  const path = socketPath.replace('\0', '\\0');
   if (code === 'EADDRINUSE') {
     return `a server listens at ${path} already; stop it or choose another socketPath`;
   }

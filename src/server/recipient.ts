@@ -13,8 +13,8 @@ export interface ServerRecipient {
   recipientOf(session: Session): Recipient;
   /** The server is in a new state. `error` says why it failed. */
   changed(from: ServerState, to: ServerState, error: Error | undefined): void;
-  /** A peer was lost before it was a connection. `cause` is what the system said. */
-  lost(fault: Fault, remoteAddress: string, cause: Error): void;
+  /** A peer was lost or refused before it was a connection. `cause` is what the system said. */
+  lost(fault: Fault, remoteAddress: string, cause?: Error): void;
   /** Something went wrong that is no connection's. */
   failed(error: unknown): void;
   /** A transport or a part of this library broke where none should. */

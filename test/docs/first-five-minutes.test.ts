@@ -5,6 +5,7 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -198,14 +199,47 @@ test('two servers of one name: the process ends and says so', async () => {
   expect(program.said.err).toContain(text('exists already'));
 });
 
+/** An attached server in the user's folder; `others` is what else is done with the HTTP server. */
+const attach = (others: string, options = '') =>
+  serve(
+    `import http from 'node:http';
+     import { createServer } from 'portal-ws';
+     const httpServer = http.createServer();
+     const portal = createServer({ ${options} });
+     portal.path('/echo');
+     portal.attach(httpServer);
+     ${others}
+     httpServer.listen(0, '127.0.0.1');
+     await new Promise((resolve) => httpServer.once('listening', resolve));
+     const server = httpServer;`,
+    user,
+  );
+
+test('an attached server that was not started', async () => {
+  const program = await attach('');
+  expect(await refused(`${program.url}/echo`)).toEqual({ status: 503, text: 'The server is not started.\n' });
+  await toldOf(program, 'refused with 503');
+});
+
+test('nobody answers beside others; told after 1 ms here, after 10 s by default', async () => {
+  const program = await attach(
+    `httpServer.on('upgrade', () => {}); await portal.start();`,
+    'handshakeDeadline: 1',
+  );
+  const socket = connect(program.port, '127.0.0.1');
+  socket.write('GET /ecko HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  await heard(program, text('has had no answer').replace('10 s', '0.001 s'), 'err');
+  socket.destroy();
+});
+
 test('authorize returned something else: the peer gets 500, the server says what', async () => {
   const program = await start(`server.path('/', { authorize: () => ({ ok: false }) });`);
   expect(await refused(program.url)).toMatchObject({ status: 500 });
   await toldOf(program, 'authorize returned');
 });
 
-test('the page has a text for each of the thirteen, and its program passes the type checker and hears of a fault', async () => {
-  expect(said).toHaveLength(13);
+test('the page has a text for each of the fifteen, and its program passes the type checker and hears of a fault', async () => {
+  expect(said).toHaveLength(15);
   const { complaints, programs } = await compile(mistakes);
   expect(complaints).toBe('');
   const program = await serve(programs.get(mistakes)?.[0]);

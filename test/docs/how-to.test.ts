@@ -1,12 +1,14 @@
 // The how-tos are true: the code of each page passes the type checker and does what the page says.
 
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import tls from 'node:tls';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { root } from '../package/source.ts';
+import { Authority, hasOpenssl, type Pair, skippedTls } from '../support/certificates.ts';
 import { compile, endAll, heard, open, refused, run, serve } from './pages.ts';
 
 const howTo = (name: string) => `docs/how-to/${name}.md`;
@@ -385,6 +387,55 @@ test('testing handlers: the tests on the page pass', async () => {
   expect(program.said.out).toContain('# pass 4\n');
   expect([exitCode, program.said.out.match(/^# fail (\d+)$/m)?.[1]]).toEqual([0, '0']);
 });
+
+test.skipIf(!hasOpenssl)(
+  `TLS: the program on the page sees that Certbot has renewed${skippedTls}`,
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'portal-live-'));
+    const authority = new Authority();
+    const [archive, live] = [join(folder, 'archive'), join(folder, 'live')];
+    for (const made of [archive, live]) await mkdir(made);
+    let files = 0;
+    /** Writes new files, and lets the links point to them, fullchain.pem last. */
+    const renew = async ({ key, cert }: Pair) => {
+      files++;
+      for (const [name, content] of Object.entries({ 'privkey.pem': key, 'fullchain.pem': cert })) {
+        await writeFile(join(archive, `${files}-${name}`), content);
+        await rm(join(live, name), { force: true });
+        await symlink(join('..', 'archive', `${files}-${name}`), join(live, name));
+      }
+    };
+    await renew(authority.issue('localhost'));
+    const code = block('tls')
+      .replace('/etc/letsencrypt/live/example.com', live)
+      .replace('interval: 60_000', 'interval: 5')
+      .replace('port: 443', 'port: 0');
+    const { port } = await serve(code);
+    const shown = async () => {
+      const client = tls.connect({
+        port,
+        host: '127.0.0.1',
+        servername: 'localhost',
+        rejectUnauthorized: false,
+      });
+      await once(client, 'secureConnect');
+      const { CN } = client.getPeerCertificate().subject;
+      client.destroy();
+      return CN;
+    };
+    expect(await shown()).toBe('localhost');
+    const next = authority.issue('renewed');
+    // Again and again: the first renewal may come before the program has looked at the file at all.
+    await expect
+      .poll(async () => {
+        await renew(next);
+        return shown();
+      })
+      .toBe('renewed');
+    await rm(folder, { recursive: true });
+    authority.end();
+  },
+);
 
 test('every how-to is under test here, or elsewhere', async () => {
   const elsewhere = [

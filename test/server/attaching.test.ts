@@ -9,7 +9,8 @@ import { connect as connectTls } from 'node:tls';
 import { firstValueFrom } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
-import type { Failure } from '../../src/index.ts';
+import type { Failure, HandshakeError } from '../../src/index.ts';
+import { ManualClock } from '../../src/io/time/manual-clock.ts';
 import {
   attached,
   calling,
@@ -24,7 +25,7 @@ import {
 } from '../support/attached.ts';
 import { Authority, hasOpenssl, skippedTls } from '../support/certificates.ts';
 import { bytes, requestHead, textFrame } from '../support/raw-client.ts';
-import { gate, until } from '../support/serving.ts';
+import { gate, record, until, warning } from '../support/serving.ts';
 
 const ways = [
   ['http', 'handle'],
@@ -86,7 +87,7 @@ describe.each(ways)('attached to %s, carried by the %s', (kind, tcp) => {
     await server.stop();
     expect(await refusal(calling(`${url}/echo`))).toEqual({
       status: 503,
-      body: 'The server is not started.\n',
+      body: 'The server is stopped.\n',
     });
     await server.start();
     await opened(`${url}/echo`);
@@ -310,6 +311,71 @@ describe('etiquette', () => {
     attachment.detach();
     expect((await refusal(calling(`${url}/second`))).status).toBe(404);
     await opened(`${url}/echo`);
+  });
+
+  test('a server that was never started is told to be, once; the peer gets 503', async () => {
+    const server = portal();
+    const httpServer = makeHttpServer('http');
+    server.attach(httpServer);
+    const url = `ws://127.0.0.1:${await listen(httpServer)}`;
+    const { message } = await warning(async () => {
+      const answer = await refusal(calling(`${url}/echo`));
+      expect(answer).toEqual({ status: 503, body: 'The server is not started.\n' });
+    });
+    expect(message).toContain(
+      'a handshake was refused with 503: The server is not started. Call server.start()',
+    );
+    expect(server.stats()).toMatchObject({ refused: 1, opened: 0 });
+    await server.start();
+    await opened(`${url}/echo`);
+  });
+
+  test('a server that was stopped leaves to one that runs what that has, and what nobody has', async () => {
+    const { server: old, httpServer, url } = await attached('http');
+    const young = portal();
+    young.attach(httpServer);
+    const [oldErrors, youngErrors] = [record(old.errors$), record(young.errors$)];
+    await old.stop();
+    expect((await refusal(calling(`${url}/echo`))).status).toBe(503);
+    expect((await refusal(calling(`${url}/none`))).status).toBe(404);
+    await young.start();
+    await opened(`${url}/echo`);
+    expect(young.connections.size).toBe(1);
+    old.path('/old');
+    expect((await refusal(calling(`${url}/old`))).body).toBe('The server is stopped.\n');
+    expect((await refusal(calling(`${url}/none`))).status).toBe(404);
+    const reasons = ({ values }: { values: Failure[] }) =>
+      values.map(({ error }) => (error as HandshakeError).reason);
+    expect(reasons(oldErrors)).toEqual(['stopped', 'noPath', 'stopped']);
+    expect(reasons(youngErrors)).toEqual(['noPath']);
+    expect(old.stats().refused).toBe(3);
+  });
+
+  test('what nobody answers where others listen is told once for each path; what somebody answers is not', async () => {
+    const clock = new ManualClock();
+    const { server, httpServer, url } = await attached('http', { clock });
+    const errors = record(server.errors$);
+    const byHand = portal({ paths: { '/hand': {} } });
+    await byHand.start();
+    let left = 0;
+    httpServer.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+      left++;
+      if (request.url === '/answered') socket.end('HTTP/1.1 418 \r\nContent-Length: 0\r\n\r\n');
+      if (request.url === '/hand') byHand.handleUpgrade(request, socket, head);
+    });
+    const answered = refusal(calling(`${url}/answered`));
+    const dispatched = opened(`${url}/hand`);
+    for (const path of ['/ecko?a', '/ecko?b', '/gone']) calling(url + path);
+    expect((await answered).status).toBe(418);
+    await dispatched;
+    await until(() => left === 5);
+    clock.advance(9_900);
+    expect(errors.values).toEqual([]);
+    clock.advance(200);
+    const said = errors.values.map(({ error }) => (error as Error).message);
+    expect(said).toHaveLength(2);
+    expect(said[0]).toContain('a handshake for /ecko has had no answer for 10 s: no path of this server');
+    expect(said[1]).toContain('server.path("/gone", { onMessage }) would take it');
   });
 
   test('detach keeps open connections and takes no new ones; attached again it does', async () => {

@@ -4,13 +4,15 @@ import { describe, expect, test } from 'vitest';
 import { attach, type Claim, detach, type HttpServer, type Taker } from '../../src/server/http-servers.ts';
 
 /** A taker that takes what is for its path, and what nobody wants. */
-function taker(name: string, log: string[]): Taker {
+function taker(name: string, log: string[], own = name): Taker & { isRunning: boolean } {
   const take = (path: unknown, claim: Claim): boolean => {
-    const takes = path === name || claim === 'anything';
+    const takes = path === own || claim === 'anything';
     if (takes) log.push(`${name}: ${path}`);
     return takes;
   };
   return {
+    isRunning: true,
+    leave: ({ url }) => void log.push(`${name} leaves ${url}`),
     takeUpgrade: (request, _socket, _head, claim) => take(request.url, claim),
     takeStream: (_stream, rawHeaders, claim) => take(rawHeaders[1], claim),
   };
@@ -42,7 +44,20 @@ describe('upgrades', () => {
     for (const path of ['/one', '/two', '/three']) server.upgrade(path);
     server.on('upgrade', () => log.push('another'));
     server.upgrade('/three');
-    expect(log).toEqual(['/one: /one', '/two: /two', '/one: /three', 'another']);
+    expect(log).toEqual(['/one: /one', '/two: /two', '/one: /three', '/one leaves /three', 'another']);
+  });
+
+  test('go first to those that run, also what is for nobody', () => {
+    const { server, log, one, two } = both();
+    const twin = taker('the twin', log, '/one');
+    attach(server, twin);
+    one.isRunning = false;
+    for (const path of ['/one', '/two', '/three']) server.upgrade(path);
+    expect(log.splice(0)).toEqual(['the twin: /one', '/two: /two', '/two: /three']);
+    twin.isRunning = false;
+    two.isRunning = false;
+    for (const path of ['/one', '/two', '/three']) server.upgrade(path);
+    expect(log).toEqual(['/one: /one', '/two: /two', '/one: /three']);
   });
 
   test('that are ours are not shown to others, who might answer them', () => {

@@ -1,7 +1,7 @@
 /** A server at several places: TLS, Unix sockets and descriptors beside a port; renewal under traffic; failed handshakes. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, renameSync } from 'node:fs';
 import net from 'node:net';
 import tls from 'node:tls';
 import { describe, expect, test } from 'vitest';
@@ -10,6 +10,7 @@ import { type Connection, ConnectionLostError, HandshakeError, type ServerOption
 import { certificate, socketPath } from '../support/carrier.ts';
 import { Authority, hasOpenssl, skippedTls } from '../support/certificates.ts';
 import { bytes, requestHead, textFrame } from '../support/raw-client.ts';
+import { refusal } from '../support/refusal.ts';
 import { make, record, until } from '../support/serving.ts';
 
 const LOOPBACK = { port: 0, host: '127.0.0.1' };
@@ -79,31 +80,67 @@ describe('several places', () => {
   });
 });
 
-test('a descriptor that a parent hands down carries connections; one that cannot listen is a clear error', async () => {
-  const listening = net.createServer();
-  await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
-  const { port } = listening.address() as net.AddressInfo;
-  const { fd } = (listening as unknown as { _handle: { fd: number } })._handle;
+describe('a descriptor that a parent hands down', () => {
   const program = `
     import { createServer } from './src/index.ts';
     const server = createServer({ fd: 3, paths: { '/echo': { onMessage: (c, m) => void c.send(m + ' of ' + c.transport) } } });
     await server.start();
     console.log(JSON.stringify(server.address()));
+    process.once('SIGTERM', async () => {
+      await server.stop();
+      await server.start().catch((error) => console.log(error.message));
+    });
   `.replaceAll('./src/index.ts', new URL('../../dist/index.js', import.meta.url).href);
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
-    stdio: ['ignore', 'pipe', 'inherit', fd],
-  });
-  try {
-    const [line] = await once(child.stdout as NonNullable<typeof child.stdout>, 'data');
-    expect(JSON.parse(`${line}`)).toMatchObject({ address: '127.0.0.1', port });
-    listening.close();
-    const client = await talk(`ws://127.0.0.1:${port}/echo`);
-    expect(await echoed(client, 'hello')).toBe('hello of tcp');
-    client.terminate();
-  } finally {
-    child.kill();
-    await once(child, 'close');
+
+  /** Gives the descriptor of a listening socket to a child, lets `listening` go, and talks to the child. */
+  async function handDown(listening: net.Server, letGo: () => string | number) {
+    const { fd } = (listening as unknown as { _handle: { fd: number } })._handle;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      stdio: ['ignore', 'pipe', 'inherit', fd],
+    });
+    const stdout = child.stdout as NonNullable<typeof child.stdout>;
+    try {
+      const [line] = await once(stdout, 'data');
+      const client = await talk(`${letGo()}/echo`);
+      const answer = await echoed(client, 'hello');
+      client.terminate();
+      child.kill();
+      const [restarted] = await once(stdout, 'data');
+      return { address: JSON.parse(`${line}`), answer, restarted: `${restarted}` };
+    } finally {
+      child.kill('SIGKILL');
+      await once(child, 'close');
+    }
   }
+
+  const isStartedOnce = 'a server with a fd is started once';
+
+  test('of a port: it listens there, once', async () => {
+    const listening = net.createServer();
+    await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
+    const { port } = listening.address() as net.AddressInfo;
+    const seen = await handDown(listening, () => {
+      listening.close();
+      return `ws://127.0.0.1:${port}`;
+    });
+    expect(seen.address).toMatchObject({ address: '127.0.0.1', port });
+    expect([seen.answer, seen.restarted]).toEqual(['hello of tcp', expect.stringContaining(isStartedOnce)]);
+  });
+
+  test('of a Unix socket: it is one, with its path where the system tells it', async () => {
+    const [path, moved] = [socketPath(), socketPath()];
+    const listening = net.createServer();
+    await new Promise<void>((resolve) => listening.listen(path, resolve));
+    const seen = await handDown(listening, () => {
+      // Node would remove the file.
+      renameSync(path, moved);
+      listening.close();
+      return `ws+unix:${moved}:`;
+    });
+    const told = process.platform === 'linux' ? path : '';
+    expect(seen.address).toEqual({ address: told, family: 'unix', port: 0 });
+    expect([seen.answer, seen.restarted]).toEqual(['hello of unix', expect.stringContaining(isStartedOnce)]);
+  });
 });
 
 describe.skipIf(!hasOpenssl)(`TLS${skippedTls}`, () => {
@@ -196,6 +233,57 @@ describe.skipIf(!hasOpenssl)(`TLS${skippedTls}`, () => {
     await talk(url(server), { ca });
     await talk(url(server), { ca, ...certificate().pair });
     expect(seen).toEqual([undefined, 'localhost']);
+  });
+
+  test('a certificate of a client that is not verified is told by its reason, none by what OpenSSL says', async () => {
+    const { ca } = certificate();
+    const { server } = make(secure({ requestCert: true, ca }));
+    const errors = record(server.errors$);
+    await server.start();
+    const elsewhere = new Authority('Elsewhere');
+    for (const shown of [elsewhere.issue('client'), {}]) {
+      const client = new WebSocket(url(server), { ca, ...shown });
+      await once(client, 'error');
+    }
+    await until(() => errors.values.length === 2);
+    const [wrong, none] = errors.values.map(({ error }) => (error as Error).message);
+    expect(wrong).toMatch(
+      /: the client's certificate was not verified: [A-Z_]*(ISSUER|LEAF|SELF_SIGNED)[A-Z_]*$/,
+    );
+    expect(none).toContain('peer did not return a certificate');
+    await talk(url(server), { ca, ...certificate().pair });
+    elsewhere.end();
+  });
+
+  test('a renewal of one host leaves the others, and is all or nothing', async () => {
+    const authority = new Authority();
+    const [one, two] = [authority.issue('one.example'), authority.issue('two.example')];
+    const next = authority.issue('next');
+    const { server } = make(secure({ contexts: { 'One.example': one, '*.two.example': two } }));
+    await server.start();
+    const shown = async (servername: string) => {
+      const at = { port: server.address()?.port ?? 0, host: '127.0.0.1' };
+      const client = tls.connect({ ...at, servername, rejectUnauthorized: false });
+      await once(client, 'secureConnect');
+      const { CN } = client.getPeerCertificate().subject;
+      client.destroy();
+      return CN;
+    };
+    const all = async () => [await shown('one.example'), await shown('a.two.example'), await shown('else')];
+    expect(await all()).toEqual(['one.example', 'two.example', 'localhost']);
+    server.renewTls({ contexts: { 'ONE.example': next } });
+    expect(await all()).toEqual(['next', 'two.example', 'localhost']);
+    const mixed = { key: one.key, cert: two.cert };
+    const refused = refusal(() => server.renewTls({ contexts: { 'one.example': one, 'a.b': mixed } }));
+    expect([refused.option, refused.message]).toEqual([
+      'tls.contexts["a.b"].key',
+      expect.stringContaining('it is not the key of tls.contexts["a.b"].cert'),
+    ]);
+    expect(refusal(() => server.renewTls({ SNICallback: () => {} })).message).toContain(
+      'give one of the two',
+    );
+    expect(await all()).toEqual(['next', 'two.example', 'localhost']);
+    authority.end();
   });
 
   test('ws:// to the TLS port: the peer reads why, and the developer too', async () => {

@@ -1,6 +1,7 @@
 /** The port of a server: taken, lost, closed while it is being opened, and free again. */
 
 import { once } from 'node:events';
+import { fstatSync } from 'node:fs';
 import net from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
@@ -33,6 +34,18 @@ describe('a port', () => {
     await expect(server.start()).rejects.toThrow();
     expect(await server.stop()).toMatchObject({ connections: 0, terminated: 0 });
     expect(server.state).toBe('stopped');
+    squatter.close();
+    await once(squatter, 'close');
+  });
+
+  test('that is taken costs no descriptor, which could not be opened again', async () => {
+    const squatter = net.createServer().listen(0, '127.0.0.1');
+    await once(squatter, 'listening');
+    const { port } = squatter.address() as net.AddressInfo;
+    const { fd } = (squatter as unknown as { _handle: { fd: number } })._handle;
+    const { server } = make({ listeners: [{ fd }, { port, host: '127.0.0.1' }] });
+    for (const _ of [1, 2]) await expect(server.start()).rejects.toThrow(`port ${port} is in use`);
+    expect(fstatSync(fd).isSocket()).toBe(true);
     squatter.close();
     await once(squatter, 'close');
   });

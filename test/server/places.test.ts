@@ -38,6 +38,7 @@ describe('a place that cannot be opened', () => {
     [{ port: 80 }, 'EADDRNOTAVAIL', 'as the system says it'],
     [{ fd: 3 }, 'EINVAL', 'descriptor 3 is no socket that can listen'],
     [{ socketPath: path }, 'EADDRINUSE', `a server listens at ${path} already`],
+    [{ socketPath: '\0app' }, 'EADDRINUSE', 'a server listens at \\0app already'],
     [{ socketPath: path }, 'ENOTSOCK', 'is no socket, so it is left alone'],
     [{ socketPath: path }, 'EACCES', 'may not write to /tmp/'],
     [{ socketPath: 'app.sock' }, 'EROFS', 'may not write to .'],

@@ -1,10 +1,12 @@
 /** The answer of a server that does not run. */
 import { expect, test, vi } from 'vitest';
+import type { Handover } from '../../src/connection/handover.ts';
 import { fault } from '../../src/io/faults.ts';
+import { RequestHead } from '../../src/io/http/request-head.ts';
 import type { HandshakeVerdict } from '../../src/io/http/verdict.ts';
 import { ManualClock } from '../../src/io/time/manual-clock.ts';
 import { memoryPair } from '../../src/io/transports/memory.ts';
-import { turnAway } from '../../src/server/turn-away.ts';
+import { turnAway, whyNot } from '../../src/server/turn-away.ts';
 import { until } from '../support/serving.ts';
 
 const nothing = () => {};
@@ -55,3 +57,21 @@ test('where the answer is no HTTP/1.1, it is given as a verdict', async () => {
   expect(said()).toBe('');
   expect(verdicts).toMatchObject([{ kind: 'refuse', response: { status: 503 } }]);
 });
+
+test.each([
+  ['new', 'notStarted'],
+  ['starting', 'starting'],
+  ['draining', 'stopping'],
+  ['stopped', 'stopped'],
+  ['failed', 'notStarted'],
+] as const)(
+  'a server that is %s does not take its own paths because of %s; others it does not have',
+  (state, name) => {
+    const recipient = { serves: (path: string) => path === '/echo' };
+    const asked = (target: string) => ({ head: new RequestHead('GET', target, '') }) as Handover;
+    expect(whyNot(recipient, asked('/echo?a'), state)).toMatchObject({ name, code: 503 });
+    expect(whyNot(recipient, asked('/ecko'), state)).toMatchObject({ name: 'noPath', code: 404 });
+    const wrong = fault('maxHeadBytes', { bytes: 1 });
+    expect(whyNot(recipient, { ...asked('/echo'), head: { fault: wrong } }, state)).toBe(wrong);
+  },
+);

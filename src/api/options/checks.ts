@@ -13,6 +13,14 @@ export function refusal(name: string, allowed: string, why = ''): OptionError {
   );
 }
 
+/** What a value is, where it is too long to be shown or holds a secret: `null`, `a Socket`, `of type string`. */
+export function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'a list';
+  const name = typeof value === 'object' ? value.constructor?.name : undefined;
+  return name && name !== 'Object' ? `a ${name}` : `of type ${typeof value}`;
+}
+
 export function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

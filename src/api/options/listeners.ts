@@ -3,7 +3,7 @@
  */
 import type { ServerTlsOptions } from '../../io/transports/tls-identity.ts';
 import type { Listener } from '../../io/transports/transport.ts';
-import { MOST_PATH_BYTES, wrongWithDescriptor } from '../../server/places.ts';
+import { fromRoot, MOST_PATH_BYTES, pathBytes, wrongWithDescriptor } from '../../server/places.ts';
 import type { Place } from '../../server/settings.ts';
 import { OptionError } from '../errors.ts';
 import { checkNames, isObject, refusal } from './checks.ts';
@@ -22,13 +22,17 @@ export interface ListenOptions {
    */
   readonly reusePort?: boolean | undefined;
   /**
-   * Path of a Unix socket, at most 107 bytes (103 on macOS). A socket that a dead server has left there is replaced; one
-   * with a server, and anything else, is an error of `start()`. Removed at the stop.
+   * Path of a Unix socket, at most 107 bytes (103 on macOS). A relative one is of the folder in which the process is now. A
+   * socket that a dead server has left there is replaced; one with a server, and anything else, is an error of `start()`.
+   * Removed at the stop. On Linux `\0name` is an abstract socket, which has no file and no permissions.
    */
   readonly socketPath?: string | undefined;
   /** Permissions of that socket, such as 0o660; who may write to it may connect. Default: by the umask of the process. */
   readonly socketMode?: number | undefined;
-  /** Descriptor of a socket that somebody has handed down: 3 under systemd's socket activation. A stop closes it. */
+  /**
+   * Descriptor of a socket that somebody has handed down: 3 under systemd's socket activation. A stop closes it, so that a
+   * second `start()` rejects.
+   */
   readonly fd?: number | undefined;
   /** Speaks TLS here: `key` and `cert`, or `pfx`, and all else that `node:tls.createServer` takes. See `server.renewTls`. */
   readonly tls?: ServerTlsOptions | undefined;
@@ -74,7 +78,18 @@ export function readPlaces(options: WhereToListen, handshakeDeadline: number): P
   }
   const namesPlace =
     KINDS.some((kind) => kind in options) || LISTEN_NAMES.some((name) => options[name] !== undefined);
-  return namesPlace ? [readPlace(options, '', handshakeDeadline), ...others] : others;
+  const own = namesPlace ? [readPlace(options, '', handshakeDeadline)] : [];
+  checkDescriptorsDiffer(own, others);
+  return [...own, ...others];
+}
+
+function checkDescriptorsDiffer(own: readonly Place[], others: readonly Place[]): void {
+  const seen = new Set(own.map(({ fd }) => fd));
+  for (const [at, { fd }] of others.entries()) {
+    if (fd !== undefined && seen.has(fd))
+      throw refusal(`listeners[${at}].fd`, 'each descriptor once', `${fd} is there twice`);
+    seen.add(fd);
+  }
 }
 
 function readOther(other: unknown, where: string, handshakeDeadline: number): Place {
@@ -96,6 +111,7 @@ function readPlace(options: ListenOptions, where: string, handshakeDeadline: num
   const kind = KINDS.find((name) => options[name] !== undefined) ?? KINDS.find((name) => name in options);
   if (kind === 'socketPath') checkPath(`${where}socketPath`, socketPath);
   else if (kind === 'fd') checkDescriptor(`${where}fd`, fd);
+  else if (kind === undefined) throw noPlace(options, where);
   else if (!isWhole(port, 65_535))
     throw new OptionError(`${where}port`, port, 'a whole number from 0 to 65535');
   if (host !== undefined && (typeof host !== 'string' || host === '')) {
@@ -105,19 +121,43 @@ function readPlace(options: ListenOptions, where: string, handshakeDeadline: num
   checkMode(`${where}socketMode`, options);
   checkReusePort(`${where}reusePort`, options);
   const tls = options.tls === undefined ? undefined : readTls(options.tls, `${where}tls`, handshakeDeadline);
-  return defined({ port, host, socketPath, socketMode, fd, reusePort, tls });
+  const path = socketPath === undefined ? undefined : fromRoot(socketPath);
+  return defined({ port, host, socketPath: path, socketMode, fd, reusePort, tls });
 }
+
+/** What says how to listen was given, and not where. */
+function noPlace(options: ListenOptions, where: string): OptionError {
+  const given = LISTEN_NAMES.find((name) => options[name] !== undefined);
+  if (given === undefined) return refusal(where.slice(0, -1), 'a place, with port, socketPath or fd');
+  const why =
+    given === 'tls'
+      ? 'for a server that is attached to an HTTP server, give the certificate to that one'
+      : '';
+  return refusal(
+    `${where}${given}`,
+    `only together with ${given === 'tls' ? 'port, socketPath or fd' : OWNER[given]}`,
+    why,
+  );
+}
+
+/** What an option of a place belongs to. */
+const OWNER: Partial<Record<keyof ListenOptions, string>> = {
+  host: 'port',
+  reusePort: 'port',
+  socketMode: 'socketPath',
+};
 
 function checkPath(name: string, path: unknown): void {
   const allowed = `a path of 1 to ${MOST_PATH_BYTES} bytes`;
   if (typeof path !== 'string' || path === '') throw new OptionError(name, path, allowed);
-  const bytes = new TextEncoder().encode(path).length;
+  const bytes = pathBytes(path);
   if (bytes > MOST_PATH_BYTES) {
     const message = `option ${name} has ${bytes} bytes; allowed is ${allowed}, because the system cuts off longer ones`;
     throw new OptionError(name, path, allowed, message);
   }
   // A NUL at the start is an abstract socket of Linux.
-  if (path.lastIndexOf('\0') > 0) throw new OptionError(name, path, 'a path without NUL');
+  const most = process.platform === 'linux' ? 0 : -1;
+  if (path.lastIndexOf('\0') > most) throw new OptionError(name, path, 'a path without NUL');
 }
 
 function checkDescriptor(name: string, fd: unknown): void {
@@ -133,6 +173,12 @@ function checkMode(name: string, { socketMode, socketPath }: ListenOptions): voi
   if (!isWhole(socketMode, 0o777))
     throw new OptionError(name, socketMode, 'permissions from 0 to 0o777, such as 0o660');
   if (socketPath === undefined) throw refusal(name, 'only together with socketPath');
+  if (socketPath.startsWith('\0'))
+    throw refusal(
+      name,
+      'only together with a path of the file system',
+      'an abstract socket has no permissions',
+    );
 }
 
 function checkReusePort(name: string, { reusePort, port }: ListenOptions): void {

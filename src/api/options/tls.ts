@@ -1,11 +1,12 @@
 /**
  * The option `tls` of a place, and its renewal: names, what must stand together, and what `node:tls` says about the rest.
  */
+import type { SecureContextOptions } from 'node:tls';
 import type { ServerTlsOptions } from '../../io/transports/tls-identity.ts';
-import { holdsCertificate, identityOf } from '../../server/places.ts';
+import { ContextError, holdsCertificate, identityOf } from '../../server/places.ts';
 import type { Place } from '../../server/settings.ts';
 import { OptionError } from '../errors.ts';
-import { checkNames, isObject, refusal } from './checks.ts';
+import { checkNames, isObject, kindOf, refusal } from './checks.ts';
 
 /** What `node:tls.createServer` takes. A name that is no option of it would be ignored there, `requestCerts` too. */
 const TYPED_NAMES = [
@@ -48,16 +49,39 @@ const TYPED_NAMES = [
   'sigalgs',
   'ticketKeys',
 ] as const satisfies readonly (keyof ServerTlsOptions)[];
+/** Of these, what is of one certificate: `node:tls.createSecureContext` takes it. Those that say which one come first. */
+const TYPED_CONTEXT_NAMES = [
+  'key',
+  'cert',
+  'pfx',
+  'passphrase',
+  'ca',
+  'ciphers',
+  'clientCertEngine',
+  'crl',
+  'dhparam',
+  'ecdhCurve',
+  'honorCipherOrder',
+  'maxVersion',
+  'minVersion',
+  'privateKeyEngine',
+  'privateKeyIdentifier',
+  'secureOptions',
+  'secureProtocol',
+  'sessionIdContext',
+  'sessionTimeout',
+  'sigalgs',
+  'ticketKeys',
+] as const satisfies readonly (keyof SecureContextOptions)[];
+const CONTEXT_NAMES: readonly string[] = [...TYPED_CONTEXT_NAMES, 'allowPartialTrustChain'];
 /** With those of versions of Node that are newer than the types here. */
 const TLS_NAMES: readonly string[] = [...TYPED_NAMES, 'allowPartialTrustChain', 'certificateCompression'];
 
 /** @throws OptionError for what is wrong with the option `name`. */
 export function readTls(tls: unknown, name: string, handshakeDeadline: number): Place['tls'] {
   const options = checkTls(tls, name);
-  const { key, cert, pfx, SNICallback, pskCallback, contexts } = options;
-  if (key !== undefined && cert === undefined) throw refusal(`${name}.cert`, 'the certificate of key');
-  if (cert !== undefined && key === undefined && pfx === undefined)
-    throw refusal(`${name}.key`, 'the key of cert');
+  const { key, pfx, SNICallback, pskCallback, contexts } = options;
+  checkPair(name, options);
   const isSomebody = [key, pfx, SNICallback, pskCallback, contexts].some((one) => one !== undefined);
   if (!isSomebody) throw refusal(name, 'an object with at least key and cert, or pfx');
   return guardTls(() => identityOf({ handshakeTimeout: handshakeDeadline, ...options }), name);
@@ -66,7 +90,9 @@ export function readTls(tls: unknown, name: string, handshakeDeadline: number): 
 /** @throws OptionError for what is no set of changes. */
 export function readTlsChanges(changes: unknown): ServerTlsOptions {
   const options = checkTls(changes, 'tls');
-  if (Object.values(options).every((value) => value === undefined)) {
+  const isNothing = (value: unknown) =>
+    value === undefined || (value === options.contexts && Object.keys(value).length === 0);
+  if (Object.values(options).every(isNothing)) {
     throw refusal('tls', 'an object with what is new, such as { key, cert }');
   }
   if ((options.key === undefined) !== (options.cert === undefined)) {
@@ -76,22 +102,56 @@ export function readTlsChanges(changes: unknown): ServerTlsOptions {
 }
 
 function checkTls(tls: unknown, name: string): ServerTlsOptions {
-  if (!isObject(tls)) throw new OptionError(name, typeof tls, 'an object such as { key, cert }');
+  // What it is may hold a key, so only its type is shown.
+  if (!isObject(tls)) throw refusal(name, 'an object such as { key, cert }', `this is ${kindOf(tls)}`);
   checkNames(tls, TLS_NAMES, name, 'it takes what node:tls.createServer takes, and contexts');
   const options = tls as ServerTlsOptions;
   checkCa(`${name}.ca`, options.ca);
-  checkContexts(`${name}.contexts`, options.contexts);
+  if (options.contexts === undefined) return options;
+  return { ...options, contexts: readContexts(`${name}.contexts`, options.contexts) };
+}
+
+const CONTEXTS = "an object of { key, cert } by host name, such as { '*.example.com': { key, cert } }";
+/** One name of a host, with or without `*` as its first label. Others are asked for in ASCII (RFC 6066 3). */
+const HOST = /^(?:\*\.)?[a-z\d_-]+(?:\.[a-z\d_-]+)*$/;
+
+/** The contexts by their names in lower case, as clients are compared with them. */
+function readContexts(name: string, contexts: unknown): Record<string, SecureContextOptions> {
+  if (!isObject(contexts)) throw refusal(name, CONTEXTS, `this is ${kindOf(contexts)}`);
+  const read: Record<string, SecureContextOptions> = {};
+  for (const [given, context] of Object.entries(contexts as Record<string, unknown>)) {
+    const [host, where] = [given.toLowerCase(), contextName(name, given)];
+    if (!HOST.test(host))
+      throw refusal(where, 'a host name such as example.com or *.example.com, without scheme and port');
+    if (host in read) throw refusal(where, 'each host name once, in whatever case');
+    if (!isObject(context)) throw refusal(where, CONTEXTS, `this is ${kindOf(context)}`);
+    read[host] = checkContext(context, where);
+  }
+  return read;
+}
+
+function checkContext(context: object, where: string): SecureContextOptions {
+  checkNames(
+    context,
+    CONTEXT_NAMES,
+    where,
+    `it has key and cert, or pfx, and ${CONTEXT_NAMES.slice(4).join(', ')}`,
+  );
+  const options = context as SecureContextOptions;
+  checkPair(where, options);
+  if (options.key === undefined && options.pfx === undefined)
+    throw refusal(where, 'an object with at least key and cert, or pfx');
+  checkCa(`${where}.ca`, options.ca);
   return options;
 }
 
-function checkContexts(name: string, contexts: unknown): void {
-  if (contexts === undefined) return;
-  const allowed = "an object of { key, cert } by host name, such as { '*.example.com': { key, cert } }";
-  if (!isObject(contexts)) throw new OptionError(name, contexts, allowed);
-  for (const [host, context] of Object.entries(contexts as Record<string, unknown>)) {
-    if (!isObject(context)) throw refusal(`${name}[${JSON.stringify(host)}]`, allowed);
-    checkCa(`${name}[${JSON.stringify(host)}].ca`, (context as { ca?: unknown }).ca);
-  }
+const contextName = (name: string, host: string) => `${name}[${JSON.stringify(host)}]`;
+
+/** A key stands together with its certificate. */
+function checkPair(name: string, { key, cert, pfx }: SecureContextOptions): void {
+  if (key !== undefined && cert === undefined) throw refusal(`${name}.cert`, 'the certificate of key');
+  if (cert !== undefined && key === undefined && pfx === undefined)
+    throw refusal(`${name}.key`, 'the key of cert');
 }
 
 /** OpenSSL passes over what is no certificate: then nobody is trusted, or nobody more than before, without a word. */
@@ -115,16 +175,26 @@ function checkCa(name: string, ca: unknown): void {
 export function guardTls<T>(work: () => T, name = 'tls'): T {
   try {
     return work();
-  } catch (error) {
-    const { code = '', message } = error as NodeJS.ErrnoException;
-    const [option, why] = complaintOf(code, message, name);
+  } catch (thrown) {
+    const isContext = thrown instanceof ContextError;
+    const where = isContext ? contextName(`${name}.contexts`, thrown.host) : name;
+    if (isContext && thrown.cause === undefined)
+      throw refusal(
+        where,
+        'contexts or SNICallback',
+        'the latter would decide alone, so give one of the two',
+      );
+    const error = (isContext ? thrown.cause : thrown) as NodeJS.ErrnoException;
+    const { code = '', message } = error;
+    const [option, why] = complaintOf(code, message, where);
     const refused = new OptionError(option, undefined, '', `option ${option}: ${why} (${code || message})`);
     throw Object.assign(refused, { cause: error });
   }
 }
 
 function complaintOf(code: string, message: string, name: string): [option: string, why: string] {
-  if (code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH') return [`${name}.key`, 'it is not the key of tls.cert'];
+  if (code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH')
+    return [`${name}.key`, `it is not the key of ${name}.cert`];
   if (/passphrase|BAD_DECRYPT|BAD_PASSWORD|mac verify failure/i.test(code + message)) {
     return [`${name}.passphrase`, 'it does not open the key'];
   }

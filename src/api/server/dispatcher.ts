@@ -122,7 +122,7 @@ export class Dispatcher implements ServerRecipient, DeliveryHost, StreamsOwner {
     if (!tell({ connection: undefined, error }, undefined, this.streams)) this.unheard(error);
   }
 
-  lost(fault: Fault, remoteAddress: string, cause: Error): void {
+  lost(fault: Fault, remoteAddress: string, cause?: Error): void {
     this.failed(errorOf(fault, undefined, { path: undefined, remoteAddress, origin: undefined }, cause));
   }
 

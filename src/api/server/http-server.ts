@@ -8,6 +8,7 @@ import type { Duplex } from 'node:stream';
 import { types } from 'node:util';
 import type { HttpServer } from '../../server/http-servers.ts';
 import { OptionError } from '../errors.ts';
+import { kindOf, refusal } from '../options/checks.ts';
 
 /** A server of `node:http`, `node:https` or `node:http2`. */
 export type AnyHttpServer = Http1Server | HttpsServer | Http2Server | Http2SecureServer;
@@ -69,7 +70,10 @@ function adviceFor(value: unknown): string {
   if (isHttpServer(inside)) return 'its member "server" is one';
   if (typeof (value as Promise<unknown> | null | undefined)?.then === 'function')
     return 'this is a promise: await it';
-  return `this is ${value === null ? 'null' : `of type ${typeof value}`}`;
+  if (typeof (value as { fetch?: unknown } | null | undefined)?.fetch === 'function') {
+    return 'this is an application such as those of Hono: serve() of @hono/node-server returns its HTTP server';
+  }
+  return `this is ${kindOf(value)}`;
 }
 
 const SOCKET_METHODS = [
@@ -89,14 +93,18 @@ export function checkUpgrade(request: IncomingMessage, socket: Duplex, head: Uin
   const { url, httpVersion, rawHeaders, headers } = request ?? {};
   const isRequest = typeof url === 'string' && typeof httpVersion === 'string' && Array.isArray(rawHeaders);
   if (!isRequest || typeof headers !== 'object' || headers === null) {
-    throw new OptionError('request', request, "the IncomingMessage of the event 'upgrade'");
+    throw refusal('request', "the IncomingMessage of the event 'upgrade'", `this is ${kindOf(request)}`);
   }
   const isSocket = SOCKET_METHODS.every((name) => typeof socket?.[name] === 'function');
   if (!isSocket) {
-    throw new OptionError('socket', socket, "the socket of the event 'upgrade', or another Duplex");
+    throw refusal(
+      'socket',
+      "the socket of the event 'upgrade', or another Duplex",
+      `this is ${kindOf(socket)}`,
+    );
   }
   // Not `instanceof`: in a `vm` context Uint8Array is another class.
   if (!types.isUint8Array(head)) {
-    throw new OptionError('head', head, "the Buffer of the event 'upgrade'");
+    throw refusal('head', "the Buffer of the event 'upgrade'", `this is ${kindOf(head)}`);
   }
 }

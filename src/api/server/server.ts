@@ -108,7 +108,8 @@ export class Server {
   /**
    * Opens the port and all other places, or none of them; resolves when it listens. While it starts or listens, it is the
    * same promise again.
-   * Rejects with the reason when the port cannot be opened; the server has `failed` then and may be started again.
+   * Rejects with the reason when the port cannot be opened; the server has `failed` then and may be started again, unless a
+   * `fd` was closed by that or by a stop.
    */
   start(): Promise<this> {
     this.#isStopAsked = false;
@@ -140,8 +141,8 @@ export class Server {
    * which are answered with 404 only where nobody else listens. `onRequest` is not called for them. It may be attached to
    * several HTTP servers, and listen on its own port beside.
    *
-   * `start` and `stop` mean the same as ever: before and after, handshakes are answered with 503. A `stop` leaves the HTTP
-   * server running; the HTTP server's own `close` does not wait for connections over HTTP/1.1, and closes none.
+   * `start` and `stop` mean the same as ever: before and after, handshakes for its paths are answered with 503, unless another
+   * Portal server that is attached there runs and has the path. A `stop` leaves the HTTP server running; the HTTP server's own `close` does not wait for connections over HTTP/1.1, and closes none.
    *
    * For HTTP/2 the setting `enableConnectProtocol` is switched on, which sessions learn of that begin after that.
    * @throws OptionError for what is no HTTP server, for one that was closed, and for one that it is attached to already.
@@ -187,7 +188,7 @@ export class Server {
 
   /**
    * Renews keys and certificates of all places that have `tls`: handshakes from here on get the new ones, open connections
-   * live on. What is left out stays as it is. Sessions of clients are resumed as before, unless `ticketKeys` are given or
+   * live on. What is left out stays as it is, hosts that `contexts` does not name too. Sessions of clients are resumed as before, unless `ticketKeys` are given or
    * what says whom to trust changes: `ca`, `crl`, `requestCert`, `rejectUnauthorized`.
    * @throws OptionError for what cannot be read or does not match; nothing is changed then.
    */
@@ -245,7 +246,7 @@ export class Server {
     return { unsubscribe: this.#inspection.attach(observer) };
   }
 
-  /** The XState actor that runs this server. */
+  /** The XState actor that runs this server. As with any actor, subscribers hear of each event, also where the state stays. */
   get actor(): ServerActor {
     return this.#core.actor;
   }

@@ -2,7 +2,8 @@
  * TCP and Unix sockets by Node's public `net` API: one `Socket` for each connection. Its events go to functions that all
  * sockets share.
  */
-import { createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { pathOfDescriptor } from './descriptor.ts';
 import { explainAccept, noDescriptorLeft, openFilesLimit } from './open-files.ts';
 import { peerAddress } from './peer-address.ts';
 import type { Accept, Address, Listener, Transport, TransportListener, TransportName } from './transport.ts';
@@ -137,6 +138,8 @@ export class TcpListener implements Listener {
   readonly #options: TcpOptions;
   #server: Server | undefined;
   #file: UnixFile | undefined;
+  /** Where it listens if that is a Unix socket; empty for one that was handed down by somebody who cannot be asked. */
+  #path = '';
   #failed: ((error: Error) => void) | undefined;
   #openFiles = Number.POSITIVE_INFINITY;
 
@@ -147,6 +150,7 @@ export class TcpListener implements Listener {
   async listen(accept: Accept, failed: (error: Error) => void): Promise<void> {
     const { path, mode, ...place } = this.#options;
     this.#failed = failed;
+    this.#path = path ?? pathOfDescriptor(place.fd);
     if (path === undefined) {
       await this.#bind(place, accept, failed);
       return;
@@ -218,13 +222,19 @@ export class TcpListener implements Listener {
   }
 
   address(): Address | null {
-    const address = this.#server?.address() ?? null;
-    if (typeof address === 'string') return { address, family: 'unix', port: 0 };
-    return address;
+    if (!this.#server?.listening) return null;
+    const address = tcpAddress(this.#server);
+    return address ?? { address: this.#path, family: 'unix', port: 0 };
   }
+}
+
+/** The address of a server that listens on TCP. Of a Unix socket Node gives the path, or null if it came as a descriptor. */
+function tcpAddress(server: Server): AddressInfo | undefined {
+  const address = server.address();
+  return typeof address === 'string' || address === null ? undefined : address;
 }
 
 /** The name of the transports of a server that listens. */
 export function nameOf(server: Server): TransportName {
-  return typeof server.address() === 'string' ? 'unix' : 'tcp';
+  return tcpAddress(server) === undefined ? 'unix' : 'tcp';
 }

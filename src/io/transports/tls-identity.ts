@@ -12,8 +12,20 @@ import type { SecureContextOptions, Server, TLSSocket, TlsOptions } from 'node:t
 
 /** What `node:tls.createServer` takes, and more certificates by host name. */
 export interface ServerTlsOptions extends TlsOptions {
-  /** Certificates by the host name that the client asks for (SNI): `example.com` or `*.example.com`. */
+  /**
+   * Certificates by the host name that the client asks for (SNI): `example.com` or `*.example.com`. Each has `key` and `cert`, or
+   * `pfx`, of its own, and takes over `ca` and `crl`. Not together with `SNICallback`.
+   */
   readonly contexts?: Readonly<Record<string, SecureContextOptions>> | undefined;
+}
+
+/** One of `contexts` cannot be used; `cause` is what `node:tls` says about it, undefined where there is a SNICallback as well. */
+export class ContextError extends Error {
+  readonly host: string;
+  constructor(host: string, cause?: unknown) {
+    super(`the context of ${host}`, { cause });
+    this.host = host;
+  }
 }
 
 /** Hears how handshakes end. */
@@ -61,7 +73,7 @@ export class TlsIdentity {
   }
 
   /**
-   * Tries a renewal: what is left out stays. Nothing has changed until the function that it returns is called.
+   * Tries a renewal: what is left out stays, hosts of `contexts` too. Nothing has changed until the function that it returns is called.
    * @throws as the constructor does.
    */
   prepare(changes: ServerTlsOptions): () => void {
@@ -79,13 +91,19 @@ export class TlsIdentity {
 
   #makeServer(options: ServerTlsOptions): Server {
     const { contexts = {}, ...rest } = options;
+    const [host] = Object.keys(contexts);
+    if (rest.SNICallback !== undefined && host !== undefined) throw new ContextError(host);
     const tls = process.getBuiltinModule('node:tls');
     const protocols = rest.ALPNCallback === undefined ? { ALPNProtocols: ['http/1.1'] } : {};
     // Our own end of a connection is ours to end, and no write waits for another.
     const server = tls.createServer({ ...protocols, ...rest, ...{ allowHalfOpen: true, noDelay: true } });
     for (const [name, context] of Object.entries(contexts)) {
-      // Read here already: `addContext` would do it in the middle of a handshake in some versions.
-      server.addContext(name, tls.createSecureContext({ ...trustOf(rest), ...context }) as never);
+      try {
+        // Read here already: `addContext` would do it in the middle of a handshake in some versions.
+        server.addContext(name, tls.createSecureContext({ ...trustOf(rest), ...context }) as never);
+      } catch (error) {
+        throw new ContextError(name, error);
+      }
     }
     const needsCertificate = rest.requestCert === true && rest.rejectUnauthorized !== false;
     server.on('secureConnection', (socket) => this.#host?.secured(socket, needsCertificate));
@@ -115,5 +133,6 @@ function merge(old: ServerTlsOptions, changes: ServerTlsOptions): ServerTlsOptio
   if (FORMS.some((names) => changes[names[0]] !== undefined)) {
     for (const name of FORMS.flat()) delete kept[name];
   }
-  return { ...kept, ...changes };
+  const contexts = changes.contexts && { contexts: { ...old.contexts, ...changes.contexts } };
+  return { ...kept, ...changes, ...contexts };
 }

@@ -152,7 +152,8 @@ export class TlsListener extends TcpListener implements TlsHost {
   failed(error: NodeJS.ErrnoException, socket: TLSSocket): void {
     const below = this.#through(socket);
     if (below !== undefined && this.#dropped.has(below)) return;
-    const failure = new TlsHandshakeFailure(error.code ?? 'ERR_TLS', reasonOf(error), socket, error);
+    const [code, why] = reasonOf(error, socket);
+    const failure = new TlsHandshakeFailure(code, why, socket, error);
     socket.destroy();
     this.connectionFailed(failure);
   }
@@ -167,7 +168,12 @@ export class TlsListener extends TcpListener implements TlsHost {
   }
 }
 
-/** What OpenSSL says in a few words. */
-function reasonOf(error: Error & { reason?: string }): string {
-  return error.reason ?? error.message;
+/** A code, and what OpenSSL says in a few words. Of a certificate that it did not verify Node tells only the socket. */
+function reasonOf(
+  { code = 'ERR_TLS', reason, message }: NodeJS.ErrnoException & { reason?: string },
+  { authorizationError: refused }: TLSSocket,
+): [code: string, why: string] {
+  if (refused == null) return [code, reason ?? message];
+  // The types say Error; it is the code of one.
+  return ['ERR_TLS_CERT_REFUSED', `the client's certificate was not verified: ${refused}`];
 }

@@ -9,6 +9,7 @@
  */
 import { chmodSync, existsSync, lstatSync, renameSync, type Stats, unlinkSync } from 'node:fs';
 import { connect } from 'node:net';
+import { resolve } from 'node:path';
 
 /** Bytes of a path that fit into the kernel's `sockaddr_un`, without the NUL at its end. */
 export const MOST_PATH_BYTES = process.platform === 'linux' ? 107 : 103;
@@ -16,6 +17,18 @@ export const MOST_PATH_BYTES = process.platform === 'linux' ? 107 : 103;
 /** Pipes of Windows and abstract sockets of Linux have no file. */
 export function hasFile(path: string): boolean {
   return process.platform !== 'win32' && !path.startsWith('\0');
+}
+
+export const pathBytes = (path: string) => new TextEncoder().encode(path).length;
+
+/**
+ * The path from the root, since the process may go to another folder before the socket is made or removed. One that would be
+ * too long for the system stays relative: that is a way around the limit.
+ */
+export function fromRoot(path: string): string {
+  if (!hasFile(path)) return path;
+  const whole = resolve(path);
+  return pathBytes(whole) > MOST_PATH_BYTES ? path : whole;
 }
 
 /** The folder of a socket, and whether there is one. */

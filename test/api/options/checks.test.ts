@@ -1,6 +1,6 @@
 /** Checks that several options share. */
 import { expect, test } from 'vitest';
-import { checkNames, isObject, oneOf, refusal } from '../../../src/api/options/checks.ts';
+import { checkNames, isObject, kindOf, oneOf, refusal } from '../../../src/api/options/checks.ts';
 import { refusal as refused } from '../../support/refusal.ts';
 
 test('a refusal says what is allowed and why, and shows no value', () => {
@@ -18,6 +18,21 @@ test('an object is no list and not null', () => {
     false,
     false,
     false,
+  ]);
+});
+
+test('what a value is, without what is in it', () => {
+  const values = [null, undefined, 'secret', 5, [], {}, Object.create(null), new Map(), () => {}];
+  expect(values.map(kindOf)).toEqual([
+    'null',
+    'of type undefined',
+    'of type string',
+    'of type number',
+    'a list',
+    'of type object',
+    'of type object',
+    'a Map',
+    'of type function',
   ]);
 });
 

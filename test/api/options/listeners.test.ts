@@ -1,8 +1,12 @@
 /** Where to listen, as options: what may stand together, and what each error says. */
+import net from 'node:net';
+import { resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { canReusePort, readPlaces } from '../../../src/api/options/listeners.ts';
+import { MOST_PATH_BYTES } from '../../../src/server/places.ts';
 import { refusal } from '../../support/refusal.ts';
 
+const isLinux = process.platform === 'linux';
 const read = (options: object) => readPlaces(options, 10_000);
 
 describe('places', () => {
@@ -13,7 +17,8 @@ describe('places', () => {
     [{ port: 0, socketPath: undefined }, [{ port: 0 }]],
     [{ port: 80, host: '::1' }, [{ port: 80, host: '::1' }]],
     [{ socketPath: '/run/a.sock', socketMode: 0o660 }, [{ socketPath: '/run/a.sock', socketMode: 0o660 }]],
-    [{ port: 80, listeners: [{ socketPath: 'a' }] }, [{ port: 80 }, { socketPath: 'a' }]],
+    [{ port: 80, listeners: [{ socketPath: 'a' }] }, [{ port: 80 }, { socketPath: resolve('a') }]],
+    [{ socketPath: '../b/./a' }, [{ socketPath: resolve('../b/a') }]],
     [{ listeners: [{ port: 1 }, { port: 2 }] }, [{ port: 1 }, { port: 2 }]],
   ])('%j', (options, places) => {
     expect(read(options)).toEqual(places);
@@ -24,8 +29,17 @@ describe('places', () => {
     ['port', { port: undefined, listeners: [{ port: 1 }] }, 'a whole number from 0 to 65535'],
     ['socketPath', { socketPath: undefined }, 'a path of 1 to'],
     ['fd', { fd: undefined }, 'the descriptor of a socket'],
-    ['listeners[0].port', { listeners: [{}] }, 'a whole number from 0 to 65535'],
-    ['port', { host: '::1', listeners: [{ port: 1 }] }, 'a whole number from 0 to 65535'],
+    ['listeners[0]', { listeners: [{}] }, 'a place, with port, socketPath or fd'],
+    ['host', { host: '::1', listeners: [{ port: 1 }] }, 'only together with port'],
+    ['listeners[0].reusePort', { listeners: [{ reusePort: true }] }, 'only together with port'],
+    ['socketMode', { socketMode: 0o600 }, 'only together with socketPath'],
+    ['tls', { tls: { key: 'k', cert: 'c' } }, 'attached to an HTTP server, give the certificate to that one'],
+    ['listeners[0].tls', { listeners: [{ tls: {} }] }, 'only together with port, socketPath or fd'],
+    [
+      'socketMode',
+      { socketPath: '\0a', socketMode: 0o600 },
+      isLinux ? 'an abstract socket has no permissions' : 'without NUL',
+    ],
     ['socketPath', { port: 0, socketPath: 'a' }, 'not together with port'],
     ['fd', { port: 0, fd: 3 }, 'not together with port'],
     ['fd', { socketPath: 'a', fd: 3 }, 'not together with port or socketPath'],
@@ -51,6 +65,27 @@ describe('places', () => {
     const error = refusal(() => read(options));
     expect(error.option).toBe(option);
     expect(error.message).toContain(said);
+  });
+
+  test('a relative path that would be too long from the root stays as it is', () => {
+    const path = 'a'.repeat(MOST_PATH_BYTES);
+    expect(read({ socketPath: path })).toEqual([{ socketPath: path }]);
+  });
+
+  test.runIf(isLinux)('an abstract socket has no folder', () => {
+    expect(read({ socketPath: '\0a' })).toEqual([{ socketPath: '\0a' }]);
+  });
+
+  test('a descriptor that is there twice is refused', async () => {
+    const server = net.createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
+    const error = refusal(() => read({ fd, listeners: [{ port: 1 }, { fd }] }));
+    expect([error.option, error.message]).toEqual([
+      'listeners[1].fd',
+      expect.stringContaining(`${fd} is there twice`),
+    ]);
+    await new Promise((resolve) => server.close(resolve));
   });
 
   test.each([

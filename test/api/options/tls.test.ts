@@ -9,7 +9,9 @@ import { refusal } from '../../support/refusal.ts';
 const read = (tls: unknown) => readPlaces({ port: 0, tls: tls as object }, 10_000);
 
 test.each<[string, unknown, string]>([
-  ['tls', 'yes', 'an object such as { key, cert }'],
+  ['tls', 'PRIVATE', 'an object such as { key, cert }; this is of type string'],
+  ['tls', null, 'this is null'],
+  ['tls', ['PRIVATE'], 'this is a list'],
   ['tls', {}, 'at least key and cert, or pfx'],
   ['tls.cert', { key: 'k' }, 'the certificate of key'],
   ['tls.key', { cert: 'c' }, 'the key of cert'],
@@ -20,7 +22,32 @@ test.each<[string, unknown, string]>([
   ['tls.ca', { key: 'k', cert: 'c', ca: [5] }, 'has no certificate'],
   ['tls.contexts', { contexts: 5 }, 'by host name'],
   ['tls.contexts["a.example"]', { contexts: { 'a.example': 'PRIVATE' } }, 'by host name'],
-  ['tls.contexts["a.example"].ca', { contexts: { 'a.example': { ca: '' } } }, 'has no certificate'],
+  [
+    'tls.contexts["a.example"].ca',
+    { contexts: { 'a.example': { key: 'k', cert: 'c', ca: '' } } },
+    'has no certificate',
+  ],
+  ['tls.contexts["a.example"]', { contexts: { 'a.example': {} } }, 'at least key and cert, or pfx'],
+  ['tls.contexts["a.example"]', { contexts: { 'a.example': undefined } }, 'of type undefined'],
+  ['tls.contexts["a.example"].cert', { contexts: { 'a.example': { key: 'k' } } }, 'the certificate of key'],
+  ['tls.contexts["a.example"].key', { contexts: { 'a.example': { cert: 'c' } } }, 'the key of cert'],
+  [
+    'tls.contexts["a.example"].crt',
+    { contexts: { 'a.example': { key: 'PRIVATE', crt: 'c' } } },
+    'there is no option crt in tls.contexts["a.example"]',
+  ],
+  [
+    'tls.contexts["https://a b/"]',
+    { contexts: { 'https://a b/': { key: 'k', cert: 'c' } } },
+    'a host name such as',
+  ],
+  ['tls.contexts["A.b"]', { contexts: { 'a.b': { key: 'k', cert: 'c' }, 'A.b': {} } }, 'each host name once'],
+  [
+    'tls.contexts["a.b"]',
+    { SNICallback: () => {}, contexts: { 'a.b': { key: 'k', cert: 'c' } } },
+    'give one of the two',
+  ],
+  ['tls.contexts["a.b"]', { contexts: { 'a.b': { key: 'PRIVATE', cert: 'c' } } }, 'the content of its file'],
 ])('%s of %j is refused', (option, tls, said) => {
   const error = refusal(() => read(tls));
   expect(error.option).toBe(option);
@@ -32,6 +59,8 @@ test.each<[string, unknown, string]>([
   ['tls', null, 'an object such as'],
   ['tls', {}, 'an object with what is new'],
   ['tls', { key: undefined, cert: undefined }, 'an object with what is new'],
+  ['tls', { contexts: {} }, 'an object with what is new'],
+  ['tls.contexts["a.b"].cert', { contexts: { 'a.b': { key: 'k' } } }, 'the certificate of key'],
   ['tls.kee', { kee: 'k' }, 'there is no option kee in tls'],
   ['tls.cert', { key: 'k' }, 'key and cert together'],
 ])('a renewal: %s of %j is refused', (option, changes, said) => {

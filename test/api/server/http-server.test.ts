@@ -27,6 +27,7 @@ describe('what is none', () => {
     ['a promise', Promise.resolve(), 'await it'],
     ['an instance of Fastify', { server: http.createServer() }, 'its member "server" is one'],
     ['a server of node:net', net.createServer(), 'this server speaks no HTTP'],
+    ['an application of Hono', { fetch() {} }, 'serve() of @hono/node-server returns its HTTP server'],
     ['an empty object', {}, 'of type object'],
   ])('%s', (_, value, why) => {
     const { option, message } = refusal(() => portal().attach(untyped(value)));
@@ -84,6 +85,13 @@ describe('handleUpgrade', () => {
   ])('a wrong %s is named', (name, values) => {
     const [one, two, three] = values as [never, never, never];
     expect(refusal(() => portal().handleUpgrade(one, two, three)).option).toBe(name);
+  });
+
+  test('an error says what an argument is, in a few words', () => {
+    const swapped = refusal(() => portal().handleUpgrade(socket as never, request, head));
+    expect(swapped.message).toBe(
+      "option request: allowed is the IncomingMessage of the event 'upgrade'; this is a Duplex",
+    );
   });
 
   test('a head that was made in a vm context is one', () => {

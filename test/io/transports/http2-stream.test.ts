@@ -83,7 +83,7 @@ describe.each([
     expect(one.received).toBe('\x88\x02\x03\xe9');
     expect((await answerOf(client.request({ ':path': '/' }))).body).toBe('the page');
     const late = await answerOf(connect(client, '/echo'));
-    expect([late.status, late.body]).toEqual([503, 'The server is not started.\n']);
+    expect([late.status, late.body]).toEqual([503, 'The server is stopped.\n']);
     expect(late.headers['retry-after']).toBe('5');
   });
 });

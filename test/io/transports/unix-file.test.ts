@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { existsSync, lstatSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { TcpListener } from '../../../src/io/transports/tcp.ts';
-import { hasFile, MOST_PATH_BYTES } from '../../../src/io/transports/unix-file.ts';
+import { fromRoot, hasFile, MOST_PATH_BYTES } from '../../../src/io/transports/unix-file.ts';
 
 let folder: string;
 let path: string;
@@ -112,4 +112,10 @@ describe.skipIf(process.platform === 'win32')('the file of a Unix socket', () =>
   test('an abstract socket of Linux has none', () => {
     expect([hasFile('\0app'), hasFile('/run/app.sock')]).toEqual([false, true]);
   });
+});
+
+test('a path is taken from the root, unless it would be too long then, or is no file', () => {
+  expect(fromRoot('a/../b.sock')).toBe(resolve('b.sock'));
+  const long = 'a'.repeat(MOST_PATH_BYTES);
+  for (const same of ['/run/app.sock', long, '\0app']) expect(fromRoot(same)).toBe(same);
 });
