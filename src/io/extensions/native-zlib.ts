@@ -217,8 +217,8 @@ class NativeInflater extends Context implements Inflater {
   /** Input is left after the end of a stream; false when there were too many. */
   #goOn(): boolean {
     this.#isAtEnd = false;
-    if (this.#endsWithTail && this.#end - this.#at === TAIL.length) {
-      // The tail belongs to a block that is not there.
+    if (this.#endsWithTail && this.#end - this.#at <= TAIL.length) {
+      // What is left of the tail belongs to a block that is not there.
       this.#at = this.#end;
       return true;
     }
