@@ -25,8 +25,9 @@ const SHOWN_LENGTH = 200;
 
 const NO_BYTES = new Uint8Array(0);
 
-/** Sockets that were taken, by whichever server. */
-const taken = new WeakSet<Duplex>();
+/** On sockets that were taken, by whichever server. A WeakSet of all of them would cost each collection some work. */
+const kTaken = Symbol('taken');
+const isTaken = (socket: Duplex & { [kTaken]?: true }): boolean => socket[kTaken] === true;
 
 /** What attaching needs of its server. */
 export interface AttachingHost {
@@ -46,7 +47,7 @@ export class Attaching implements Taker {
 
   /** Whether the socket of an upgrade was taken already. */
   isTaken(socket: Duplex): boolean {
-    return taken.has(socket);
+    return isTaken(socket);
   }
 
   get isRunning(): boolean {
@@ -60,7 +61,7 @@ export class Attaching implements Taker {
     const forget = clock.every(handshakeDeadline, () => {
       forget();
       // Somebody else may have dispatched it to a Portal server by hand.
-      if (socket.destroyed || socket.bytesWritten !== before || taken.has(socket)) return;
+      if (socket.destroyed || socket.bytesWritten !== before || isTaken(socket)) return;
       const error = nobodyAnswered(url, handshakeDeadline);
       if (this.#unanswered.isNews(error)) this.#host.recipient.failed(error);
     });
@@ -69,10 +70,10 @@ export class Attaching implements Taker {
   /** An upgrade to something else than WebSocket is nobody's path. */
   takeUpgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array, claim: Claim): boolean {
     // Somebody has dispatched it by hand before the event came here.
-    if (taken.has(socket)) return true;
+    if (isTaken(socket)) return true;
     const isOurs = asksForWebSocket(request) && this.#serves(request.url ?? '');
     if (!isOurs && claim === 'own paths') return false;
-    taken.add(socket);
+    Object.assign(socket, { [kTaken]: true });
     whenAnswered(socket, () => this.#take(request, socket, head));
     return true;
   }

@@ -8,6 +8,7 @@
  * again; none of the strings shares memory with a chunk.
  */
 import { type Fault, fault } from '../faults.ts';
+import { rememberingLast } from '../values.ts';
 import { isFieldValue, isHost, isToken, trimmed } from './grammar.ts';
 
 /** Longest method, in characters. The longest registered one has 17 (RFC 9110 16.1.1). */
@@ -147,13 +148,21 @@ function joined(name: string, before: string | undefined, value: string): string
 
 /** Calls `visit` with each header's name, in lower case, and its trimmed value. */
 function eachField(fields: string, visit: (name: string, value: string) => void): void {
+  const list = namesAndValues(fields);
+  for (let at = 0; at < list.length; at += 2) visit(list[at] as string, list[at + 1] as string);
+}
+
+/** In turn. The last list is kept, since a handshake asks for it several times. */
+const namesAndValues = rememberingLast((fields: string): readonly string[] => {
+  const list: string[] = [];
   for (let at = 0; at < fields.length; ) {
     const colon = fields.indexOf(':', at);
     const end = fields.indexOf('\r\n', colon);
-    visit(fields.slice(at, colon).toLowerCase(), trimmed(fields, colon + 1, end));
+    list.push(fields.slice(at, colon).toLowerCase(), trimmed(fields, colon + 1, end));
     at = end + 2;
   }
-}
+  return list;
+});
 
 /** Scheme and authority of an absolute-form target (RFC 9112 3.2.2); RFC 6455 4.1 names http and https. */
 const ABSOLUTE_FORM = /^(?:http|ws)s?:\/\/([^/?]*)/i;
