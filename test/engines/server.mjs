@@ -19,7 +19,19 @@ const engines = {
   },
 };
 
-const server = createServer({ port: 0, host: '127.0.0.1', backplane: await engines[CLIENT]() });
+const backplane = await engines[CLIENT]();
+/** How many messages the engine has delivered, by topic. */
+const delivered = {};
+const start = backplane.start.bind(backplane);
+backplane.start = (deliver, ...others) => {
+  const count = (topic, ...message) => {
+    delivered[topic] = (delivered[topic] ?? 0) + 1;
+    deliver(topic, ...message);
+  };
+  return start(count, ...others);
+};
+
+const server = createServer({ port: 0, host: '127.0.0.1', backplane });
 
 server.path('/:topic', {
   authorize: ({ params }) => ({ join: [params.topic] }),
@@ -38,7 +50,7 @@ server.topic('gaps').gap$.subscribe((gap) => process.send({ gap }));
 process.on('message', ({ publish, stop }) => {
   if (publish !== undefined) server.topic(publish.topic).publish(publish.text, { except: publish.except });
   else if (stop) server.stop().then(() => process.disconnect());
-  else process.send({ stats: server.stats().backplane });
+  else process.send({ stats: { ...server.stats().backplane, byTopic: delivered } });
 });
 
 await server.start();

@@ -16,8 +16,8 @@ const run = promisify(execFile);
  * the bytes are for, and has asked whether it can be an entry point of its own.
  */
 const CORE_BYTES = 680_000;
-const PACKED_BYTES = 380_000;
-const UNPACKED_BYTES = 1_250_000;
+const PACKED_BYTES = 410_000;
+const UNPACKED_BYTES = 1_450_000;
 
 /** All files of dist/ that a module loads, itself included. */
 function loadedBy(entry: string, read: (file: string) => string): string[] {
