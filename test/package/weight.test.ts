@@ -15,9 +15,9 @@ const run = promisify(execFile);
  * Budgets in bytes, some 10 % over what is needed now, comments included. Whoever must raise one says in the commit what
  * the bytes are for, and has asked whether it can be an entry point of its own.
  */
-const CORE_BYTES = 700_000;
-const PACKED_BYTES = 400_000;
-const UNPACKED_BYTES = 1_450_000;
+const CORE_BYTES = 740_000;
+const PACKED_BYTES = 450_000;
+const UNPACKED_BYTES = 1_650_000;
 
 /** All files of dist/ that a module loads, itself included. */
 function loadedBy(entry: string, read: (file: string) => string): string[] {
@@ -66,7 +66,7 @@ test.each(['tls', 'https', 'http2', 'zlib', 'inspector'])(
 test("import 'portal-ws' loads none of what is for other entry points", () => {
   const loaded = loadedBy('index.js', readBuilt);
   expect(loaded).toContain('api/server/server.js');
-  expect(loaded.filter((file) => /^(?:inspect|nest|testing)\//.test(file))).toEqual([]);
+  expect(loaded.filter((file) => /^(?:inspect|nats|nest|redis|testing)\//.test(file))).toEqual([]);
   expect(loaded).not.toContain('io/transports/memory.js');
 });
 
