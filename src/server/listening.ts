@@ -7,7 +7,7 @@ import { TlsHandshakeFailure } from '../io/transports/tls.ts';
 import type { ServerTlsOptions } from '../io/transports/tls-identity.ts';
 import type { Accept, Address, Listener } from '../io/transports/transport.ts';
 import type { ServerActor } from '../machines/server-machine.ts';
-import { explain, listenerOf } from './places.ts';
+import { checkUnused, explain, listenerOf } from './places.ts';
 import type { ServerRecipient } from './recipient.ts';
 import type { ServerSettings } from './settings.ts';
 
@@ -74,6 +74,7 @@ export class Listening {
   async #openAll(listeners: readonly Listener[], accept: Accept): Promise<void> {
     for (const [at, listener] of listeners.entries()) {
       try {
+        await checkUnused(this.#host.settings.places[at] ?? {});
         await listener.listen(accept, (error) => this.#erred(listener, error));
       } catch (error) {
         await closeAll(listeners.slice(0, at));
@@ -91,6 +92,11 @@ export class Listening {
     const isLost = () => this.#listeners.includes(listener) && listener.address() === null;
     if (isLost() || this.acceptErrors.isNews(error)) this.#host.recipient.failed(error);
     if (isLost()) this.#host.actor.send({ type: 'listener.failed', error });
+  }
+
+  /** Closes all places before the connections are closed; `close` comes later, and tells that they are free. */
+  closeEarly(): void {
+    void closeAll(this.#listeners);
   }
 
   /** Closes all places, and tells when they are free: at once when none is open. */

@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import type { Observable } from 'rxjs';
 import type { ServerTlsOptions } from '../../io/transports/tls-identity.ts';
 import type { Address } from '../../io/transports/transport.ts';
+import { workerProcess } from '../../io/worker-process.ts';
 import type { ServerActor } from '../../machines/server-machine.ts';
 import type { ServerState } from '../../machines/server-ports.ts';
 import { Core } from '../../server/core.ts';
@@ -112,7 +113,10 @@ export class Server {
    */
   start(): Promise<this> {
     this.#isStopAsked = false;
-    return this.#core.start().then(() => this);
+    return this.#core.start().then(() => {
+      workerProcess()?.started(this);
+      return this;
+    });
   }
 
   /**
@@ -125,7 +129,7 @@ export class Server {
   stop(options: StopOptions = {}): Promise<StopReport> {
     const request = readStopOptions(options, this.#core.settings.closeDeadline);
     this.#isStopAsked = true;
-    return this.#core.stop(request);
+    return this.#core.stop(request).finally(() => workerProcess()?.stopped(this));
   }
 
   /** It was stopped, or has failed: another may take its name. @internal */
