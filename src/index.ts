@@ -4,6 +4,7 @@
 
 export type { Connection, SendOptions } from './api/connection/connection.ts';
 export {
+  BackplaneError,
   ConnectionLostError,
   HandshakeError,
   InternalError,
@@ -43,6 +44,7 @@ export type { AnyHttpServer, Attachment } from './api/server/http-server.ts';
 export { createServer, getServer, newServer, startServer, stopServer } from './api/server/registry.ts';
 export type { Server } from './api/server/server.ts';
 export type { JoinOptions } from './api/topics/join-options.ts';
+export type { ServerBackplane } from './api/topics/server-backplane.ts';
 export type { PublishOptions, Topic } from './api/topics/topic.ts';
 export type {
   HistoryOptions,
@@ -78,9 +80,25 @@ export type {
   Decision,
   FrameName,
 } from './machines/connection-ports.ts';
+export { type LinkActor, linkMachine } from './machines/link-machine.ts';
+export type { LinkEvent, LinkState, LinkStats } from './machines/link-ports.ts';
 export { type ServerActor, serverMachine } from './machines/server-machine.ts';
 export type { Remaining, ServerEvent, ServerState } from './machines/server-ports.ts';
 export type { ServerStats } from './server/counters.ts';
 export type { StopReport } from './server/stopping.ts';
+export type {
+  Backplane,
+  BackplaneHistory,
+  BackplaneOptions,
+  BackplanePresence,
+  Deliver,
+  Envelope,
+  Gap,
+  Kept,
+  Missed,
+  Position,
+  Retention,
+} from './topics/backplane.ts';
+export { decodeEnvelope, encodeEnvelope } from './topics/envelope.ts';
 export type { Found } from './topics/joining.ts';
 export type { PresenceChange, PublishReport } from './topics/member.ts';

@@ -13,6 +13,7 @@
  *      ├─ NoMessageHandlerError  a message nobody was there for
  *      ├─ SubscriberError        a subscriber to a stream was ended by an error
  *      ├─ SendLimitError         1013: more was sent at once than `sendLimit` allows
+ *      ├─ BackplaneError         the engine between processes is lost, or did not take a message
  *      ├─ NameTakenError, UnknownServerError
  *      └─ InternalError          an impossible state: a defect of Portal itself
  *
@@ -203,6 +204,23 @@ export class SendLimitError extends UserError {
   readonly closeCode = 1013;
   constructor(message: string) {
     super(`sendLimit: ${message}`);
+  }
+}
+
+/**
+ * The engine that joins processes could not be reached, was lost, or did not take a message; `cause` is what its client says.
+ * Members in this process go on being served, and the link connects again by itself.
+ */
+export class BackplaneError extends UserError {
+  readonly code = 'ERR_BACKPLANE';
+  override get name(): string {
+    return 'BackplaneError';
+  }
+  /** The engine, such as `nats`. */
+  readonly engine: string;
+  constructor(engine: string, cause: Error) {
+    super(`backplane ${engine}: ${cause.message}`, { cause });
+    this.engine = engine;
   }
 }
 

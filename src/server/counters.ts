@@ -4,6 +4,7 @@
 
 import type { Session } from '../connection/session.ts';
 import type { ConnectionState } from '../machines/connection-ports.ts';
+import type { LinkStats } from '../machines/link-ports.ts';
 import type { ServerState } from '../machines/server-ports.ts';
 
 /** What a server has done and has: `server.stats()`. */
@@ -38,6 +39,8 @@ export interface ServerStats {
    * Empty where there was none.
    */
   readonly acceptErrors: Readonly<Record<string, number>>;
+  /** The link to the engine that joins processes; only with the option `backplane`. */
+  readonly backplane?: LinkStats;
 }
 
 export class Counters {

@@ -8,6 +8,7 @@ export {
   type MemoryTransport,
   memoryPair,
 } from '../io/transports/memory.ts';
+export { type BackplaneTest, type BackplaneTestOptions, backplaneTests } from './backplane.ts';
 export {
   type ClientClose,
   type ConnectOptions,
@@ -16,4 +17,5 @@ export {
   type TestMessage,
 } from './client.ts';
 export type { ClientFrame } from './frames.ts';
+export { MemoryEngine } from './memory-engine.ts';
 export { settled, type TestParts, TestServer, testServer } from './server.ts';

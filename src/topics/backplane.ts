@@ -3,14 +3,15 @@
  *
  * An engine is dumb: it connects once when it is told to, carries bytes, and says when it is lost. Everything else is done
  * above it, the same for all engines: waiting and connecting again, restoring interest, leaving out what this process
- * published itself, counters. That is the link, whose state is a `LinkState`; `Topics` in `topics.ts` uses it by `Remote`.
+ * published itself, telling of gaps, counters. That is the link (`link.ts`); `Topics` in `topics.ts` uses it by `Remote`.
  *
  * What holds for every engine:
  * - At most once, and in the order of the calls of `publish` for each process and topic. No order between processes.
  * - A process is delivered a topic only between `subscribe` and `unsubscribe`.
  * - The payload travels as it is: no JSON or base64 around it. The envelope goes in headers of the engine, or in a few bytes before
  *   the payload (`encodeEnvelope` of `envelope.ts`).
- * - Nothing throws, but `start`, which rejects. What goes wrong later is told by `failed`.
+ * - The loss of the engine is never thrown: `start` rejects, and `failed` tells of it later. What `publish` throws concerns that
+ *   message alone, such as one that is too large for the engine: it is dropped, and `errors$` of the server tells.
  */
 
 /** What goes with the payload of a message from process to process. */
@@ -45,17 +46,23 @@ export interface Backplane {
   /** For messages to people, such as `nats`. */
   readonly name: string;
   /**
-   * Connects. Resolves when `publish` and `subscribe` work; rejects when they will not. Called again after `failed`, and after a
+   * Connects. `troubled` tells of what is wrong, but leaves the engine as it is, such as a topic that it forbids. Resolves when `publish` and `subscribe` work; rejects when they will not. Called again after `failed`, and after a
    * rejection; then no subscription is left from before. An engine whose client connects again by itself calls `failed` when that
-   * loses its connection, and resolves the next `start` when it has it back.
+   * loses its connection, and rejects `start` until it has it back. It settles within a time of its own.
    */
-  start(deliver: Deliver, failed: (error: Error) => void): Promise<void>;
-  /** Ends it, after what was published has left; nothing is delivered any more. */
+  start(deliver: Deliver, failed: (error: Error) => void, troubled: (error: Error) => void): Promise<void>;
+  /**
+   * Ends it, after what was published has left; nothing is delivered any more. Called in any state, also while `start` is pending,
+   * and after `failed`. It may be started again when this has resolved.
+   */
   stop(): Promise<void>;
   /** From now on messages of this topic are delivered. Called once for each topic while it is not subscribed. */
   subscribe(topic: string): void;
   unsubscribe(topic: string): void;
-  /** The bytes are lent: they may be used again when this returns. */
+  /**
+   * The bytes are lent: they may be used again when this returns.
+   * @throws Error for a message that the engine does not take.
+   */
   publish(topic: string, bytes: Uint8Array, envelope: Envelope): void;
   /** Keeps the last messages of topics, where the engine can. */
   readonly history?: BackplaneHistory | undefined;
@@ -111,11 +118,13 @@ export interface BackplanePresence {
   list(topic: string): Promise<ReadonlyMap<string, string>>;
 }
 
-/**
- * Where the link to an engine is: `connecting`; `up`; `down`, since it was lost or could not be had; `waiting` to connect again,
- * with jitter. `state$` of the link gives the present one and each that follows.
- */
-export type LinkState = 'connecting' | 'up' | 'down' | 'waiting';
+/** When messages of other processes may be missing from a topic, in milliseconds since 1970: `topic.gap$`. */
+export interface Gap {
+  /** The engine was lost, or the topic was wanted, whichever was later. */
+  readonly from: number;
+  /** It was back. */
+  readonly to: number;
+}
 
 /** The way to the other processes, as the topics of one server use it. The link implements it. Nothing here throws. */
 export interface Remote {

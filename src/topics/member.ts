@@ -3,6 +3,7 @@
  */
 import type { EncodedMessage } from '../io/writing/encoded-message.ts';
 import type { SendResult } from '../io/writing/outbox-ports.ts';
+import type { Gap } from './backplane.ts';
 
 /** Somebody who gets messages of topics: a connection. */
 export interface Member {
@@ -40,6 +41,7 @@ export interface Watcher<M> {
   left?(member: M): void;
   published?(message: EncodedMessage): void;
   changed?(change: PresenceChange): void;
+  gap?(gap: Gap): void;
 }
 
 /** What holds for topics of some names. */

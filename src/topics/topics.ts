@@ -8,7 +8,7 @@
 import { randomId } from '../io/random-id.ts';
 import type { Ticker } from '../io/time/ticker.ts';
 import { contentOf, type EncodedMessage, encodeContent } from '../io/writing/encoded-message.ts';
-import type { Envelope, Remote } from './backplane.ts';
+import type { Envelope, Gap, Remote } from './backplane.ts';
 import { Histories } from './histories.ts';
 import { positionText } from './history.ts';
 import { checkSize, type JoinRequest, welcome } from './joining.ts';
@@ -238,11 +238,16 @@ export class Topics<M extends Member> implements RoomOwner<M> {
 
   /** A message that another process has published. */
   received(name: string, bytes: Uint8Array, envelope: Envelope): void {
-    if (envelope.origin === this.origin) return;
+    if (envelope.origin === this.origin || envelope.control) return;
     const room = this.#rooms.get(name);
     if (room === undefined) return;
     const message = encodeContent({ bytes, binary: envelope.binary });
     this.#deliver(room, message, envelope, (_, { message }) => tellPublished(room, message));
+  }
+
+  /** Messages of other processes may be missing. */
+  gap(name: string, gap: Gap): void {
+    for (const watcher of this.#rooms.get(name)?.watchers ?? []) watcher.gap?.(gap);
   }
 
   #deliver(

@@ -18,8 +18,9 @@ let engines = 0;
 interface Started {
   readonly deliver: Deliver;
   readonly failed: (error: Error) => void;
-  /** The primary has answered. */
+  /** The primary has answered; or it will not. */
   begun(): void;
+  rejected(error: Error): void;
 }
 
 export class WorkersEngine implements Backplane {
@@ -43,13 +44,14 @@ export class WorkersEngine implements Backplane {
     this.#operations = [];
     this.#unlisten ??= this.#process.listen((message) => this.#take(message));
     return new Promise((resolve, reject) => {
-      this.#started = { deliver, failed, begun: resolve };
+      this.#started = { deliver, failed, begun: resolve, rejected: reject };
       this.#send({ portal: 'begin', engine: this.#engine }, reject);
     });
   }
 
   async stop(): Promise<void> {
     this.#flush();
+    this.#started?.rejected(new Error('the engine was stopped'));
     this.#started = undefined;
     this.#unlisten?.();
     this.#unlisten = undefined;

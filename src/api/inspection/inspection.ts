@@ -38,6 +38,8 @@ export class Inspection {
   readonly #user: { unheard(error: unknown): void };
   readonly #observers = new Set<(event: InspectionEvent) => void>();
   #core: Core | undefined;
+  /** That of the link to an engine, where there is one. It is shown as it is, like users' own actors. */
+  #link: AnyActorRef | undefined;
   #stopListening: (() => void) | undefined;
 
   /** `user` is told what observers throw. */
@@ -53,8 +55,9 @@ export class Inspection {
   }
 
   /** The server whose statecharts are observed. */
-  watch(core: Core): void {
+  watch(core: Core, link?: AnyActorRef): void {
     this.#core = core;
+    this.#link = link;
   }
 
   /** Adds an observer: first it is told of the actors that exist. Returns what removes it. */
@@ -62,7 +65,7 @@ export class Inspection {
     const core = this.#core as Core; // set as soon as the server is made
     const next = this.#add(observer);
     core.inspected = true;
-    for (const event of actorsOf(core)) this.#tell(next, event);
+    for (const event of actorsOf(core, this.#link)) this.#tell(next, event);
     this.#stopListening ??= listen(core, this.hear);
     return () => {
       this.#observers.delete(next);
@@ -107,10 +110,11 @@ export class Inspection {
   }
 }
 
-/** One `@xstate.actor` event for the server and each connection, which gets an actor by that. */
-function* actorsOf({ actor, sessions }: Core): Iterable<InspectionEvent> {
+/** One `@xstate.actor` event for the server, its link, and each connection, which gets an actor by that. */
+function* actorsOf({ actor, sessions }: Core, link: AnyActorRef | undefined): Iterable<InspectionEvent> {
   const rootId = actor.sessionId;
   yield { type: '@xstate.actor', actorRef: actor, rootId };
+  if (link !== undefined) yield { type: '@xstate.actor', actorRef: link, rootId };
   for (const session of sessions) yield { type: '@xstate.actor', actorRef: session.actor, rootId };
 }
 

@@ -13,6 +13,7 @@ import { type Clock, systemClock } from '../../io/time/clock.ts';
 import type { Listener } from '../../io/transports/transport.ts';
 import type { Overflow } from '../../io/writing/outbox-ports.ts';
 import type { ServerSettings } from '../../server/settings.ts';
+import type { Backplane } from '../../topics/backplane.ts';
 import { OptionError } from '../errors.ts';
 import type { AnyCodec, Typing } from '../messages/codec.ts';
 import type { Handlers, PlainRequest } from '../paths/handlers.ts';
@@ -82,6 +83,12 @@ export interface ServerOptions
    * not as expected it is as `'socket'`: a `net.Socket` each. Default `'handle'`.
    */
   readonly tcp?: 'handle' | 'socket' | undefined;
+  /**
+   * The engine that joins this server's topics with those of other processes: `nats(...)` of `portal-ws/nats`, `redis(...)` of
+   * `portal-ws/redis`, or a `Backplane` of your own. It is connected to when the server has started, which does not wait for it,
+   * and ended by `stop`. Default: none, topics are those of this process.
+   */
+  readonly backplane?: Backplane | undefined;
   /** Answers a plain GET or HEAD on a port of its own; undefined leaves it to the default, 426. */
   readonly onRequest?:
     | ((request: PlainRequest) => HttpResponse | undefined | Promise<HttpResponse | undefined>)
@@ -100,6 +107,7 @@ export interface Settings extends ServerSettings {
   readonly perMessageDeflate: DeflateSettings | undefined;
   readonly debugOnError: boolean;
   readonly onRequest: ServerOptions['onRequest'];
+  readonly backplane: Backplane | undefined;
   readonly inspect: ServerOptions['inspect'];
 }
 
@@ -165,6 +173,8 @@ const TYPING_NAMES = ['codec', 'codecs', 'onInvalid'];
 const PATH_VALUE = 'an object of handlers, such as { onMessage(connection, message) {} }';
 const OVERFLOWS: readonly Overflow[] = ['close', 'drop', 'drop-oldest'];
 
+const BACKPLANE_METHODS = ['start', 'stop', 'subscribe', 'unsubscribe', 'publish'] as const;
+
 const WHERE_NAMES: readonly string[] = [...LISTEN_NAMES, 'listeners', 'listener'];
 
 type OtherName = Exclude<
@@ -187,6 +197,7 @@ const READERS = {
     throw new OptionError('debugOnError', debugOnError, 'true or false');
   },
   tcp: (tcp = 'handle') => oneOf('tcp', tcp, ['handle', 'socket'] as const),
+  backplane: (backplane) => withMethods('backplane', backplane, BACKPLANE_METHODS),
   onRequest: (onRequest) => {
     if (onRequest === undefined || typeof onRequest === 'function') return onRequest;
     throw new OptionError('onRequest', onRequest, 'a function');

@@ -5,6 +5,7 @@ import type { Session } from '../../connection/session.ts';
 import type { Fault } from '../../io/faults.ts';
 import type { Clock } from '../../io/time/clock.ts';
 import type { Ticker } from '../../io/time/ticker.ts';
+import type { ServerActor } from '../../machines/server-machine.ts';
 import type { ServerState } from '../../machines/server-ports.ts';
 import type { ServerRecipient } from '../../server/recipient.ts';
 import type { Connection } from '../connection/connection.ts';
@@ -18,6 +19,7 @@ import type { Settings } from '../options/options.ts';
 import type { Handlers } from '../paths/handlers.ts';
 import { Path, Streams, type StreamsOwner } from '../paths/path.ts';
 import { type Match, Router } from '../paths/router.ts';
+import { ServerBackplane } from '../topics/server-backplane.ts';
 import { ServerTopics } from '../topics/server-topics.ts';
 import { Unheard } from './unheard.ts';
 
@@ -25,6 +27,13 @@ import { Unheard } from './unheard.ts';
 interface Begun {
   readonly handlers: HandlerHost;
   readonly topics: ServerTopics;
+  readonly backplane: ServerBackplane | undefined;
+}
+
+/** What a dispatcher needs of the server's core. */
+interface CoreOfTopics extends HandlerHost {
+  readonly ticker: Ticker;
+  readonly actor: ServerActor;
 }
 
 export class Dispatcher implements ServerRecipient, DeliveryHost, StreamsOwner {
@@ -58,12 +67,19 @@ export class Dispatcher implements ServerRecipient, DeliveryHost, StreamsOwner {
   }
 
   /** Handlers that are pending are counted in the server's core, and its ticker tells when histories expire. */
-  begin(core: HandlerHost & { readonly ticker: Ticker }): void {
-    this.#begun = { handlers: core, topics: new ServerTopics(this.#settings, core.ticker, this) };
+  begin(core: CoreOfTopics): void {
+    const topics = new ServerTopics(this.#settings, core.ticker, this);
+    const { backplane: engine } = this.#settings;
+    const backplane = engine && new ServerBackplane(engine, topics, core.actor);
+    this.#begun = { handlers: core, topics, backplane };
   }
 
   get topics(): ServerTopics {
     return (this.#begun as Begun).topics;
+  }
+
+  get backplane(): ServerBackplane | undefined {
+    return this.#begun?.backplane;
   }
 
   get handlers(): HandlerHost {
@@ -113,6 +129,8 @@ export class Dispatcher implements ServerRecipient, DeliveryHost, StreamsOwner {
   // ------------------------------------------------------------------ what the server tells
 
   changed(from: ServerState, to: ServerState, error: Error | undefined): void {
+    if (to === 'listening') this.backplane?.start();
+    else if (to === 'stopped' || to === 'failed') this.backplane?.stop();
     if (!serverChannels[to].hasSubscribers) return;
     const change = { server: this.#server, from, to, at: this.#clock.epochMs() };
     serverChannels[to].publish(error === undefined ? change : { ...change, error });

@@ -23,6 +23,7 @@ import { guardTls, readTlsChanges } from '../options/tls.ts';
 import type { Handlers } from '../paths/handlers.ts';
 import type { Failure, Lifecycle, Path, Received } from '../paths/path.ts';
 import type { ParamsOf } from '../paths/router.ts';
+import type { ServerBackplane } from '../topics/server-backplane.ts';
 import type { Topic } from '../topics/topic.ts';
 import type { TopicOptions, TopicParamsOf, TopicPattern } from '../topics/topic-pattern.ts';
 import { Dispatcher } from './dispatcher.ts';
@@ -50,8 +51,8 @@ export class Server {
       this.#dispatcher,
       inspect === undefined ? undefined : this.#inspection.begin(inspect),
     );
-    this.#inspection.watch(this.#core);
     this.#dispatcher.begin(this.#core);
+    this.#inspection.watch(this.#core, this.#dispatcher.backplane?.actor);
     watchables.set(this, { core: this.#core, inspection: this.#inspection });
     for (const [pattern, handlers] of Object.entries(options.paths ?? {}))
       this.path(pattern, handlers as Handlers);
@@ -106,6 +107,11 @@ export class Server {
     return topics as TopicPattern<Incoming<C>, Outgoing<C>, TopicParamsOf<Pattern>, Shown>;
   }
 
+  /** The link to the engine of the option `backplane`; undefined without it. */
+  get backplane(): ServerBackplane | undefined {
+    return this.#dispatcher.backplane;
+  }
+
   /**
    * Opens the port and all other places, or none of them; resolves when it listens. While it starts or listens, it is the
    * same promise again.
@@ -122,6 +128,7 @@ export class Server {
   /**
    * Answers new handshakes with 503, closes all connections with `code`, in batches, waits for them and for handlers
    * under way up to `deadline`, and destroys what is left. The port is closed when the last of them has gone.
+   * Then the engine of the option `backplane` is ended, after what was published has left.
    * A second call while it stops is the same promise; a server that is stopped resolves at once. Until it has settled,
    * it keeps the process alive.
    * @throws OptionError for an option that there is not, RangeError or TypeError for a wrong value; nothing is stopped.
@@ -129,7 +136,8 @@ export class Server {
   stop(options: StopOptions = {}): Promise<StopReport> {
     const request = readStopOptions(options, this.#core.settings.closeDeadline);
     this.#isStopAsked = true;
-    return this.#core.stop(request).finally(() => workerProcess()?.stopped(this));
+    const stopped = this.#core.stop(request).finally(() => workerProcess()?.stopped(this));
+    return this.#dispatcher.backplane?.endedAfter(stopped) ?? stopped;
   }
 
   /** It was stopped, or has failed: another may take its name. @internal */
@@ -235,7 +243,9 @@ export class Server {
 
   /** Counters since the server was made, and how many connections are in which state. Costs a look at each. */
   stats(): ServerStats {
-    return this.#core.stats();
+    const stats = this.#core.stats();
+    const { backplane } = this.#dispatcher;
+    return backplane === undefined ? stats : { ...stats, backplane: backplane.stats };
   }
 
   /**

@@ -6,6 +6,7 @@ import type { Observable } from 'rxjs';
 import type { Message } from '../../connection/recipient.ts';
 import { isThenable } from '../../io/values.ts';
 import { type EncodedMessage, encodeMessage, isEncoded } from '../../io/writing/encoded-message.ts';
+import type { Gap } from '../../topics/backplane.ts';
 import type { PresenceChange, PublishReport, Watcher } from '../../topics/member.ts';
 import type { Topics } from '../../topics/topics.ts';
 import type { Connection } from '../connection/connection.ts';
@@ -39,6 +40,8 @@ export interface TopicKind {
   readonly codec: Codec | undefined;
 }
 
+type StreamName = 'joined' | 'left' | 'messages' | 'presence' | 'gap';
+
 const NOBODY: ReadonlySet<never> = new Set();
 
 /** A topic of a server, as `server.topic` and `pattern.topic` return it. */
@@ -48,7 +51,7 @@ export class Topic<In = Message, Out = In, P extends Params = Params, Shown = un
   readonly params: P;
   readonly #owner: TopicOwner;
   readonly #codec: Codec | undefined;
-  readonly #streams: Partial<Record<'joined' | 'left' | 'messages' | 'presence', Stream<unknown>>> = {};
+  readonly #streams: Partial<Record<StreamName, Stream<unknown>>> = {};
 
   /** @internal */
   constructor(name: string, owner: TopicOwner, kind: TopicKind | undefined) {
@@ -118,10 +121,15 @@ export class Topic<In = Message, Out = In, P extends Params = Params, Shown = un
     }));
   }
 
-  #stream<T>(
-    name: 'joined' | 'left' | 'messages' | 'presence',
-    watcherOf: (next: (value: T) => void) => Watcher<Connection>,
-  ): Observable<T> {
+  /**
+   * The engine was away, and messages of other processes may be missing: of those that were published meanwhile, and of those
+   * that another process could not publish. Hot; nothing without the option `backplane`.
+   */
+  get gap$(): Observable<Gap> {
+    return this.#stream<Gap>('gap', (next) => ({ gap: next }));
+  }
+
+  #stream<T>(name: StreamName, watcherOf: (next: (value: T) => void) => Watcher<Connection>): Observable<T> {
     const known = this.#streams[name] as Stream<T> | undefined;
     if (known !== undefined) return known.observable;
     const owner = this.#owner;

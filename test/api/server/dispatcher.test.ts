@@ -6,6 +6,7 @@ import { readOptions } from '../../../src/api/options/options.ts';
 import { Dispatcher } from '../../../src/api/server/dispatcher.ts';
 import { ManualClock } from '../../../src/io/time/manual-clock.ts';
 import { Ticker } from '../../../src/io/time/ticker.ts';
+import type { ServerActor } from '../../../src/machines/server-machine.ts';
 
 afterEach(() => void vi.restoreAllMocks());
 
@@ -13,6 +14,7 @@ const SERVER = { name: 'the server' };
 const settings = readOptions({ port: 0, clock: new ManualClock({ epochMs: 1000 }) });
 const core = {
   ticker: new Ticker(settings.clock),
+  actor: {} as ServerActor, // only a link to an engine asks for it
   handlerWarning: 30_000,
   handlerBegan: vi.fn(() => 7),
   handlerEnded: vi.fn(),
