@@ -136,7 +136,9 @@ export class Server {
   stop(options: StopOptions = {}): Promise<StopReport> {
     const request = readStopOptions(options, this.#core.settings.closeDeadline);
     this.#isStopAsked = true;
-    const stopped = this.#core.stop(request).finally(() => workerProcess()?.stopped(this));
+    const stopped = this.#core.stop(request);
+    const worker = workerProcess();
+    if (worker !== undefined) void stopped.then(() => worker.stopped(this));
     return this.#dispatcher.backplane?.endedAfter(stopped) ?? stopped;
   }
 
