@@ -109,8 +109,9 @@ export class Fleet implements WorkerHost {
       // A restart has put another in its place.
       if (post.worker !== worker) continue;
       failures = worker.lifeMs >= LONG_LIFE_MS ? 0 : failures + 1;
-      if (worker.isReady) this.#failedStarts = 0;
-      else if (++this.#failedStarts >= MOST_FAILED_STARTS && this.pids.length === 0) {
+      const isHopeless = !worker.isReady && this.pids.length === 0;
+      this.#failedStarts = isHopeless ? this.#failedStarts + 1 : 0;
+      if (this.#failedStarts >= MOST_FAILED_STARTS) {
         await this.#giveUp(how);
         return;
       }

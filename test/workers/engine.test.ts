@@ -80,7 +80,9 @@ test('all of a turn leaves in one message', async () => {
   engine.publish(...publication('2'));
   expect(sent).toEqual([]);
   await eventLoopTurn();
-  expect(sent).toMatchObject([{ portal: 'operations', list: [['+', 'app:t'], ['app:t'], ['app:t']] }]);
+  const [message, ...others] = sent;
+  const subjects = message?.portal === 'operations' ? message.list.map(([first]) => first) : [];
+  expect([subjects, others]).toEqual([['+', 'app:t', 'app:t'], []]);
   await engine.stop();
 });
 
