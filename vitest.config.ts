@@ -13,6 +13,7 @@ const LONG = [
 const STARTERS = [
   'test/docs/{how-to,on-your-http-server}.test.ts',
   'test/e2e/chromium-tls.test.ts',
+  'test/engines/**/*.test.ts',
   'test/examples/{beside-others,frameworks,pages,playground}.test.ts',
   'test/inspect/{how-to,page}.test.ts',
   'test/runtimes/node-flags.test.ts',

@@ -50,10 +50,11 @@ const REASONS = [
       'connection: closing.failing on socket.bytes: enters its state again',
       'connection: closing.failing on socket.end: enters its state again',
       'server: stopped on server.stop: enters its state again',
+      'link: down.idle on link.stop: enters its state again',
     ],
   },
   {
-    why: 'One of the two notes the report or the error, the other calls the port with what the event brought or nothing.',
+    why: 'One of the two notes the report, the error or the attempts, the other calls the port with what the event brought or nothing.',
     mutants: [
       'connection: open on close.received: answerClose one earlier',
       'connection: open on connection.close: sendClose one earlier',
@@ -72,6 +73,10 @@ const REASONS = [
       'connection: closing.local on limit.breached: endSocket one earlier',
       'connection: closing.local on timeout.close: reportFault one earlier',
       'server: listening on listener.failed: closeListener one earlier',
+      'link: connecting on link.stop: endEngine one earlier',
+      'link: up: on entry restore one earlier',
+      'link: waiting: on entry announce one earlier',
+      'link: waiting on link.stop: endEngine one earlier',
     ],
   },
   {

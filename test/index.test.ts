@@ -5,6 +5,7 @@ import * as portal from '../src/index.ts';
 
 test('these names are exported, and no others', () => {
   expect(Object.keys(portal).sort()).toEqual([
+    'BackplaneError',
     'ConnectionLostError',
     'HandshakeError',
     'InternalError',
@@ -23,8 +24,11 @@ test('these names are exported, and no others', () => {
     'UserError',
     'connectionMachine',
     'createServer',
+    'decodeEnvelope',
+    'encodeEnvelope',
     'getServer',
     'json',
+    'linkMachine',
     'newServer',
     'prepare',
     'serverMachine',

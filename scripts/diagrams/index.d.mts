@@ -2,4 +2,5 @@
 export function drawDiagrams(machines: {
   connection: { config: object };
   server: { config: object };
+  link: { config: object };
 }): Promise<Map<string, string>>;

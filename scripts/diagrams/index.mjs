@@ -4,7 +4,7 @@ import { drawMermaid } from './mermaid.mjs';
 import { writeScxml } from './scxml.mjs';
 import { drawSvg, layOut } from './svg.mjs';
 
-/** @param {{ connection: object, server: object }} machines */
+/** @param {{ connection: object, server: object, link: object }} machines */
 export async function drawDiagrams(machines) {
   const files = new Map();
   for (const [name, { config }] of Object.entries(machines)) {

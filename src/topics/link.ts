@@ -46,6 +46,11 @@ interface Interest extends Waiting {
   readonly sinceMs: number;
 }
 
+/**
+ * The link of one server to an engine.
+ *
+ * Many members: it is the port of the link machine, and the way of topics to other processes; nearly all of them are short.
+ */
 export class Link implements LinkPort, Remote {
   readonly actor: LinkActor;
   state: LinkState = 'down';

@@ -8,9 +8,14 @@ import { type AnyStateMachine, createActor, createMachine, type StateValue } fro
 import { drawDiagrams } from '../../scripts/diagrams/index.mjs';
 import { pathOf } from '../../src/inspect/wire.ts';
 import { connectionMachine } from '../../src/machines/connection-machine.ts';
+import { linkMachine } from '../../src/machines/link-machine.ts';
 import { serverMachine } from '../../src/machines/server-machine.ts';
 import { root } from '../package/source.ts';
-import { RecordingConnectionPort, RecordingServerPort } from '../support/recording-port.ts';
+import {
+  RecordingConnectionPort,
+  RecordingLinkPort,
+  RecordingServerPort,
+} from '../support/recording-port.ts';
 
 /** The part of SCION that is used here; its own types name things that it does not export. */
 interface Scion {
@@ -45,12 +50,20 @@ const FILES = [
   'docs/diagrams/server.mmd',
   'docs/diagrams/server.scxml',
   'docs/diagrams/server-machine.json',
+  'docs/diagrams/link.svg',
+  'docs/diagrams/link.mmd',
+  'docs/diagrams/link.scxml',
+  'docs/diagrams/link-machine.json',
 ];
 
 describe('drift', () => {
   let drawn: Map<string, string>;
   beforeAll(async () => {
-    drawn = await drawDiagrams({ connection: connectionMachine, server: serverMachine });
+    drawn = await drawDiagrams({
+      connection: connectionMachine,
+      server: serverMachine,
+      link: linkMachine,
+    });
   });
 
   test('these files are made, and no others', () => {
@@ -65,7 +78,7 @@ describe('drift', () => {
     const { config } = serverMachine;
     const { failed: _failed, ...states } = config.states ?? {};
     const changed = { config: { ...config, states: { ...states, failed: { on: {} } } } };
-    const others = await drawDiagrams({ connection: changed, server: changed });
+    const others = await drawDiagrams({ connection: changed, server: changed, link: changed });
     expect(others.get('docs/diagrams/server.svg')).not.toBe(drawn.get('docs/diagrams/server.svg'));
     expect(others.get('docs/diagrams/server.mmd')).not.toBe(drawn.get('docs/diagrams/server.mmd'));
   });
@@ -74,6 +87,7 @@ describe('drift', () => {
 describe.each([
   ['connection', connectionMachine as unknown as AnyStateMachine, 'machine.json'],
   ['server', serverMachine as unknown as AnyStateMachine, 'server-machine.json'],
+  ['link', linkMachine as unknown as AnyStateMachine, 'link-machine.json'],
 ])('the drawing of the %s', (name, machine, json) => {
   const transitions = () => {
     const all: { source: string; event: string; target: string }[] = [];
@@ -149,6 +163,7 @@ describe('SCXML, run by an interpreter that no one here wrote', () => {
       ['handshake.accepted', 'fragment.begin', 'connection.close'],
     ],
     ['server', serverMachine as unknown as AnyStateMachine, () => new RecordingServerPort(), []],
+    ['link', linkMachine as unknown as AnyStateMachine, () => new RecordingLinkPort(), []],
   ])(
     'the %s is in the same state as XState after every event of any sequence',
     async (name, machine, newPort, deep) => {

@@ -4,9 +4,12 @@
 import { createRequire } from 'node:module';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { connectionMachine } from '../../src/machines/connection-machine.ts';
+import { linkMachine } from '../../src/machines/link-machine.ts';
 import { serverMachine } from '../../src/machines/server-machine.ts';
 import { EVENT_TYPES, LEAVES } from './connection-spec.ts';
+import { LINK_EVENT_TYPES, LINK_STATES } from './link-spec.ts';
 import { proveConnection, proveConnectionAlongSpec } from './prove-connection.ts';
+import { proveLink, proveLinkAlongSpec } from './prove-link.ts';
 import { proveServer, proveServerAlongSpec } from './prove-server.ts';
 import { SERVER_EVENT_TYPES, SERVER_STATES } from './server-spec.ts';
 import { leavesUnder } from './triples.ts';
@@ -72,5 +75,23 @@ describe('the server machine', () => {
 
   test('does what is specified along the specification’s own paths', () => {
     expect(proveServerAlongSpec(serverMachine)).toEqual([]);
+  });
+});
+
+describe('the link machine', () => {
+  test('has the states that the specification has', () => {
+    const leaves = leavesUnder(linkMachine.root).map(({ path }) => path.join('.'));
+    expect(leaves.sort()).toEqual([...LINK_STATES].sort());
+  });
+
+  test('does what is specified in every state at every event, and every triple is walked', async () => {
+    const { problems, triples, walked } = await proveLink(linkMachine);
+    expect(problems).toEqual([]);
+    expect([...walked].sort()).toEqual([...triples].sort());
+    expect(triples).toHaveLength(LINK_STATES.length * LINK_EVENT_TYPES.length);
+  });
+
+  test('does what is specified along the specification’s own paths', () => {
+    expect(proveLinkAlongSpec(linkMachine)).toEqual([]);
   });
 });

@@ -22,5 +22,6 @@ test('mutants have names of their own, and every transition has some', () => {
   expect(names).toContain('connection: fragmenting on fragment.end: leads to #connection.closed');
   expect(names).toContain('connection: open on protocol.failed: without failConnection');
   expect(names).toContain('connection: closing.local on callback.failed [0]: without its guard');
+  expect(names).toContain('link: up on engine.failed: without tellFailure');
   expect(names).toContain('server: draining.leaving on timeout.drain: without terminateConnections');
 });

@@ -8,8 +8,10 @@
  */
 import { type AnyStateMachine, StateMachine } from 'xstate';
 import { type ConnectionMachine, connectionMachine } from '../../src/machines/connection-machine.ts';
+import { type LinkMachine, linkMachine } from '../../src/machines/link-machine.ts';
 import { type ServerMachine, serverMachine } from '../../src/machines/server-machine.ts';
 import { proveConnection, proveConnectionAlongSpec } from './prove-connection.ts';
+import { proveLink, proveLinkAlongSpec } from './prove-link.ts';
 import { proveServer, proveServerAlongSpec } from './prove-server.ts';
 import { leavesUnder } from './triples.ts';
 
@@ -46,20 +48,22 @@ interface Change {
   readonly apply: (root: StateConfig) => void;
 }
 
-/** Every mutant of both machines. */
+/** Every mutant of all machines. */
 export function allMutants(): Mutant[] {
   return [
     ...mutantsOf(connectionMachine, noticesConnection, changesOf(connectionMachine)),
     ...mutantsOf(serverMachine, noticesServer, changesOf(serverMachine)),
+    ...mutantsOf(linkMachine, noticesLink, changesOf(linkMachine)),
   ];
 }
 
-/** Both machines copied and not changed: what a mutant is compared with. They must live. */
+/** The machines copied and not changed: what a mutant is compared with. They must live. */
 export function controls(): Mutant[] {
   const unchanged = [{ name: 'unchanged', apply: () => undefined }];
   return [
     ...mutantsOf(connectionMachine, noticesConnection, unchanged),
     ...mutantsOf(serverMachine, noticesServer, unchanged),
+    ...mutantsOf(linkMachine, noticesLink, unchanged),
   ];
 }
 
@@ -73,6 +77,12 @@ async function noticesServer(mutant: AnyStateMachine): Promise<boolean> {
   const machine = mutant as unknown as ServerMachine;
   if (proveServerAlongSpec(machine, { hasty: true }).length > 0) return true;
   return (await proveServer(machine, { hasty: true })).problems.length > 0;
+}
+
+async function noticesLink(mutant: AnyStateMachine): Promise<boolean> {
+  const machine = mutant as unknown as LinkMachine;
+  if (proveLinkAlongSpec(machine, { hasty: true }).length > 0) return true;
+  return (await proveLink(machine, { hasty: true })).problems.length > 0;
 }
 
 function mutantsOf(

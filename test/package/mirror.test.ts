@@ -16,6 +16,7 @@ const typesOnly = [
   'io/transports/transport.ts',
   'io/writing/outbox-ports.ts',
   'machines/connection-ports.ts',
+  'machines/link-ports.ts',
   'machines/server-ports.ts',
   'server/recipient.ts',
   'server/settings.ts',

@@ -12,6 +12,7 @@ import type {
   ConnectionPort,
   ConnectionState,
 } from '../../src/machines/connection-ports.ts';
+import type { LinkPort, LinkState } from '../../src/machines/link-ports.ts';
 import type { ServerPort, ServerState } from '../../src/machines/server-ports.ts';
 
 /** What is recorded in place of a report before the end of a connection begins. */
@@ -167,4 +168,43 @@ export class RecordingServerPort implements ServerPort {
 
 function words(chunk: Uint8Array, shared: boolean): string {
   return `${Buffer.from(chunk).toString('latin1')}${shared ? ' (lent)' : ''}`;
+}
+
+export class RecordingLinkPort implements LinkPort {
+  #calls: string[] = [];
+
+  /** The calls since the last time this was asked. */
+  takeCalls(): string[] {
+    const calls = this.#calls;
+    this.#calls = [];
+    return calls;
+  }
+
+  connect(): void {
+    this.#calls.push('connect');
+  }
+  restore(): void {
+    this.#calls.push('restore');
+  }
+  tellGaps(): void {
+    this.#calls.push('tellGaps');
+  }
+  wait(attempts: number): void {
+    this.#calls.push(`wait ${attempts}`);
+  }
+  tellFailure(error: Error): void {
+    this.#calls.push(`tellFailure ${error.message}`);
+  }
+  endEngine(): void {
+    this.#calls.push('endEngine');
+  }
+  settleStop(): void {
+    this.#calls.push('settleStop');
+  }
+  announce(state: LinkState): void {
+    this.#calls.push(`announce ${state}`);
+  }
+  toJSON(): object {
+    return { name: 'nats' };
+  }
 }

@@ -7,9 +7,11 @@ test('these names are exported, and no others', () => {
   expect(Object.keys(testing).sort()).toEqual([
     'HandshakeRefused',
     'ManualClock',
+    'MemoryEngine',
     'MemoryListener',
     'TestClient',
     'TestServer',
+    'backplaneTests',
     'memoryPair',
     'settled',
     'testServer',

@@ -36,6 +36,11 @@ interface CoreOfTopics extends HandlerHost {
   readonly actor: ServerActor;
 }
 
+/**
+ * The user's side of a server.
+ *
+ * Many members: all that the core and connections tell and ask of it comes through here; nearly all of them are one line.
+ */
 export class Dispatcher implements ServerRecipient, DeliveryHost, StreamsOwner {
   readonly streams: Streams;
   readonly debugOnError: boolean;
