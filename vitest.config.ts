@@ -17,7 +17,7 @@ const STARTERS = [
   'test/examples/{beside-others,frameworks,pages,playground}.test.ts',
   'test/inspect/{how-to,page}.test.ts',
   'test/runtimes/node-flags.test.ts',
-  'test/workers/index.test.ts',
+  'test/workers/{forking,index,worker-main}.test.ts',
 ];
 
 /** Tests that draw their inputs at random: the longer they run, the more they try. */

@@ -37,6 +37,11 @@ interface Post {
   worker: Worker;
 }
 
+/**
+ * All workers of a program.
+ *
+ * Many members: it is the host of its workers, and what they ask for is one line each.
+ */
 export class Fleet implements WorkerHost {
   readonly startDeadline: number;
   /** Resolves when the fleet was stopped; rejects when it gave up. */

@@ -2,13 +2,12 @@
 
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { startWorkers, workers } from '../../src/workers/index.ts';
 import { refusal } from '../support/refusal.ts';
-import { endAll, join, joinAll, type Member, startPrimary } from './started.ts';
+import { endAll, join, joinAll, type Member, started } from './started.ts';
 
 afterEach(endAll);
 
@@ -38,12 +37,6 @@ async function connected(members: readonly Member[]): Promise<void> {
       }),
     );
   }
-}
-
-async function started(options: object = {}, env: Record<string, string> = {}) {
-  const primary = startPrimary(options, env);
-  const pids = await primary.serves();
-  return { primary, pids, port: await primary.port() };
 }
 
 describe('topics', () => {
@@ -108,37 +101,6 @@ describe('a worker that dies', () => {
   });
 });
 
-describe('a start that fails', () => {
-  test('a port that is taken is told once, and ends the primary with 1', async () => {
-    const other = createServer().listen(0, '127.0.0.1');
-    await once(other, 'listening');
-    const { port } = other.address() as { port: number };
-    const { code, stderr } = await startPrimary({ count: 3 }, { PORT: `${port}` }).ended;
-    other.close();
-    await once(other, 'close');
-    expect({ code, stderr }).toEqual({
-      code: 1,
-      stderr: `port ${port} is in use; stop what listens there or choose another port\na worker ended with code 1 before it served; what it printed says why\n`,
-    });
-  });
-
-  test('two primaries do not share a port by mistake', async () => {
-    const { port } = await started({ count: 1 });
-    const { primary } = await started({ count: 1 });
-    expect(await primary.port()).not.toBe(port);
-    const { code, stderr } = await startPrimary({ count: 2 }, { PORT: `${port}` }).ended;
-    expect([code, stderr]).toEqual([1, expect.stringContaining(`port ${port} is in use`)]);
-  });
-
-  test('a program that starts no server is killed at the deadline', async () => {
-    const { code, stderr } = await startPrimary({ count: 2, startDeadline: 300 }, { SILENT: '1' }).ended;
-    expect(code).toBe(1);
-    expect(stderr).toMatch(
-      /^worker \d+ has started no server within 0\.3 s; it is killed\na worker ended by SIGKILL before/,
-    );
-  });
-});
-
 describe('a rolling restart', () => {
   test('closes with 1012 one worker after the other, while newcomers get in', async () => {
     const { primary, port, pids } = await started({ count: 2 });
@@ -181,58 +143,6 @@ describe('a rolling restart', () => {
       await rm(folder, { recursive: true });
     }
   });
-});
-
-describe('the end', () => {
-  test.each(['SIGTERM', 'SIGINT'] as const)(
-    '%s to the primary: goodbyes, then all processes end, with 0',
-    async (signal) => {
-      const { primary, port } = await started({ count: 2 });
-      const members = await joinAll(port, 2);
-      primary.child.kill(signal);
-      for (const { closed } of members) expect((await closed).code).toBe(1001);
-      expect(await primary.ended).toMatchObject({ code: 0, stderr: '' });
-    },
-  );
-
-  test('Ctrl-C reaches all processes at once, and is the same', async () => {
-    const { primary, port } = await started({ count: 2 });
-    const members = await joinAll(port, 2);
-    process.kill(-(primary.child.pid as number), 'SIGINT');
-    for (const { closed } of members) expect((await closed).code).toBe(1001);
-    expect(await primary.ended).toMatchObject({ code: 0, stderr: '' });
-  });
-
-  test("the program's own handler of SIGTERM closes as it likes", async () => {
-    const { primary, port } = await started({ count: 2 }, { OWN_END: '1' });
-    const members = await joinAll(port, 2);
-    primary.child.kill('SIGTERM');
-    for (const { closed } of members)
-      expect(await closed).toEqual({ code: 4000, reason: 'by its own handler' });
-    expect(await primary.ended).toMatchObject({ code: 0, stderr: '' });
-  });
-
-  test('stop() of the program that starts them', async () => {
-    const { primary, port } = await started({ count: 2 });
-    const members = await joinAll(port, 2);
-    await primary.ask('stop');
-    for (const { closed } of members) expect((await closed).code).toBe(1001);
-    expect(await primary.ended).toMatchObject({ code: 0, stderr: '' });
-  });
-
-  test.each(['an error in', 'SIGKILL to'])(
-    '%s the primary: the workers say goodbye and end',
-    async (what) => {
-      const { primary, port } = await started({ count: 2 });
-      const members = await joinAll(port, 2);
-      if (what === 'SIGKILL to') primary.child.kill('SIGKILL');
-      else primary.child.send('fail');
-      for (const { closed } of members) expect((await closed).code).toBe(1001);
-      const { code, signal, stderr } = await primary.ended;
-      if (what === 'SIGKILL to') expect(signal).toBe('SIGKILL');
-      else expect([code, stderr]).toEqual([1, expect.stringContaining('a defect of the primary')]);
-    },
-  );
 });
 
 describe('the calls', () => {

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { root } from '../package/source.ts';
 
-const started: Started[] = [];
+const running: Started[] = [];
 const clients: WebSocket[] = [];
 
 export interface Ending {
@@ -39,7 +39,7 @@ export class Started {
       });
     }
     this.ended = once(this.child, 'close').then(([code, signal]) => ({ code, signal, ...this.#said }));
-    started.push(this);
+    running.push(this);
   }
 
   /** What it has said, as soon as that matches. */
@@ -135,5 +135,12 @@ export async function joinAll(port: number, count: number, topic = 'news'): Prom
 /** Ends all that the tests have begun; for `afterEach`. */
 export async function endAll(): Promise<void> {
   for (const client of clients.splice(0)) client.terminate();
-  await Promise.all(started.splice(0).map((each) => each.end()));
+  await Promise.all(running.splice(0).map((each) => each.end()));
+}
+
+/** Starts workers, and waits until all of them serve. */
+export async function started(options: object = {}, env: Record<string, string> = {}) {
+  const primary = startPrimary(options, env);
+  const pids = await primary.serves();
+  return { primary, pids, port: await primary.port() };
 }
