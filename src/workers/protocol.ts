@@ -17,6 +17,8 @@ export interface WorkerTerms {
 export type Operation = readonly ['+' | '-', subject: string] | readonly [subject: string, block: Uint8Array];
 
 export type FromWorker =
+  /** It listens to the primary; what came before was lost. */
+  | { readonly portal: 'loaded' }
   /** A server of this worker has started. */
   | { readonly portal: 'listening' }
   /** An engine begins, and has no subscription yet. */

@@ -86,6 +86,8 @@ function begin({ reusePort, isFirst }: WorkerTerms): void {
     if (order.portal === 'stop') stopOnce(order.restarts, order.deadline);
   });
 
+  send({ portal: 'loaded' } satisfies FromWorker, () => {});
+
   // Otherwise node:cluster ends this process at once, and no connection gets a goodbye.
   if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
   process.on('disconnect', () => stopOnce(false, DEADLINE));

@@ -44,6 +44,8 @@ export class Worker {
   hasEnded = false;
   readonly #host: WorkerHost;
   readonly #child: Child;
+  /** It listens to us. */
+  #isLoaded = false;
   #readyMs = Number.NaN;
   #tellReady: (isReady: boolean) => void = () => {};
   #tellEnded: (how: string) => void = () => {};
@@ -82,9 +84,10 @@ export class Worker {
     else this.#child.send(message, done);
   }
 
-  /** Resolves when it has ended. */
+  /** Resolves when it has ended. One that has not begun to run its program would not hear of it, and is killed. */
   async stop(restarts: boolean, deadline: number): Promise<void> {
     if (this.hasEnded) return;
+    if (!this.#isLoaded) this.kill();
     this.send({ portal: 'stop', restarts, deadline }, () => {});
     const forget = this.#host.after(deadline + GRACE_MS, () => {
       this.#host.log(
@@ -103,7 +106,9 @@ export class Worker {
   #said(message: unknown): void {
     if (!isOurs(message)) return;
     const told = message as FromWorker;
-    if (told.portal !== 'listening') {
+    if (told.portal === 'loaded') {
+      this.#isLoaded = true;
+    } else if (told.portal !== 'listening') {
       this.#host.said(this, told);
     } else if (!this.isReady) {
       this.isReady = true;

@@ -22,7 +22,11 @@ export class FakeChild {
     this.wasKilled = true;
     this.events.ended('by SIGKILL');
   }
+  load(): void {
+    this.events.said({ portal: 'loaded' });
+  }
   serve(): void {
+    this.load();
     this.events.said({ portal: 'listening' });
   }
   end(how = 'with code 0'): void {

@@ -1,6 +1,7 @@
 /** Runs workers under a primary that is a process of its own, and connects to them. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { WebSocket } from 'ws';
 import { root } from '../package/source.ts';
 
@@ -136,6 +137,22 @@ export async function joinAll(port: number, count: number, topic = 'news'): Prom
 export async function endAll(): Promise<void> {
   for (const client of clients.splice(0)) client.terminate();
   await Promise.all(running.splice(0).map((each) => each.end()));
+}
+
+/** A port that is free, and that the system gives to nobody who asks for any. */
+export async function namedPort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const server = createServer().listen(port, '127.0.0.1');
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('listening', () => resolve(true));
+      server.once('error', () => resolve(false));
+    });
+    if (!isFree) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
 
 /** Starts workers, and waits until all of them serve. */

@@ -24,6 +24,23 @@ test('one that does not end within the deadline and five seconds is killed', asy
   expect(lines).toEqual(['worker 1 has not ended within 7 s; it is killed']);
 });
 
+test('one that does not listen yet is killed at once; one that does is asked', async () => {
+  const early = makeFleet(1);
+  const starting = early.fleet.start().catch(() => {});
+  await early.fleet.stop();
+  expect(early.children[0]?.wasKilled).toBe(true);
+  await starting;
+
+  const late = makeFleet(1);
+  const begun = late.fleet.start().catch(() => {});
+  late.children[0]?.load();
+  const stopped = late.fleet.stop();
+  expect([late.children[0]?.wasKilled, late.children[0]?.got.length]).toEqual([false, 1]);
+  late.children[0]?.end();
+  await stopped;
+  await begun;
+});
+
 test('messages of the program itself are left alone; topics go over the fleet', async () => {
   const { children, serve } = makeFleet(1);
   await serve();
