@@ -98,7 +98,7 @@ async function runWorkers(file) {
   const { startWorkers } = await import('portal-ws/workers');
   try {
     const running = await startWorkers(file, { count: Number(workers), args });
-    console.log(`${workers} workers: ${running.pids.join(', ')}`);
+    if (running.pids.length > 0) console.log(`${workers} workers: ${running.pids.join(', ')}`);
     await running.ended;
   } catch (error) {
     console.error(error.message);

@@ -77,9 +77,13 @@ export class Fleet implements WorkerHost {
 
   // ------------------------------------------------------------------ starting
 
-  /** The first one starts alone: what is wrong with the program is then told once. Rejects when one of them does not start. */
+  /**
+   * The first one starts alone: what is wrong with the program is then told once. Rejects when one of them does not
+   * start; resolves when all was stopped meanwhile.
+   */
   async start(): Promise<void> {
     await this.#startOne(true);
+    if (this.#stopping !== undefined) return;
     await Promise.all(Array.from({ length: this.#settings.count - 1 }, () => this.#startOne(false)));
     for (const post of this.#posts) void this.#keep(post);
   }
@@ -93,7 +97,7 @@ export class Fleet implements WorkerHost {
     const how = await worker.ended;
     const wasStopped = this.#stopping !== undefined;
     await this.stop();
-    throw new Error(wasStopped ? 'the workers were stopped before all of them served' : failedStart(how));
+    if (!wasStopped) throw new Error(failedStart(how));
   }
 
   #fork(isFirst = false): Worker {

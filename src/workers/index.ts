@@ -35,7 +35,7 @@ export interface Workers {
  * dies is replaced, after a delay that grows while they die young. Call it once, in a process that does nothing else; the
  * program itself needs no change, and `backplane: workers()` for topics across its processes.
  *
- * Rejects when one does not start; all are stopped then.
+ * Rejects when one does not start; all are stopped then. Resolves, too, when a signal has stopped them meanwhile.
  * @param file The program: a path, from the working directory, or a `file:` URL.
  * @throws OptionError for the first option that is wrong.
  */
