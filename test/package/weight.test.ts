@@ -17,7 +17,7 @@ const run = promisify(execFile);
  */
 const CORE_BYTES = 680_000;
 const PACKED_BYTES = 420_000;
-const UNPACKED_BYTES = 1_250_000;
+const UNPACKED_BYTES = 1_500_000;
 
 /** All files of dist/ that a module loads, itself included. */
 function loadedBy(entry: string, read: (file: string) => string): string[] {
