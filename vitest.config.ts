@@ -11,7 +11,7 @@ const LONG = [
 
 /** Tests that start many programs or browsers: together they would take half of the time of `npm test`. */
 const STARTERS = [
-  'test/docs/{how-to,on-your-http-server,workers}.test.ts',
+  'test/docs/{how-to,many-machines,on-your-http-server,workers}.test.ts',
   'test/e2e/chromium-tls.test.ts',
   'test/engines/**/*.test.ts',
   'test/examples/{beside-others,frameworks,pages,playground,workers}.test.ts',

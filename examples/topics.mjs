@@ -5,14 +5,36 @@
 //                                                   position, epoch.offset, and the rest is the message
 //   ws://127.0.0.1:5005/topics/news?since=abc.12    the same, after all that was published since that position
 //
+// With BACKPLANE=nats://127.0.0.1:4222 or redis://127.0.0.1:6379, members in all processes that have the same one hear each other.
+//
 // With `since`, the first message is JSON: { position, recovered, missed }. Not recovered: some of it is gone for ever. Of
 // what a client missed, its own messages are a part, too: it comes back as another connection.
 import { createServer } from 'portal-ws';
 
-const { PORT = 5005, HOST = '127.0.0.1', HISTORY = 1000 } = process.env;
+const { PORT = 5005, HOST = '127.0.0.1', HISTORY = 1000, BACKPLANE } = process.env;
 const MAX_NAME = 200;
 
-const server = createServer({ port: Number(PORT), host: HOST });
+/** What joins this process with others; the packages of engines are only loaded when they are asked for. */
+async function engineOf(url) {
+  if (url.startsWith('nats:')) {
+    const { nats } = await import('portal-ws/nats');
+    return nats({ servers: url });
+  }
+  const [{ Redis }, { redis }] = await Promise.all([import('ioredis'), import('portal-ws/redis')]);
+  return redis({ client: new Redis(url, { lazyConnect: true }) });
+}
+
+const server = createServer({
+  port: Number(PORT),
+  host: HOST,
+  backplane: BACKPLANE ? await engineOf(BACKPLANE) : undefined,
+});
+
+if (server.backplane !== undefined) {
+  const { name, state$ } = server.backplane;
+  state$.subscribe((state) => console.error(`${name} is ${state}`));
+  server.errors$.subscribe(({ error }) => console.error(error.message));
+}
 
 const topics = server.topics('topics.*', { history: { size: Number(HISTORY) } });
 

@@ -35,13 +35,13 @@ const subjects = [
     file: 'topics.md',
     title: 'Topics',
     names:
-      'Topic PublishOptions PublishReport PresenceChange TopicPattern TopicOptions HistoryOptions TopicParamsOf JoinOptions TopicToJoin Found',
+      'Topic PublishOptions PublishReport PresenceChange TopicPattern TopicOptions HistoryOptions TopicParamsOf JoinOptions TopicToJoin Found ServerBackplane LinkStats Gap Backplane Deliver Envelope BackplaneOptions encodeEnvelope decodeEnvelope BackplaneHistory BackplanePresence Position Retention Kept Missed',
   },
   {
     file: 'errors.md',
     title: 'Errors',
     names:
-      'PortalError PeerError ProtocolError LimitError InvalidMessageError HandshakeError ConnectionLostError UserError OptionError NoMessageHandlerError SendLimitError SubscriberError NameTakenError UnknownServerError InternalError',
+      'PortalError PeerError ProtocolError LimitError InvalidMessageError HandshakeError ConnectionLostError UserError OptionError NoMessageHandlerError SendLimitError SubscriberError NameTakenError UnknownServerError BackplaneError InternalError',
     intro: httpAnswers,
   },
   {
@@ -55,7 +55,7 @@ const subjects = [
     file: 'machines.md',
     title: 'The machines and their events',
     names:
-      'connectionMachine ConnectionActor ConnectionEvent FrameName serverMachine ServerActor ServerEvent Remaining InspectionObserver',
+      'connectionMachine ConnectionActor ConnectionEvent FrameName serverMachine ServerActor ServerEvent Remaining linkMachine LinkActor LinkEvent LinkState InspectionObserver',
   },
 ];
 

@@ -4,7 +4,7 @@
  */
 
 /** Bytes that may be unconfirmed. */
-export const MAX_UNCONFIRMED = 32 * 1024 * 1024;
+export const MAX_UNCONFIRMED = 16 * 1024 * 1024;
 
 export class Unconfirmed {
   #bytes = 0;

@@ -12,11 +12,10 @@ import { Fleet } from './fleet.ts';
 import { forkWorker } from './forking.ts';
 import { readWorkersOptions, type WorkersOptions } from './options.ts';
 
-export type { Backplane, BackplaneOptions } from '../topics/backplane.ts';
 export type { WorkersOptions } from './options.ts';
 
 /** The workers of a program, from its primary. */
-export interface Workers {
+export interface RunningWorkers {
   /** Processes that serve now. */
   readonly pids: readonly number[];
   /** Resolves when all workers were stopped; rejects, which ends this process, when none serves and none starts any more. */
@@ -39,7 +38,10 @@ export interface Workers {
  * @param file The program: a path, from the working directory, or a `file:` URL.
  * @throws OptionError for the first option that is wrong.
  */
-export async function startWorkers(file: string | URL, options: WorkersOptions = {}): Promise<Workers> {
+export async function startWorkers(
+  file: string | URL,
+  options: WorkersOptions = {},
+): Promise<RunningWorkers> {
   const settings = readWorkersOptions(file, options);
   if (cluster.isWorker)
     throw new Error('startWorkers was called in a worker; call it in the program that starts the workers');

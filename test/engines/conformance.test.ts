@@ -4,7 +4,7 @@ import { connect } from '@nats-io/transport-node';
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, test } from 'vitest';
-import { type NatsConnection, nats } from '../../src/nats/index.ts';
+import { nats } from '../../src/nats/index.ts';
 import { redis } from '../../src/redis/index.ts';
 import { backplaneTests } from '../../src/testing/backplane.ts';
 import { Engine, isInstalled } from './programs.ts';
@@ -43,7 +43,7 @@ describe.skipIf(!isInstalled('nats'))('nats-server', () => {
     let turn = 0;
     const create = (namespace: string) => {
       turn++;
-      return nats({ connection: connections[turn % 4] as NatsConnection, namespace });
+      return nats({ connection: connections[turn % 4], namespace });
     };
     test.each(backplaneTests({ create, restart }))('$name', ({ run }) => run());
   });

@@ -21,7 +21,7 @@ test('ioredis', async () => {
     autoResubscribe: false,
     keyPrefix: '',
   });
-  const { retryStrategy } = own?.overrides as { retryStrategy(): unknown };
+  const { retryStrategy } = (own as FakeIoRedis).overrides as { retryStrategy(): unknown };
   expect(retryStrategy()).toBe(null);
   await connection.connect();
   await connection.publish('c', Uint8Array.of(1));
