@@ -11,12 +11,13 @@ const LONG = [
 
 /** Tests that start many programs or browsers: together they would take half of the time of `npm test`. */
 const STARTERS = [
-  'test/docs/{how-to,many-machines,on-your-http-server}.test.ts',
+  'test/docs/{how-to,many-machines,on-your-http-server,workers}.test.ts',
   'test/e2e/chromium-tls.test.ts',
   'test/engines/**/*.test.ts',
-  'test/examples/{beside-others,frameworks,pages,playground}.test.ts',
+  'test/examples/{beside-others,frameworks,pages,playground,workers}.test.ts',
   'test/inspect/{how-to,page}.test.ts',
   'test/runtimes/node-flags.test.ts',
+  'test/workers/{forking,index,worker-main}.test.ts',
 ];
 
 /** Tests that draw their inputs at random: the longer they run, the more they try. */

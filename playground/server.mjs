@@ -1,8 +1,10 @@
 // What `npm start` runs: one port that serves a page and the two paths the page talks to, and beside it, on this
 // computer alone, the page that shows the server's machines.
+import cluster from 'node:cluster';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'portal-ws';
 import { inspect } from 'portal-ws/inspect';
+import { workers } from 'portal-ws/workers';
 
 const { PORT = 5005, HOST = '127.0.0.1' } = process.env;
 
@@ -50,6 +52,8 @@ const toInspector = () => ({ status: 302, headers: { ...safety, Location: inspec
 const server = createServer({
   port: Number(PORT),
   host: HOST,
+  // Of use with --workers only: a message to the chat then reaches the members in all processes.
+  backplane: workers(),
   onRequest: ({ path }) => (path === '/machines' && inspector ? toInspector() : pages.get(path)),
 });
 
@@ -59,26 +63,31 @@ server.path('/echo', {
   },
 });
 
-const chat = server.path('/chat', {
+const chat = server.topic('chat');
+server.path('/chat', {
+  onOpen(connection) {
+    connection.join('chat');
+  },
   onMessage(_sender, message) {
-    chat.broadcast(message);
+    chat.publish(message);
   },
 });
 
 try {
   await server.start();
-  // On the next port, or on any where that one is taken.
+  // On the next port, or on any where that one is taken. One of several processes shows nothing: it knows only its own connections.
   const onPort = (port) => inspect(server, { port });
-  inspector = await (PORT === '0' ? onPort(0) : onPort(Number(PORT) + 1).catch(() => onPort(0)));
+  if (!cluster.isWorker)
+    inspector = await (PORT === '0' ? onPort(0) : onPort(Number(PORT) + 1).catch(() => onPort(0)));
 } catch (error) {
   console.error(error.message);
   process.exit(1);
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'])
-  process.on(signal, () => server.stop().then(() => inspector.stop()));
+  process.on(signal, () => server.stop().then(() => inspector?.stop()));
 
 const { address, port, family } = server.address();
 export const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}/`;
-console.log(`Portal playground: ${url}`);
-console.log(`Its machines, live: ${inspector.url}`);
+if (!cluster.isWorker || cluster.worker.id === 1) console.log(`Portal playground: ${url}`);
+if (inspector) console.log(`Its machines, live: ${inspector.url}`);

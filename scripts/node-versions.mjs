@@ -17,10 +17,13 @@ const suites = [
   'test/conformance',
   'test/io/transports',
   'test/runtimes',
+  'test/workers',
   '--project',
   'all',
   '--project',
   'TCP by net.Socket',
+  '--project',
+  'programs and browsers',
 ];
 
 /** Guards against a hang; a busy machine stays below. */

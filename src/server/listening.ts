@@ -7,7 +7,7 @@ import { TlsHandshakeFailure } from '../io/transports/tls.ts';
 import type { ServerTlsOptions } from '../io/transports/tls-identity.ts';
 import type { Accept, Address, Listener } from '../io/transports/transport.ts';
 import type { ServerActor } from '../machines/server-machine.ts';
-import { explain, listenerOf, spentDescriptor } from './places.ts';
+import { checkUnused, explain, listenerOf, spentDescriptor } from './places.ts';
 import type { ServerRecipient } from './recipient.ts';
 import type { Place, ServerSettings } from './settings.ts';
 
@@ -84,6 +84,7 @@ export class Listening {
     for (const { listener, ...place } of inTurn) {
       try {
         this.#spend(place.fd);
+        await checkUnused(place);
         await listener.listen(accept, (error) => this.#erred(listener, error));
         open.push(listener);
       } catch (error) {
@@ -108,6 +109,11 @@ export class Listening {
     const isLost = () => this.#listeners.includes(listener) && listener.address() === null;
     if (isLost() || this.acceptErrors.isNews(error)) this.#host.recipient.failed(error);
     if (isLost()) this.#host.actor.send({ type: 'listener.failed', error });
+  }
+
+  /** Closes all places before the connections are closed; `close` comes later, and tells that they are free. */
+  closeEarly(): void {
+    void closeAll(this.#listeners);
   }
 
   /** Closes all places, and tells when they are free: at once when none is open. */

@@ -14,6 +14,7 @@ import {
 } from '../io/transports/tls-identity.ts';
 import type { Listener } from '../io/transports/transport.ts';
 import { folderOf, fromRoot, MOST_PATH_BYTES, pathBytes } from '../io/transports/unix-file.ts';
+import { workerProcess } from '../io/worker-process.ts';
 import type { Place, ServerSettings } from './settings.ts';
 
 export { ContextError, fromRoot, holdsCertificate, MOST_PATH_BYTES, pathBytes, wrongWithDescriptor };
@@ -22,13 +23,33 @@ export { ContextError, fromRoot, holdsCertificate, MOST_PATH_BYTES, pathBytes, w
 export function listenerOf(place: Place, settings: ServerSettings): Listener {
   const { port, host, socketPath: path, socketMode: mode, fd, reusePort, listener, tls } = place;
   if (listener !== undefined) return listener;
-  const at: TcpOptions = { port, host, path, mode, fd, reusePort };
+  const at: TcpOptions = { port, host, path, mode, fd, reusePort: reusePort ?? isSharedByWorkers(place) };
   const byHandle = settings.tcp === 'handle';
   if (tls !== undefined) {
     const { handshakeDeadline, maxHandshakes } = settings;
     return new TlsListener(at, { identity: tls, byHandle, handshakeDeadline, maxHandshakes });
   }
   return byHandle ? new HandleTcpListener(at) : new TcpListener(at);
+}
+
+/** Workers share a port by the kernel where it can do so. A free one that the system is to choose, they share by `node:cluster`. */
+function isSharedByWorkers({ port }: Place): boolean | undefined {
+  return (port !== undefined && port > 0 && workerProcess()?.reusePort) || undefined;
+}
+
+/**
+ * The first worker makes sure that nobody listens on a port already: the kernel would let it share that with another program of
+ * the same user. Rejects when somebody does.
+ */
+export async function checkUnused(place: Place): Promise<void> {
+  const { port, host } = place;
+  if (place.reusePort !== undefined || !workerProcess()?.isFirst || !isSharedByWorkers(place)) return;
+  const probe = new TcpListener({ port, host, exclusive: true });
+  await probe.listen(
+    (transport) => transport.destroy(),
+    () => {},
+  );
+  await probe.close();
 }
 
 /** @throws what `node:tls` throws for keys and certificates that it cannot read, or that do not match. */

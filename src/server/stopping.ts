@@ -19,6 +19,7 @@ export interface StopRequest {
   readonly reason: string;
   readonly deadline: number;
   readonly batch: number;
+  readonly closePortFirst: boolean;
 }
 
 /** What a stop did. */
@@ -94,8 +95,12 @@ export class Stopping {
 
   closeConnections(code: number, reason: string): void {
     const { ticker, settings } = this.#host;
-    const { batch = Number.POSITIVE_INFINITY, deadline = settings.closeDeadline } =
-      this.#underWay?.request ?? {};
+    const {
+      batch = Number.POSITIVE_INFINITY,
+      deadline = settings.closeDeadline,
+      closePortFirst = false,
+    } = this.#underWay?.request ?? {};
+    if (closePortFirst) this.#listening.closeEarly();
     const sessions = [...this.#admission.sessions];
     for (const session of sessions) this.#leaving.add(session);
     this.#report.connections = sessions.length;

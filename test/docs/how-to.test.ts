@@ -444,6 +444,7 @@ test('every how-to is under test here, or elsewhere', async () => {
     'on-your-http-server.md',
     'nest.md',
     'stately-inspector.md',
+    'workers.md',
   ];
   const names = (await readdir(`${root}docs/how-to`)).filter(
     (name) => name.endsWith('.md') && !elsewhere.includes(name),

@@ -77,6 +77,18 @@ describe('npx portal-ws', () => {
     expect(new URL(await start(args, env)).hostname).toMatch(host);
   });
 
+  test('--workers runs the playground as several processes, and ends with code 0', async () => {
+    const url = await start(['--port', '0', '--workers', '2']);
+    const socket = new WebSocket(new URL('/echo', url.replace('http', 'ws')));
+    await once(socket, 'open');
+    socket.send('hello');
+    expect(String((await once(socket, 'message'))[0])).toBe('hello');
+    const [program] = running.splice(0);
+    program?.child.kill('SIGTERM');
+    expect((await once(socket, 'close'))[0]).toBe(1001);
+    expect(await program?.ended).toMatchObject({ code: 0, stderr: '' });
+  });
+
   test('ends with code 0 on SIGTERM', async () => {
     await start(['--port', '0']);
     const [program] = running.splice(0);
@@ -87,7 +99,8 @@ describe('npx portal-ws', () => {
   test.each(['--help', '-h'])('%s prints every option, and ends', async (option) => {
     const { code, stdout, stderr } = await run([option]).ended;
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    for (const name of ['--port', '--host', '--open', '--version', '--help']) expect(stdout).toContain(name);
+    for (const name of ['--port', '--host', '--workers', '--open', '--version', '--help'])
+      expect(stdout).toContain(name);
   });
 
   test.each(['--version', '-v'])('%s prints the version of the package', async (option) => {
@@ -130,6 +143,8 @@ describe('a mistake is told in words, with what to do', () => {
     [['--prot', '80'], "Unknown option '--prot'"],
     [['--host='], '--host is empty'],
     [['5005'], "Unexpected argument '5005'"],
+    [['--workers', '0'], '--workers is "0"; allowed is a whole number from 1 to 1024'],
+    [['--workers', '2', 'none.mjs'], 'there is no file none.mjs'],
   ])('%j', async (args, why) => {
     const { code, stdout, stderr } = await run(args).ended;
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });

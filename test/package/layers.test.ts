@@ -78,6 +78,13 @@ const laws: Record<string, Law> = {
     packages: [],
     node: ['node:buffer'],
   },
+  workers: {
+    values: ['workers', 'api', 'topics', 'io'],
+    types: [],
+    packages: [],
+    // Processes are its subject.
+    node: ['node:cluster', 'node:fs', 'node:os', 'node:path', 'node:url'],
+  },
   // The front door passes on what is public, from every layer.
   '': {
     values: ['api', 'topics', 'server', 'connection', 'machines', 'io', 'io/transports'],
@@ -196,6 +203,8 @@ describe('the layers', () => {
     ['inspect/live.ts', "import { TestClient } from '../testing/client.ts';"],
     ['index.ts', "export { createInspector } from './inspect/index.ts';"],
     ['index.ts', "export { PortalAdapter } from './nest/index.ts';"],
+    ['server/places.ts', "import { workers } from '../workers/index.ts';"],
+    ['index.ts', "export { workers } from './workers/index.ts';"],
     ['nest/index.ts', "import type { WebSocketAdapter } from '@nestjs/common';"],
     // To the right, but only types.
     ['io/writing/outbox.ts', "import { listen } from '../transports/tcp.ts';"],

@@ -66,7 +66,7 @@ test.each(['tls', 'https', 'http2', 'zlib', 'inspector'])(
 test("import 'portal-ws' loads none of what is for other entry points", () => {
   const loaded = loadedBy('index.js', readBuilt);
   expect(loaded).toContain('api/server/server.js');
-  expect(loaded.filter((file) => /^(?:inspect|nats|nest|redis|testing)\//.test(file))).toEqual([]);
+  expect(loaded.filter((file) => /^(?:inspect|nats|nest|redis|testing|workers)\//.test(file))).toEqual([]);
   expect(loaded).not.toContain('io/transports/memory.js');
 });
 

@@ -1,10 +1,13 @@
 /** The places of a server: which listener each gets, and what is said when it cannot be opened. */
-import { describe, expect, test } from 'vitest';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { afterEach, describe, expect, test } from 'vitest';
 import { HandleTcpListener } from '../../src/io/transports/handle-tcp.ts';
 import { MemoryListener } from '../../src/io/transports/memory.ts';
 import { TcpListener } from '../../src/io/transports/tcp.ts';
 import { TlsListener } from '../../src/io/transports/tls.ts';
-import { explain, identityOf, listenerOf } from '../../src/server/places.ts';
+import { beWorker } from '../../src/io/worker-process.ts';
+import { checkUnused, explain, identityOf, listenerOf } from '../../src/server/places.ts';
 import type { Place, ServerSettings } from '../../src/server/settings.ts';
 
 const settings = (tcp: 'handle' | 'socket') =>
@@ -50,5 +53,29 @@ describe('a place that cannot be opened', () => {
     expect(explain(error, place)).toBe(error);
     expect(error.message).toContain(said);
     expect(error.code).toBe(code);
+  });
+});
+
+describe('in one of several workers', () => {
+  const worker = { started() {}, stopped() {}, send() {}, listen: () => () => {} };
+  afterEach(() => beWorker(undefined));
+
+  test('the first makes sure that nobody listens on a port that the kernel would share', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as { port: number };
+    const check = (isFirst: boolean, reusePort = true, place = {}) => {
+      beWorker({ ...worker, isFirst, reusePort });
+      return checkUnused({ port, host: '127.0.0.1', ...place });
+    };
+    await expect(check(true)).rejects.toThrow('EADDRINUSE');
+    await check(false);
+    await check(true, false);
+    await check(true, true, { reusePort: true });
+    await check(true, true, { port: 0 });
+    other.close();
+    await once(other, 'close');
+    beWorker(undefined);
+    await checkUnused({ port });
   });
 });

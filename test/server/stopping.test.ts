@@ -73,6 +73,20 @@ describe('stop', () => {
     expect(clock.beats).toBe(0);
   });
 
+  test('closePortFirst: the port is closed before the connections are gone', async () => {
+    const { server, port, meet } = await serve({});
+    const { client } = await meet();
+    const stopping = server.stop({ closePortFirst: true });
+    expect(await isOpen(port)).toBe(false);
+    expect(server.state).toBe('draining');
+    expect(await word(client)).toBe('close 1001');
+    await client.sendBytes(closeFrame(1001));
+    client.fin();
+    expect(await stopping).toMatchObject({ connections: 1, terminated: 0 });
+    await server.start();
+    await server.stop();
+  });
+
   test('twice while it stops is one stop', async () => {
     const { server, call } = await serve({});
     const client = await call();

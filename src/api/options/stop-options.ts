@@ -24,9 +24,14 @@ export interface StopOptions {
    * where half of the deadline would not suffice. 1 to Infinity, all at once. Default 500.
    */
   readonly batch?: number | undefined;
+  /**
+   * Closes the port at once, so that newcomers go to other processes that listen on it; where there are none, they are refused by
+   * the system. Otherwise it is closed last, and newcomers are answered with 503. Default false.
+   */
+  readonly closePortFirst?: boolean | undefined;
 }
 
-const NAMES = ['code', 'reason', 'deadline', 'batch'];
+const NAMES = ['code', 'reason', 'deadline', 'batch', 'closePortFirst'];
 /** Connections asked to close in a tick. */
 const BATCH = 500;
 /** How much of a wrong value a message repeats, in characters. */
@@ -49,6 +54,7 @@ export function readStopOptions(options: StopOptions, closeDeadline: number): St
     throw new OptionError(name, value, names, message);
   }
   const { code = 'going-away', reason = '', deadline = closeDeadline, batch = BATCH } = options;
+  const { closePortFirst = false } = options;
   const number = toCloseCode(code);
   if (typeof reason !== 'string') {
     throw new TypeError(`reason is ${shown(reason)}; allowed is a string of at most 123 bytes of UTF-8`);
@@ -60,7 +66,10 @@ export function readStopOptions(options: StopOptions, closeDeadline: number): St
   if (typeof batch !== 'number' || !(batch >= 1)) {
     throw new RangeError(`batch is ${shown(batch)}; allowed are 1 or more connections`);
   }
-  return { code: number, reason, deadline, batch };
+  if (typeof closePortFirst !== 'boolean') {
+    throw new TypeError(`closePortFirst is ${shown(closePortFirst)}; allowed are true and false`);
+  }
+  return { code: number, reason, deadline, batch, closePortFirst };
 }
 
 function shown(value: unknown): string {

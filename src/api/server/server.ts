@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import type { Observable } from 'rxjs';
 import type { ServerTlsOptions } from '../../io/transports/tls-identity.ts';
 import type { Address } from '../../io/transports/transport.ts';
+import { workerProcess } from '../../io/worker-process.ts';
 import type { ServerActor } from '../../machines/server-machine.ts';
 import type { ServerState } from '../../machines/server-ports.ts';
 import { Core } from '../../server/core.ts';
@@ -119,7 +120,10 @@ export class Server {
    */
   start(): Promise<this> {
     this.#isStopAsked = false;
-    return this.#core.start().then(() => this);
+    return this.#core.start().then(() => {
+      workerProcess()?.started(this);
+      return this;
+    });
   }
 
   /**
@@ -134,6 +138,8 @@ export class Server {
     const request = readStopOptions(options, this.#core.settings.closeDeadline);
     this.#isStopAsked = true;
     const stopped = this.#core.stop(request);
+    const worker = workerProcess();
+    if (worker !== undefined) void stopped.then(() => worker.stopped(this));
     return this.#dispatcher.backplane?.endedAfter(stopped) ?? stopped;
   }
 

@@ -19,6 +19,8 @@ export interface TcpOptions {
   readonly fd?: number | undefined;
   /** Several processes listen on the same port, and the kernel spreads the connections (SO_REUSEPORT). */
   readonly reusePort?: boolean | undefined;
+  /** A worker of `node:cluster` listens itself, and shares nothing. */
+  readonly exclusive?: boolean | undefined;
   /** Connections that the kernel keeps waiting until we accept them. */
   readonly backlog?: number | undefined;
 }

@@ -7,7 +7,7 @@ const read = (options: unknown) => readStopOptions(options as StopOptions, 5000)
 
 describe('what is right', () => {
   test('nothing: the defaults', () => {
-    const defaults = { code: 1001, reason: '', deadline: 5000, batch: 500 };
+    const defaults = { code: 1001, reason: '', deadline: 5000, batch: 500, closePortFirst: false };
     expect(read({})).toEqual(defaults);
     const unset = { code: undefined, reason: undefined, deadline: undefined, batch: undefined };
     expect(read(unset)).toEqual(defaults);
@@ -20,6 +20,7 @@ describe('what is right', () => {
       reason: 'ü'.repeat(61),
       deadline: 0,
       batch: 1,
+      closePortFirst: false,
     });
     expect(read({ deadline: endless, batch: endless })).toMatchObject({ deadline: endless, batch: endless });
   });
@@ -34,7 +35,7 @@ describe('what is wrong', () => {
     ['a function', () => {}, '[Function (anonymous)]'],
   ])('%s is no options', (_, options, shown) => {
     expect(() => read(options)).toThrow(OptionError);
-    const why = `stop was given ${shown}; allowed is an object with some of code, reason, deadline, batch, or nothing`;
+    const why = `stop was given ${shown}; allowed is an object with some of code, reason, deadline, batch, closePortFirst, or nothing`;
     expect(() => read(options)).toThrow(why);
   });
 
@@ -45,7 +46,7 @@ describe('what is wrong', () => {
     ['constructor', {}, '{}'],
   ])('%s is no option', (name, value, shown) => {
     expect(() => read({ deadline: 1, [name]: value })).toThrow(OptionError);
-    const why = `stop has no option ${name}, which is ${shown}; allowed are code, reason, deadline, batch`;
+    const why = `stop has no option ${name}, which is ${shown}; allowed are code, reason, deadline, batch, closePortFirst`;
     expect(() => read({ deadline: 1, [name]: value })).toThrow(why);
   });
 
@@ -68,6 +69,11 @@ describe('what is wrong', () => {
   ])('%o is a RangeError', (options, why) => {
     expect(() => read(options)).toThrow(RangeError);
     expect(() => read(options)).toThrow(why);
+  });
+
+  test.each([[1], [null], ['yes']])('closePortFirst of %o is a TypeError', (closePortFirst) => {
+    expect(() => read({ closePortFirst })).toThrow(TypeError);
+    expect(() => read({ closePortFirst })).toThrow(/^closePortFirst is .*; allowed are true and false$/);
   });
 
   test.each([[5], [null], [{}], [Uint8Array.of(1)]])('a reason of %o is a TypeError', (reason) => {
