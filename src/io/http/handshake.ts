@@ -38,11 +38,13 @@ const VERSION = '13';
  * (RFC 8441) has neither Upgrade, Connection nor key. Never throws.
  */
 export function readHandshake(head: RequestHead): HandshakeResult {
-  const { method, headers } = head;
+  const { method } = head;
   if (head.httpVersion >= '2') return readOverHttp2(head);
-  const upgrades = hasListItem(headers.upgrade, 'websocket');
+  const upgrades = hasListItem(head.header('upgrade'), 'websocket');
   const wantsWebSocket =
-    upgrades || headers['sec-websocket-key'] !== undefined || headers['sec-websocket-version'] !== undefined;
+    upgrades ||
+    head.header('sec-websocket-key') !== undefined ||
+    head.header('sec-websocket-version') !== undefined;
   // 4.2.1, 1: a GET. HEAD is GET without the body (RFC 9110 9.3.2), so it may ask for a page but not for an upgrade.
   if (method !== 'GET' && (method !== 'HEAD' || wantsWebSocket)) return failed('wrongMethod');
   // Another Upgrade than websocket (curl offers h2c) is ignored, as RFC 9110 7.8 allows: a plain request.
@@ -51,33 +53,34 @@ export function readHandshake(head: RequestHead): HandshakeResult {
   if (head.httpVersion === '1.0') return failed('wrongVersion');
   // 4.2.1, 3 and 4. 426 and not 400: the usual cause is a proxy that removed both, and the answer names what is missing.
   if (!upgrades) return failed('noUpgradeHeader');
-  if (!hasListItem(headers.connection, 'upgrade')) return failed('noConnectionHeader');
+  if (!hasListItem(head.header('connection'), 'upgrade')) return failed('noConnectionHeader');
   // 4.2.1, 6 and 4.2.2, 4. A missing version is a wrong one: drafts from before there was a version sent none.
-  if (headers['sec-websocket-version'] !== VERSION) return failed('wrongWebSocketVersion');
-  const key = headers['sec-websocket-key'] ?? '';
+  if (head.header('sec-websocket-version') !== VERSION) return failed('wrongWebSocketVersion');
+  const key = head.header('sec-websocket-key') ?? '';
   // 4.2.1, 5: 16 bytes are 22 characters and two of padding. Two keys are joined by a comma, so they fail too.
-  return /^[A-Za-z0-9+/]{22}==$/.test(key) ? readOffer(key, headers) : failed('badKey');
+  return /^[A-Za-z0-9+/]{22}==$/.test(key) ? readOffer(key, head) : failed('badKey');
 }
 
 /** RFC 8441 4 and 5; RFC 9220 3 for the status where another protocol is asked for. */
-function readOverHttp2({ method, protocol, headers }: RequestHead): HandshakeResult {
+function readOverHttp2(head: RequestHead): HandshakeResult {
+  const { method, protocol } = head;
   if (method === 'GET' || method === 'HEAD') return { kind: 'request' };
   if (method !== 'CONNECT' || protocol === undefined) return failed('wrongMethod');
   if (protocol !== 'websocket') return failed('wrongConnectProtocol');
-  return headers['sec-websocket-version'] === VERSION
-    ? readOffer('', headers)
+  return head.header('sec-websocket-version') === VERSION
+    ? readOffer('', head)
     : failed('wrongWebSocketVersion');
 }
 
 /** 4.2.1, 7 to 9: what the client offers. */
-function readOffer(key: string, headers: RequestHead['headers']): HandshakeResult {
-  const protocols = parseTokenList(headers['sec-websocket-protocol']);
+function readOffer(key: string, head: RequestHead): HandshakeResult {
+  const protocols = parseTokenList(head.header('sec-websocket-protocol'));
   if (protocols === undefined) return failed('badProtocols');
   // 4.1, 10: "The elements that comprise this value ... MUST all be unique strings."
   if (new Set(protocols).size !== protocols.length) return failed('doubleProtocols');
-  const extensions = headers['sec-websocket-extensions'];
+  const extensions = head.header('sec-websocket-extensions');
   if (extensions !== undefined && !isExtensionList(extensions)) return failed('badExtensions');
-  return { kind: 'upgrade', key, protocols, extensions: extensions ?? '', origin: headers.origin };
+  return { kind: 'upgrade', key, protocols, extensions: extensions ?? '', origin: head.header('origin') };
 }
 
 const failed = (name: FaultName): HandshakeResult => ({ kind: 'fault', fault: fault(name) });

@@ -92,10 +92,11 @@ export class RequestHead {
   /** One header by its name, in any case; duplicates joined as in `headers`. */
   header(name: string): string | undefined {
     const wanted = name.toLowerCase();
+    const list = namesAndValues(this.#fields);
     let found: string | undefined;
-    eachField(this.#fields, (candidate, value) => {
-      if (candidate === wanted) found = joined(wanted, found, value);
-    });
+    for (let at = 0; at < list.length; at += 2) {
+      if (list[at] === wanted) found = joined(wanted, found, list[at + 1] as string);
+    }
     return found;
   }
 }
@@ -110,16 +111,17 @@ export function headFromParts(parts: HeadParts): RequestHead | { readonly fault:
   if (method.length > LONGEST_METHOD) return { fault: fault('longMethod') };
   if (!/^[!$-;=?-~]+$/.test(target)) return { fault: fault('badTarget') };
   if (!/^[1-3]\.\d$/.test(httpVersion)) return { fault: fault('wrongVersion') };
-  const pseudo: Record<string, string | undefined> = Object.create(null);
+  let authority: string | undefined;
+  let protocol: string | undefined;
   let fields = '';
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
     const [name, value] = [rawHeaders[at] as string, rawHeaders[at + 1] as string];
     if (!isFieldValue(value)) return { fault: fault('headerValue') };
     if (isToken(name)) fields += `${name}:${value}\r\n`;
     else if (httpVersion < '2' || !name.startsWith(':')) return { fault: fault('headerName') };
-    else pseudo[name] = value;
+    else if (name === ':authority') authority = value;
+    else if (name === ':protocol') protocol = value;
   }
-  const { ':authority': authority, ':protocol': protocol } = pseudo;
   // A Host beside it must say the same, or the request is malformed (RFC 9113 8.3.1): both then count.
   if (authority !== undefined && !isHostIn(fields, authority)) fields = `host:${authority}\r\n${fields}`;
   const wrong = faultInHead(method, target, fields, httpVersion);

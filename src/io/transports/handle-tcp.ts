@@ -136,14 +136,19 @@ export class HandleTransport implements Transport {
   #paused = false;
   #givingWay = false;
 
-  /** Without an address the handle is asked for it. */
-  constructor(handle: StreamHandle, name: TransportName, remoteAddress = addressOf(handle)) {
+  /** What is known of the handle already needs no call to the system: the address, and that small writes are not delayed. */
+  constructor(
+    handle: StreamHandle,
+    name: TransportName,
+    remoteAddress = addressOf(handle),
+    hasNoDelay = false,
+  ) {
     this.name = name;
     this.remoteAddress = remoteAddress;
     this.#handle = handle;
     handle[kTransport] = this;
     handle.onread = onRead;
-    handle.setNoDelay?.(true);
+    if (!hasNoDelay) handle.setNoDelay?.(true);
     handle.useUserBuffer(readBuffer);
   }
 

@@ -108,15 +108,23 @@ function takeTlsHandle(socket: NodeSocket, head: Uint8Array): Upgraded | undefin
   return { transport, early: rest === null ? head : Buffer.concat([head, rest]) };
 }
 
-/** The symbol under which Node keeps a handle's socket; undefined where no handle has shown one yet. */
+/** Symbols of Node's own, under which a handle keeps its socket and a socket that it does not delay small writes. */
 let ownerSymbol: symbol | undefined;
+let noDelaySymbol: symbol | undefined;
+
+const symbolIn = (object: object, name: string): symbol | undefined =>
+  Object.getOwnPropertySymbols(object).find(({ description }) => description === name);
 
 /** The handle would keep the socket and all that hangs on it in memory. */
 function disown(handle: StreamHandle): void {
-  ownerSymbol ??= Object.getOwnPropertySymbols(handle).find(
-    (symbol) => symbol.description === 'owner_symbol',
-  );
+  ownerSymbol ??= symbolIn(handle, 'owner_symbol');
   if (ownerSymbol !== undefined) Object.assign(handle, { [ownerSymbol]: null });
+}
+
+/** HTTP servers set it, unless the user has told them not to. */
+function hasNoDelay(socket: NodeSocket): boolean {
+  noDelaySymbol ??= symbolIn(socket, 'kSetNoDelay');
+  return noDelaySymbol !== undefined && Reflect.get(socket, noDelaySymbol) === true;
 }
 
 /** Takes the handle out of a socket of plain TCP, or of a Unix socket. */
@@ -136,7 +144,7 @@ function takeHandle(socket: NodeSocket, head: Uint8Array): Upgraded | undefined 
   const address = peerAddress(socket);
   socket._handle = null;
   disown(handle);
-  const transport = new HandleTransport(handle, 'http1', address);
+  const transport = new HandleTransport(handle, 'http1', address, hasNoDelay(socket));
   // A callback of the user's may still write to the socket or destroy it, which it has from the request.
   socket.on('error', ignore);
   socket.once('close', () => transport.destroy());
