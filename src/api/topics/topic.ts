@@ -4,7 +4,7 @@
  */
 import type { Observable } from 'rxjs';
 import type { Message } from '../../connection/recipient.ts';
-import { isThenable } from '../../io/values.ts';
+import { isUnwantedPromise } from '../../io/values.ts';
 import { type EncodedMessage, encodeMessage, isEncoded } from '../../io/writing/encoded-message.ts';
 import type { PresenceChange, PublishReport, Watcher } from '../../topics/member.ts';
 import type { Topics } from '../../topics/topics.ts';
@@ -39,7 +39,8 @@ export interface TopicKind {
   readonly codec: Codec | undefined;
 }
 
-const NOBODY: ReadonlySet<never> = new Set();
+/** Gives a value to the subscribers of a stream, as a part of a delivery. */
+type Next<T> = (value: T, delivery?: number) => void;
 
 /** A topic of a server, as `server.topic` and `pattern.topic` return it. */
 export class Topic<In = Message, Out = In, P extends Params = Params, Shown = unknown> {
@@ -76,12 +77,12 @@ export class Topic<In = Message, Out = In, P extends Params = Params, Shown = un
 
   /** How many members it has. */
   get size(): number {
-    return this.members.size;
+    return this.#owner.hub.room(this.name)?.members.size ?? 0;
   }
 
   /** Its members in this process. */
   get members(): ReadonlySet<Connection> {
-    return this.#owner.hub.room(this.name)?.members ?? NOBODY;
+    return this.#owner.hub.room(this.name)?.members ?? new Set();
   }
 
   /** Who is there, and what each shows, by `connection.uid`, now; empty without the option `presence`. */
@@ -107,20 +108,20 @@ export class Topic<In = Message, Out = In, P extends Params = Params, Shown = un
   /** Each message that is published here, after the members have got it; by a codec, what that makes of it. Hot. */
   get messages$(): Observable<In> {
     return this.#stream<In>('messages', (next) => ({
-      published: (message) => this.#decode(message, next as (value: unknown) => void),
+      published: (message, delivery) => this.#decode(message, delivery, next as Next<unknown>),
     }));
   }
 
   /** Who has come and who has gone, once for each turn of the event loop in which somebody did. Hot. */
   get presence$(): Observable<PresenceChange<Shown>> {
     return this.#stream<PresenceChange<Shown>>('presence', (next) => ({
-      changed: next as (change: PresenceChange) => void,
+      changed: next as Next<PresenceChange>,
     }));
   }
 
   #stream<T>(
     name: 'joined' | 'left' | 'messages' | 'presence',
-    watcherOf: (next: (value: T) => void) => Watcher<Connection>,
+    watcherOf: (next: Next<T>) => Watcher<Connection>,
   ): Observable<T> {
     const known = this.#streams[name] as Stream<T> | undefined;
     if (known !== undefined) return known.observable;
@@ -131,22 +132,22 @@ export class Topic<In = Message, Out = In, P extends Params = Params, Shown = un
       ended: (error) => owner.subscriberEnded(error),
       listening: () => owner.hub.watch(this.name, watcher),
     });
-    const watcher = watcherOf((value) => stream.next(value));
+    const watcher = watcherOf((value, delivery) => stream.next(value, delivery));
     this.#streams[name] = stream as Stream<unknown>;
     return stream.observable;
   }
 
-  #decode(message: EncodedMessage, next: (value: unknown) => void): void {
+  #decode(message: EncodedMessage, delivery: number, next: Next<unknown>): void {
     let value: unknown;
     try {
       const content = messageOf(message);
       value = this.#codec === undefined ? content : this.#codec.decode(content);
-      if (isThenable(value))
+      if (isUnwantedPromise(value))
         throw new TypeError(`the codec of topic ${this.name} decodes by a promise; allowed is a value`);
     } catch (error) {
       this.#owner.subscriberFailed(error);
       return;
     }
-    next(value);
+    next(value, delivery);
   }
 }
