@@ -127,7 +127,10 @@ export class Topics<M extends Member> implements RoomOwner<M> {
     if (show !== undefined) this.#show(room, member, shownBy(show, member, room.name));
     let isIn = false;
     try {
-      if (request !== undefined) welcome(room, member, request, { nowMs: clock.now(), limits });
+      if (request !== undefined) {
+        welcome(room, member, request, { nowMs: clock.now(), limits });
+        if (request.positions) this.#histories.measure(room);
+      }
       isIn = member.isOpen;
       if (isIn && !room.members.has(member)) this.#checkCount(member, room.name);
     } catch (error) {
@@ -234,7 +237,8 @@ export class Topics<M extends Member> implements RoomOwner<M> {
 
   /**
    * Gives a message to the members here, and then to other processes.
-   * @throws RangeError for a name that may not be, and for a message that is larger than `sendLimit` (`overflow: 'close'`).
+   * @throws RangeError for a name that may not be, and for a message that is larger than `sendLimit`, also with its position
+   *   (`overflow: 'close'`).
    */
   publish(name: string, message: EncodedMessage, { except, key }: Publication = {}): PublishReport {
     checkSize(message, this.#host.limits);
@@ -257,7 +261,11 @@ export class Topics<M extends Member> implements RoomOwner<M> {
     if (room === undefined) return;
     const message = encodeContent({ bytes, binary: envelope.binary });
     const delivery = this.#host.beginDelivery();
-    this.#deliver(room, message, envelope, () => tellPublished(room, message, delivery));
+    try {
+      this.#deliver(room, message, envelope, () => tellPublished(room, message, delivery));
+    } catch (error) {
+      this.failed(error); // it is too large with its position
+    }
   }
 
   #deliver(
@@ -267,10 +275,13 @@ export class Topics<M extends Member> implements RoomOwner<M> {
     finish: Delivery<M>['finish'],
   ): PublishReport {
     room.settle();
-    const stamped = room.history && this.#histories.keep(room, room.history, message);
     const report = { sent: 0, queued: 0, dropped: 0 };
-    room.deliver({ message, stamped, key, except: this.#idOf(except), report, finish });
-    this.#dropUnused(room);
+    try {
+      const stamped = room.history && this.#histories.keep(room, room.history, message);
+      room.deliver({ message, stamped, key, except: this.#idOf(except), report, finish });
+    } finally {
+      this.#dropUnused(room);
+    }
     return report;
   }
 

@@ -135,8 +135,8 @@ describe('the budget of histories', () => {
   const all = since(0);
 
   test('is kept by those that have been silent longest, and their oldest messages', () => {
-    // Each message of 100 bytes counts for 400.
-    const { topics, say } = makeTopics(rules, { historyBudget: 2000 });
+    // Each message of 100 bytes counts for 400, and each topic for 802.
+    const { topics, say } = makeTopics(rules, { historyBudget: 5 * 400 + 3 * 802 });
     const text = (letter: string) => letter.repeat(100);
     for (const name of ['a', 'b', 'a', 'c', 'a']) say(name, text(name));
     expect([all(topics, 'a').length, all(topics, 'b').length, all(topics, 'c').length]).toEqual([3, 1, 1]);
@@ -144,7 +144,7 @@ describe('the budget of histories', () => {
     // b has forgotten, and as nobody is in it, it is no more.
     expect(topics.room('b')).toBeUndefined();
     expect(all(topics, 'c')).toEqual([text('c'), text('d')]);
-    say('c', text('e'));
+    say('c', text('e').padEnd(100 + 403));
     expect(all(topics, 'a')).toEqual([]);
     expect(since(1)(topics, 'a')).toHaveLength(2);
   });
