@@ -3,7 +3,7 @@
  */
 import { nextTurn } from '../../io/time/clock.ts';
 import type { Ticker } from '../../io/time/ticker.ts';
-import { isUnwantedPromise } from '../../io/values.ts';
+import { isThenable } from '../../io/values.ts';
 import { encodeMessage, isEncoded } from '../../io/writing/encoded-message.ts';
 import type { JoinRequest } from '../../topics/joining.ts';
 import type { Rule } from '../../topics/member.ts';
@@ -103,8 +103,7 @@ export class ServerTopics implements TopicsHost<Connection>, TopicOwner, Connect
 
   joinWhenOpen(connection: Connection, topics: unknown): void {
     if (topics === undefined) return;
-    if (isUnwantedPromise(topics) || !Array.isArray(topics))
-      throw new OptionError('join of authorize', topics, JOIN_LIST);
+    if (!Array.isArray(topics)) throw new OptionError('join of authorize', topics, JOIN_LIST);
     const list = topics.map((entry: string | TopicToJoin) => this.#readEntry(entry));
     const { maxTopics } = this.limits;
     const count = new Set(list.map(({ topic }) => topic)).size;
@@ -117,7 +116,7 @@ export class ServerTopics implements TopicsHost<Connection>, TopicOwner, Connect
   }
 
   #readEntry(entry: string | TopicToJoin): TopicToJoin {
-    if (isUnwantedPromise(entry) || (typeof entry !== 'string' && !isObject(entry)))
+    if ((typeof entry !== 'string' && !isObject(entry)) || isThenable(entry))
       throw new OptionError('join of authorize', entry, JOIN_LIST);
     const { topic, ...options } = typeof entry === 'string' ? { topic: entry } : entry;
     this.hub.checkName(topic);

@@ -8,10 +8,11 @@ import { isUnwantedPromise } from '../../io/values.ts';
 import { type EncodedMessage, encodeMessage, isEncoded } from '../../io/writing/encoded-message.ts';
 import type { PresenceChange, PublishReport, Watcher } from '../../topics/member.ts';
 import type { Topics } from '../../topics/topics.ts';
-import type { Connection } from '../connection/connection.ts';
+import { Connection } from '../connection/connection.ts';
 import { Stream } from '../connection/streams.ts';
-import type { SubscriberError } from '../errors.ts';
+import { OptionError, type SubscriberError } from '../errors.ts';
 import type { Codec } from '../messages/codec.ts';
+import { checkNames, isObject } from '../options/checks.ts';
 import type { Params } from '../paths/router.ts';
 import { messageOf } from './stamp.ts';
 
@@ -63,10 +64,11 @@ export class Topic<In = Message, Out = In, P extends Params = Params, Shown = un
   /**
    * Sends a message to every member, encoded once. Says what became of it for the members in this process. Members get the
    * messages of a topic in the order of the calls.
-   * @throws TypeError for what is no message; what the codec throws; RangeError for a message that is larger than `sendLimit`
-   *   (dropped where `overflow` is not `'close'`).
+   * @throws TypeError for what is no message; what the codec throws; RangeError for a message that is larger than `sendLimit`, also
+   *   with its position where a history is kept (dropped where `overflow` is not `'close'`); OptionError for a wrong option.
    */
   publish(message: Out | EncodedMessage, options?: PublishOptions): PublishReport {
+    if (options !== undefined) checkPublishOptions(options);
     return this.#owner.hub.publish(this.name, this.#encode(message), options);
   }
 
@@ -150,4 +152,17 @@ export class Topic<In = Message, Out = In, P extends Params = Params, Shown = un
     }
     next(value, delivery);
   }
+}
+
+const PUBLISH_NAMES = ['except', 'key'];
+
+/** @throws OptionError for what is no option of publishing. */
+function checkPublishOptions(options: PublishOptions): void {
+  if (!isObject(options) || options instanceof Connection)
+    throw new OptionError('options of publish', options, 'an object such as { except: connection }');
+  checkNames(options, PUBLISH_NAMES, 'publish', `publish has ${PUBLISH_NAMES.join(', ')}`);
+  const { except, key } = options;
+  if (except !== undefined && typeof except !== 'string' && !(except instanceof Connection))
+    throw new OptionError('publish.except', except, 'a connection, or its uid');
+  if (key !== undefined && typeof key !== 'string') throw new OptionError('publish.key', key, 'a string');
 }

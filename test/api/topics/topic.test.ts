@@ -8,6 +8,7 @@ import { type Connection, createServer, prepare, type ServerOptions } from '../.
 import { MemoryTransport } from '../../../src/io/transports/memory.ts';
 import { type TestServer, testServer } from '../../../src/testing/index.ts';
 import { textFrame } from '../../support/raw-client.ts';
+import { refusal } from '../../support/refusal.ts';
 import { record, reportOf, serve, until, word, words } from '../../support/serving.ts';
 
 let memory: TestServer | undefined;
@@ -485,4 +486,28 @@ test('the members of an empty topic are its own', async () => {
   const members = server.topic('a').members as Set<unknown>;
   members.add('x');
   expect([server.topic('a').members.size, server.topic('b').size]).toEqual([0, 0]);
+});
+
+test('wrong options of publish are errors that name them', async () => {
+  const { server, meet } = await serve({ onOpen: (connection) => connection.join('t') });
+  const { client, connection } = await meet();
+  const wrong: readonly [unknown, string][] = [
+    [{ expect: connection }, 'publish.expect'],
+    [{ except: connection.id }, 'publish.except'],
+    [{ except: null }, 'publish.except'],
+    [{ except: {} }, 'publish.except'],
+    [{ key: 5 }, 'publish.key'],
+    [connection, 'options of publish'],
+    [5, 'options of publish'],
+    [null, 'options of publish'],
+    [[], 'options of publish'],
+  ];
+  for (const [options, name] of wrong) {
+    const error = refusal(() => server.topic('t').publish('m', options as never));
+    expect([error.name, error.option]).toEqual(['OptionError', name]);
+  }
+  for (const options of [null, 0, '', 'since'])
+    expect(refusal(() => connection.join('u', options as never)).option).toBe('options of join');
+  server.topic('t').publish('right', { except: undefined, key: undefined });
+  expect(await words(client, 1)).toEqual(['text right']);
 });
