@@ -57,6 +57,11 @@ export class Place implements Linked {
 
 type Entry = Queued | Place;
 
+/**
+ * What one connection has still to send.
+ *
+ * Many members: ways in, ways out and ways to drop all keep the same list and the same marks.
+ */
 export class SendQueue {
   /** Bytes of memory that wait here. */
   bytes = 0;
