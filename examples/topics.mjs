@@ -12,7 +12,8 @@ import { createServer } from 'portal-ws';
 const { PORT = 5005, HOST = '127.0.0.1', HISTORY = 1000 } = process.env;
 const MAX_NAME = 200;
 
-const server = createServer({ port: Number(PORT), host: HOST });
+// A message of a client may be as large as it may be by itself: `sendLimit` has room for its position beside it.
+const server = createServer({ port: Number(PORT), host: HOST, sendLimit: 2 * 1024 * 1024 });
 
 const topics = server.topics('topics.*', { history: { size: Number(HISTORY) } });
 

@@ -4,7 +4,7 @@
  */
 import { Ticker } from '../io/time/ticker.ts';
 import type { EncodedMessage } from '../io/writing/encoded-message.ts';
-import { frameBytes, History } from './history.ts';
+import { History } from './history.ts';
 import { HistoryBudget } from './history-budget.ts';
 import { checkSize, isTooLarge, type SizeLimits } from './joining.ts';
 import type { HistoryRule, Member } from './member.ts';
@@ -19,8 +19,6 @@ export interface HistoriesHost {
 
 /** About what a topic costs that exists for its history alone, beside its name and the messages. */
 const TOPIC_BYTES = 800;
-/** What a message may grow by with its position, so that it is measured only where it may be too large then. */
-const GROWTH = 8;
 
 export class Histories<M extends Member> {
   readonly #host: HistoriesHost;
@@ -45,21 +43,19 @@ export class Histories<M extends Member> {
   }
 
   /**
-   * Keeps a message; returns its form with the position, if any member asked for that. A message that no member could be sent is not
-   * kept, since nobody could be sent what came before it either.
-   * @throws RangeError for one that is larger than `sendLimit` with its position (`overflow: 'close'`).
+   * Keeps a message; returns its form with the position, if any member here asked for that. A message that no member could be sent is
+   * not kept, since nobody could be sent what came before it either.
+   * @throws RangeError for a form that is larger than `sendLimit` (`overflow: 'close'`).
    */
   keep(room: Room<M>, history: History, message: EncodedMessage): EncodedMessage | undefined {
     const { limits, clock } = this.#host;
-    const isAsked = room.stamped !== undefined;
-    const mayBeTooLarge = frameBytes(message) * GROWTH > limits.sendLimit;
-    const stamped = isAsked || mayBeTooLarge ? this.#stamp(history, message) : undefined;
+    const stamped = room.stamped && this.#stamp(history, message);
     if (stamped !== undefined) checkSize(stamped, limits);
-    if (isTooLarge(message, limits) || (stamped !== undefined && isTooLarge(stamped, limits))) return stamped;
-    history.append(message, clock.now(), isAsked ? stamped : undefined);
+    if (isTooLarge(message, limits)) return stamped;
+    history.append(message, clock.now(), stamped);
     this.#note(room, true);
     this.#awaitExpiry(room);
-    return isAsked ? stamped : undefined;
+    return stamped;
   }
 
   /** Members that joined may have had forms with positions made. */

@@ -237,8 +237,8 @@ export class Topics<M extends Member> implements RoomOwner<M> {
 
   /**
    * Gives a message to the members here, and then to other processes.
-   * @throws RangeError for a name that may not be, and for a message that is larger than `sendLimit`, also with its position
-   *   (`overflow: 'close'`).
+   * @throws RangeError for a name that may not be, and for a message that is larger than `sendLimit`, with its position
+   *   where a member here asked for that (`overflow: 'close'`).
    */
   publish(name: string, message: EncodedMessage, { except, key }: Publication = {}): PublishReport {
     checkSize(message, this.#host.limits);

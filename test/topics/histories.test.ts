@@ -93,24 +93,30 @@ test('over the budget, the one that has been silent longest forgets', () => {
   expect([a.history.bytes, b.history.bytes > 0]).toEqual([0, true]);
 });
 
-test('what no member could be sent is not kept, with its position or without', () => {
+test('what no member could be sent is not kept; what is too large only with its position is', () => {
   const { begin } = make(undefined, 'drop');
   const { room, history, keep } = begin('a');
   keep('x'.repeat(1001));
-  keep('y'.repeat(999));
   expect(history.position.offset).toBe(0);
-  room.stamped = new Set();
-  expect(keep('z'.repeat(999))).toHaveLength(1001);
-  expect(keep('z'.repeat(998))).toHaveLength(1000);
+  keep('y'.repeat(1000));
   expect(history.position.offset).toBe(1);
+  room.stamped = new Set();
+  expect(keep('x'.repeat(1001))).toHaveLength(1003);
+  expect(history.position.offset).toBe(1);
+  // Those who asked for positions are not sent it, and see by the offsets that it is missing.
+  expect(keep('z'.repeat(999))).toHaveLength(1001);
+  expect(history.position.offset).toBe(2);
 });
 
-test('where a slow member is closed, a message that is too large with its position is an error', () => {
+test('where a slow member is closed, a message that is too large for those who asked for positions is an error', () => {
   const { begin } = make();
-  const { history, keep } = begin('a');
+  const { room, history, keep } = begin('a');
+  keep('x'.repeat(1000));
+  room.stamped = new Set();
   expect(() => keep('x'.repeat(999))).toThrow(/1001 bytes: sendLimit is 1000/);
-  keep('x'.repeat(998));
   expect(history.position.offset).toBe(1);
+  keep('x'.repeat(998));
+  expect(history.position.offset).toBe(2);
 });
 
 test('a stamp that publishes has the position of its message', () => {

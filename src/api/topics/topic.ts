@@ -64,8 +64,8 @@ export class Topic<In = Message, Out = In, P extends Params = Params, Shown = un
   /**
    * Sends a message to every member, encoded once. Says what became of it for the members in this process. Members get the
    * messages of a topic in the order of the calls.
-   * @throws TypeError for what is no message; what the codec throws; RangeError for a message that is larger than `sendLimit`, also
-   *   with its position where a history is kept (dropped where `overflow` is not `'close'`); OptionError for a wrong option.
+   * @throws TypeError for what is no message; what the codec throws; RangeError for a message that is larger than `sendLimit`, with
+   *   its position where a member asked for that (dropped where `overflow` is not `'close'`); OptionError for a wrong option.
    */
   publish(message: Out | EncodedMessage, options?: PublishOptions): PublishReport {
     if (options !== undefined) checkPublishOptions(options);
