@@ -24,9 +24,11 @@ async function engineOf(url) {
   return redis({ client: new Redis(url, { lazyConnect: true }) });
 }
 
+// A message of a client may be as large as it may be by itself: `sendLimit` has room for its position beside it.
 const server = createServer({
   port: Number(PORT),
   host: HOST,
+  sendLimit: 2 * 1024 * 1024,
   backplane: BACKPLANE ? await engineOf(BACKPLANE) : undefined,
 });
 

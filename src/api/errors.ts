@@ -23,6 +23,7 @@
  */
 import { type Fault, type FaultRow, faults } from '../io/faults.ts';
 import type { HttpResponse } from '../io/http/http-response.ts';
+import { isUnwantedPromise } from '../io/values.ts';
 import type { SchemaIssue } from './messages/schema.ts';
 
 /** Base of all errors that Portal makes. */
@@ -148,6 +149,7 @@ export class OptionError extends UserError {
   ) {
     super(message);
     this.option = option;
+    isUnwantedPromise(value); // it is refused; its rejection is nobody's concern
   }
 }
 

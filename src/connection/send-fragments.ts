@@ -7,7 +7,7 @@
 
 import { Buffer } from 'node:buffer';
 import { BINARY, CONTINUATION, TEXT } from '../io/frames/frame-encoder.ts';
-import { isThenable } from '../io/values.ts';
+import { isThenable, isUnwantedPromise } from '../io/values.ts';
 import { bytesAdvice, toBytes } from '../io/writing/bytes.ts';
 import { kindOf } from '../io/writing/encoded-message.ts';
 import type { SendResult } from '../io/writing/outbox-ports.ts';
@@ -166,7 +166,10 @@ class FragmentedMessage implements Unfinished {
 function iteratorOf(pieces: Pieces): PieceIterator {
   const source: Partial<Iterable<unknown> & AsyncIterable<unknown>> = pieces ?? {};
   const make: unknown = source[Symbol.asyncIterator] ?? source[Symbol.iterator];
-  if (typeof make !== 'function') throw new TypeError('the pieces of a message come from an iterable');
+  if (typeof make !== 'function') {
+    isUnwantedPromise(pieces);
+    throw new TypeError('the pieces of a message come from an iterable');
+  }
   return make.call(pieces);
 }
 

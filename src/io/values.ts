@@ -9,6 +9,13 @@ export function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T
   );
 }
 
+/** Whether it is a promise where none may be. Nobody waits for it, so if it rejects, that does not end the process. */
+export function isUnwantedPromise(value: unknown): value is PromiseLike<unknown> {
+  if (!isThenable(value)) return false;
+  Promise.resolve(value).then(undefined, () => {});
+  return true;
+}
+
 /** An object made by `{}` or `Object.create(null)`, in this realm or another: no instance of a class, no list. */
 export function isPlainObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false;

@@ -6,15 +6,19 @@ import { Ticker } from '../io/time/ticker.ts';
 import type { EncodedMessage } from '../io/writing/encoded-message.ts';
 import { History } from './history.ts';
 import { HistoryBudget } from './history-budget.ts';
+import { checkSize, isTooLarge, type SizeLimits } from './joining.ts';
 import type { HistoryRule, Member } from './member.ts';
 import type { Room, RoomOwner } from './room.ts';
 
 /** What histories need. */
 export interface HistoriesHost {
-  readonly limits: { readonly historyBudget: number };
+  readonly limits: SizeLimits & { readonly historyBudget: number };
   readonly clock: { now(): number };
   readonly ticker: Ticker;
 }
+
+/** About what a topic costs that exists for its history alone, beside its name and the messages. */
+const TOPIC_BYTES = 800;
 
 export class Histories<M extends Member> {
   readonly #host: HistoriesHost;
@@ -38,24 +42,49 @@ export class Histories<M extends Member> {
     return new History(rule, `${this.#origin}${this.#epochs.toString(36)}`);
   }
 
-  /** Keeps a message; returns its form with the position, if any member asked for that. */
+  /**
+   * Keeps a message; returns its form with the position, if any member here asked for that. A message that no member could be sent is
+   * not kept, since nobody could be sent what came before it either.
+   * @throws RangeError for a form that is larger than `sendLimit` (`overflow: 'close'`).
+   */
   keep(room: Room<M>, history: History, message: EncodedMessage): EncodedMessage | undefined {
-    history.append(message, this.#host.clock.now());
-    const stamped = room.stamped && this.#stamp(history);
-    const budget = this.#budget;
-    budget.note(room, history.bytes, true);
-    for (let first = budget.first; budget.excess > 0 && first !== undefined; first = budget.first) {
-      first.history?.forget(budget.excess);
-      this.#owner.expired(first);
-    }
+    const { limits, clock } = this.#host;
+    const stamped = room.stamped && this.#stamp(history, message);
+    if (stamped !== undefined) checkSize(stamped, limits);
+    if (isTooLarge(message, limits)) return stamped;
+    history.append(message, clock.now(), stamped);
+    this.#note(room, true);
     this.#awaitExpiry(room);
     return stamped;
   }
 
-  /** The user's function may throw. Then those who asked for positions get the message without. */
-  #stamp(history: History): EncodedMessage | undefined {
+  /** Members that joined may have had forms with positions made. */
+  measure(room: Room<M>): void {
+    this.#note(room, false);
+  }
+
+  #note(room: Room<M>, hasSpoken: boolean): void {
+    const budget = this.#budget;
+    budget.note(room, heldBy(room), hasSpoken);
+    while (budget.excess > 0) {
+      const { first } = budget;
+      if (first === undefined) return;
+      first.history?.forget(budget.excess);
+      this.#owner.expired(first);
+    }
+  }
+
+  /**
+   * The user's function may throw. Then those who asked for positions get the message without. It may publish, too: then the position
+   * is another one.
+   */
+  #stamp(history: History, message: EncodedMessage): EncodedMessage | undefined {
     try {
-      return history.newestStamped;
+      for (;;) {
+        const { offset } = history.position;
+        const stamped = history.stampNext(message);
+        if (history.position.offset === offset) return stamped;
+      }
     } catch (error) {
       this.#owner.failed(error);
       return undefined;
@@ -67,7 +96,7 @@ export class Histories<M extends Member> {
     const { history } = room;
     if (history === undefined) return;
     history.expire(this.#host.clock.now());
-    this.#budget.note(room, history.bytes, false);
+    this.#budget.note(room, heldBy(room), false);
     this.#awaitExpiry(room);
   }
 
@@ -78,4 +107,10 @@ export class Histories<M extends Member> {
     if (expiresMs === undefined) ticker.forget(room);
     else if (room.dueTick < 0) ticker.wait(room, ticker.present + Ticker.ticks(expiresMs - clock.now()));
   }
+}
+
+/** Memory that the history of a room holds, about. */
+function heldBy<M extends Member>({ name, history }: Room<M>): number {
+  const bytes = history?.bytes ?? 0;
+  return bytes === 0 ? 0 : bytes + TOPIC_BYTES + 2 * name.length;
 }

@@ -1,11 +1,25 @@
 /**
  * How many bytes all histories of a server keep, and which of them forgets first when that is too much: the one that has been
  * silent longest.
+ *
+ * The rooms are a linked list: the iterator of a Map goes through all that was deleted from its beginning.
  */
+
+/** What one room keeps. */
+interface Share<Room> {
+  readonly room: Room;
+  bytes: number;
+  /** Those that have been silent for longer, and for shorter. */
+  before: Share<Room> | undefined;
+  after: Share<Room> | undefined;
+}
+
 export class HistoryBudget<Room> {
   readonly #limit: number;
-  /** Bytes of each room that keeps some; the one that has been silent longest comes first. */
-  readonly #kept = new Map<Room, number>();
+  /** What each room keeps that keeps some. */
+  readonly #shares = new Map<Room, Share<Room>>();
+  #first: Share<Room> | undefined;
+  #last: Share<Room> | undefined;
   #bytes = 0;
 
   constructor(limit: number) {
@@ -14,9 +28,35 @@ export class HistoryBudget<Room> {
 
   /** A room keeps so many bytes now. `hasSpoken`: it has kept a message just now. */
   note(room: Room, bytes: number, hasSpoken: boolean): void {
-    this.#bytes += bytes - (this.#kept.get(room) ?? 0);
-    if (hasSpoken || bytes === 0) this.#kept.delete(room);
-    if (bytes > 0) this.#kept.set(room, bytes);
+    const known = this.#shares.get(room);
+    this.#bytes += bytes - (known?.bytes ?? 0);
+    if (known === undefined) {
+      if (bytes === 0) return;
+      const share = { room, bytes, before: undefined, after: undefined };
+      this.#shares.set(room, share);
+      this.#append(share);
+      return;
+    }
+    known.bytes = bytes;
+    if (bytes === 0) this.#shares.delete(room);
+    else if (!hasSpoken || known === this.#last) return;
+    this.#unlink(known);
+    if (bytes > 0) this.#append(known);
+  }
+
+  #append(share: Share<Room>): void {
+    share.before = this.#last;
+    share.after = undefined;
+    if (this.#last === undefined) this.#first = share;
+    else this.#last.after = share;
+    this.#last = share;
+  }
+
+  #unlink({ before, after }: Share<Room>): void {
+    if (before === undefined) this.#first = after;
+    else before.after = after;
+    if (after === undefined) this.#last = before;
+    else after.before = before;
   }
 
   /** Bytes that are too many. */
@@ -26,6 +66,6 @@ export class HistoryBudget<Room> {
 
   /** The room that forgets first; undefined when none keeps anything. */
   get first(): Room | undefined {
-    return this.#kept.keys().next().value;
+    return this.#first?.room;
   }
 }

@@ -4,11 +4,12 @@
  * Each has an offset, one more than the message before it. An epoch names one history: where it was lost, or has expired, a
  * new one begins with a new epoch, so that a position of the old one is never taken for one of the new.
  */
-import { contentOf, type EncodedMessage } from '../io/writing/encoded-message.ts';
+import { headerBytes } from '../io/frames/frame-encoder.ts';
+import { type EncodedMessage, formOf } from '../io/writing/encoded-message.ts';
 import type { Position } from './backplane.ts';
 import type { HistoryRule } from './member.ts';
 
-/** Memory of a message beside its own bytes, about: objects, frame, place in the list. */
+/** Memory of a message, or of its form with the position, beside its own bytes, about: objects, frame, place in the list. */
 const OVERHEAD_BYTES = 300;
 
 interface Entry {
@@ -16,6 +17,8 @@ interface Entry {
   /** With its position; made when the first member asks for that. */
   stamped: EncodedMessage | undefined;
   readonly atMs: number;
+  /** Bytes of the frames of this history up to this one, itself included, as they are without positions. */
+  readonly endBytes: number;
 }
 
 export class History {
@@ -28,6 +31,8 @@ export class History {
   /** The message with offset n is at n modulo `size`. */
   readonly #ring: (Entry | undefined)[] = [];
   #bytes = 0;
+  /** Bytes of all frames so far. */
+  #endBytes = 0;
 
   constructor(rule: HistoryRule, epoch: string) {
     this.#rule = rule;
@@ -49,12 +54,14 @@ export class History {
     return this.#count === 0 ? undefined : this.#entry(this.#offset).atMs + this.#rule.ttl;
   }
 
-  append(message: EncodedMessage, nowMs: number): void {
+  /** `stamped`: what `stampNext` made of it, if it is to be kept, too. */
+  append(message: EncodedMessage, nowMs: number, stamped?: EncodedMessage): void {
     this.expire(nowMs);
     if (this.#count === this.#rule.size) this.#dropOldest();
     this.#offset++;
     this.#count++;
-    const entry = { message, stamped: undefined, atMs: nowMs };
+    this.#endBytes += frameBytes(message);
+    const entry = { message, stamped, atMs: nowMs, endBytes: this.#endBytes };
     this.#ring[this.#offset % this.#rule.size] = entry;
     this.#bytes += bytesOf(entry);
   }
@@ -87,20 +94,42 @@ export class History {
     return { epoch: this.#epoch, offset: this.#offset - Math.min(count, this.#count) };
   }
 
-  /** The messages after a position, in order; undefined when some of them are gone, or it is of another epoch. */
-  after({ epoch, offset }: Position, nowMs: number, stamped: boolean): EncodedMessage[] | undefined {
+  /**
+   * The messages after a position, in order; undefined when some of them are gone, it is of another epoch, or they are more than
+   * `most` bytes as frames. The last may be longer by its header, as in the limit for what is sent. Those that are too many cost nothing.
+   */
+  after(
+    { epoch, offset }: Position,
+    nowMs: number,
+    stamped: boolean,
+    most = Number.POSITIVE_INFINITY,
+  ): EncodedMessage[] | undefined {
     this.expire(nowMs);
     if (epoch !== this.#epoch || offset > this.#offset || offset < this.#offset - this.#count)
       return undefined;
+    if (offset < this.#offset && this.#bytesAfter(offset) > most) return undefined;
     const messages: EncodedMessage[] = [];
-    for (let each = offset + 1; each <= this.#offset; each++)
-      messages.push(stamped ? this.#stamped(each) : this.#entry(each).message);
+    const last = this.#offset;
+    let bytes = 0;
+    for (let each = offset + 1; each <= last; each++) {
+      const message = stamped ? this.#stamped(each) : this.#entry(each).message;
+      if (bytes + payloadBytes(message) > most) return undefined;
+      bytes += frameBytes(message);
+      messages.push(message);
+    }
     return messages;
   }
 
-  /** The newest message with its position. */
-  get newestStamped(): EncodedMessage {
-    return this.#stamped(this.#offset);
+  /** Of the messages after an offset, of which there are some, but not the header of the last. */
+  #bytesAfter(offset: number): number {
+    const first = this.#entry(offset + 1);
+    const header = headerBytes(payloadBytes(this.#entry(this.#offset).message));
+    return this.#endBytes - first.endBytes + frameBytes(first.message) - header;
+  }
+
+  /** A message with the position that it has if it is kept next. */
+  stampNext(message: EncodedMessage): EncodedMessage {
+    return this.#rule.stamp(message, positionText({ epoch: this.#epoch, offset: this.#offset + 1 }));
   }
 
   #stamped(offset: number): EncodedMessage {
@@ -119,8 +148,17 @@ export class History {
 }
 
 function bytesOf({ message, stamped }: Entry): number {
-  const more = stamped === undefined ? 0 : contentOf(stamped).bytes.length;
-  return contentOf(message).bytes.length + more + OVERHEAD_BYTES;
+  const more = stamped === undefined ? 0 : payloadBytes(stamped) + OVERHEAD_BYTES;
+  return payloadBytes(message) + more + OVERHEAD_BYTES;
+}
+
+function payloadBytes(message: EncodedMessage): number {
+  return formOf(message).payloadBytes;
+}
+
+/** Bytes of a message as a frame, without compression. */
+export function frameBytes(message: EncodedMessage): number {
+  return formOf(message).frame.length;
 }
 
 /** A position as it goes to clients, and comes back from them. */

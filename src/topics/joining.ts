@@ -6,7 +6,7 @@ import { tooLarge } from '../io/writing/bytes.ts';
 import { contentOf, type EncodedMessage } from '../io/writing/encoded-message.ts';
 import type { Overflow } from '../io/writing/outbox-ports.ts';
 import type { Position } from './backplane.ts';
-import { type History, positionText, readPosition } from './history.ts';
+import { frameBytes, type History, positionText, readPosition } from './history.ts';
 import type { Member } from './member.ts';
 import type { Room } from './room.ts';
 
@@ -18,7 +18,10 @@ export interface JoinRequest {
   readonly last?: number | undefined;
   /** It gets each message with its position. */
   readonly positions: boolean;
-  /** Makes its first message of what was found; undefined: none. What it throws, `join` throws. */
+  /**
+   * Makes its first message of what was found; undefined: none. What it throws, `join` throws. Called again when its message
+   * leaves too little room for what was missed.
+   */
   readonly first?: ((found: Found) => EncodedMessage | undefined) | undefined;
 }
 
@@ -53,34 +56,56 @@ export function welcome<M extends Member>(
   { nowMs, limits }: Circumstances,
 ): void {
   const { history } = room;
-  const resumption = history && resume(history, member, request, { nowMs, limits });
-  const message = request.first?.({
+  const spare = (): number => limits.sendLimit - member.bufferedAmount;
+  const make = (resumption: Resumption | undefined): EncodedMessage | undefined => {
+    const message = firstOf(room, request, resumption);
+    if (message !== undefined) checkSize(message, limits);
+    return message;
+  };
+  let resumption = history && resume(history, request, { nowMs, spare: spare() });
+  let message = make(resumption);
+  if (history !== undefined && resumption !== undefined && resumption.missed > 0) {
+    const left = spare() - (message === undefined ? 0 : frameBytes(message));
+    if (history.after(resumption.from, nowMs, request.positions, left) === undefined) {
+      resumption = { from: history.position, recovered: false, missed: 0 };
+      message = make(resumption);
+    }
+  }
+  if (message !== undefined && member.deliver(message, undefined) === 'closed') return;
+  let from = resumption?.from;
+  while (history !== undefined && from !== undefined) {
+    const missed: EncodedMessage[] | undefined = history.after(from, nowMs, request.positions);
+    from = missed?.length ? history.position : undefined;
+    for (const each of missed ?? []) if (member.deliver(each, undefined) === 'closed') return;
+  }
+}
+
+function firstOf<M extends Member>(
+  room: Room<M>,
+  { first }: JoinRequest,
+  resumption: Resumption | undefined,
+): EncodedMessage | undefined {
+  return first?.({
     topic: room.name,
-    position: history && positionText(history.position),
+    position: room.history && positionText(room.history.position),
     recovered: resumption?.recovered ?? false,
     missed: resumption?.missed ?? 0,
     present: new Map(room.presence?.present),
   });
-  if (message !== undefined) {
-    checkSize(message, limits);
-    member.deliver(message, undefined);
-  }
-  if (history === undefined || resumption === undefined) return;
-  let from: Position | undefined = resumption.from;
-  while (from !== undefined) {
-    const missed = history.after(from, nowMs, request.positions);
-    from = missed?.length ? history.position : undefined;
-    for (const each of missed ?? []) member.deliver(each, undefined);
-  }
 }
 
 /** @throws RangeError for a message that could never be sent. */
-export function checkSize(message: EncodedMessage, { sendLimit, overflow }: SizeLimits): void {
-  const { length } = contentOf(message).bytes;
-  if (overflow === 'close' && length > sendLimit) throw tooLarge(length, sendLimit);
+export function checkSize(message: EncodedMessage, limits: SizeLimits): void {
+  if (limits.overflow === 'close' && isTooLarge(message, limits))
+    throw tooLarge(contentOf(message).bytes.length, limits.sendLimit);
 }
 
-interface SizeLimits {
+/** Whether it is over `sendLimit` alone, so that no member could be sent it. */
+export function isTooLarge(message: EncodedMessage, { sendLimit }: SizeLimits): boolean {
+  return contentOf(message).bytes.length > sendLimit;
+}
+
+export interface SizeLimits {
   /** Bytes that may wait for one member. */
   readonly sendLimit: number;
   readonly overflow: Overflow;
@@ -92,25 +117,17 @@ interface Circumstances {
   readonly limits: SizeLimits;
 }
 
-/** More than the member may be sent at once is not sent at all: a part of it would leave a hole. */
+/** More than the member may be sent at once, `spare`, is not sent at all: a part of it would leave a hole. */
 function resume(
   history: History,
-  member: Member,
   { since, last = 0, positions }: JoinRequest,
-  { nowMs, limits }: Circumstances,
+  { nowMs, spare }: { readonly nowMs: number; readonly spare: number },
 ): Resumption {
-  const fits = (missed: readonly EncodedMessage[]) =>
-    bytesOf(missed) <= limits.sendLimit - member.bufferedAmount;
   const from = since === undefined ? undefined : readPosition(since);
-  const missed = from && history.after(from, nowMs, positions);
-  if (from !== undefined && missed !== undefined && fits(missed))
-    return { from, recovered: true, missed: missed.length };
+  const missed = from && history.after(from, nowMs, positions, spare);
+  if (from !== undefined && missed !== undefined) return { from, recovered: true, missed: missed.length };
   const newest = history.newest(last, nowMs);
-  const before = history.after(newest, nowMs, positions) ?? [];
-  if (fits(before)) return { from: newest, recovered: false, missed: before.length };
+  const before = history.after(newest, nowMs, positions, spare);
+  if (before !== undefined) return { from: newest, recovered: false, missed: before.length };
   return { from: history.position, recovered: false, missed: 0 };
-}
-
-function bytesOf(messages: readonly EncodedMessage[]): number {
-  return messages.reduce((sum, message) => sum + contentOf(message).bytes.length, 0);
 }

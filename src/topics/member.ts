@@ -35,13 +35,16 @@ export interface PresenceChange<Shown = unknown> {
   readonly left: ReadonlyMap<string, Shown>;
 }
 
-/** Somebody who looks on, but is no member. Nothing that it is told may throw. */
+/**
+ * Somebody who looks on, but is no member. Nothing that it is told may throw. `delivery` numbers what happens: it stands for the
+ * moment at which that began.
+ */
 export interface Watcher<M> {
-  joined?(member: M): void;
-  left?(member: M): void;
-  published?(message: EncodedMessage): void;
-  changed?(change: PresenceChange): void;
-  gap?(gap: Gap): void;
+  joined?(member: M, delivery: number): void;
+  left?(member: M, delivery: number): void;
+  published?(message: EncodedMessage, delivery: number): void;
+  changed?(change: PresenceChange, delivery: number): void;
+  gap?(gap: Gap, delivery: number): void;
 }
 
 /** What holds for topics of some names. */

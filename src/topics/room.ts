@@ -53,6 +53,8 @@ export class Room<M extends Member> implements Waiting {
   /** It waits for its history to expire. */
   dueTick = -1;
   #running: Running<M> | undefined;
+  /** What those who look on are being told, while they are. */
+  #untold: ((watcher: Watcher<M>) => void)[] | undefined;
   readonly #owner: RoomOwner<M>;
 
   constructor(name: string, rule: Rule<M> | undefined, owner: RoomOwner<M>) {
@@ -94,6 +96,24 @@ export class Room<M extends Member> implements Waiting {
     running.isOver = true;
     if (this.#running === running) this.#running = undefined;
     delivery.finish(this, delivery);
+  }
+
+  /**
+   * Tells those who look on. What they do may make more to tell: that comes after this has been told to all, so that all are told
+   * in the same order.
+   */
+  tell(event: (watcher: Watcher<M>) => void): void {
+    if (this.#untold !== undefined) {
+      this.#untold.push(event);
+      return;
+    }
+    const untold = [event];
+    this.#untold = untold;
+    try {
+      for (const each of untold) for (const watcher of [...(this.watchers ?? [])]) each(watcher);
+    } finally {
+      this.#untold = undefined;
+    }
   }
 
   #give(member: M, { message, stamped, key, report }: Delivery<M>): void {

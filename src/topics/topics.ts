@@ -7,6 +7,7 @@
  */
 import { randomId } from '../io/random-id.ts';
 import type { Ticker } from '../io/time/ticker.ts';
+import { isUnwantedPromise } from '../io/values.ts';
 import { contentOf, type EncodedMessage, encodeContent } from '../io/writing/encoded-message.ts';
 import type { Envelope, Gap, Remote } from './backplane.ts';
 import { Histories } from './histories.ts';
@@ -36,6 +37,8 @@ export interface TopicsHost<M extends Member> {
   readonly ticker: Ticker;
   /** What holds for a topic of this name. */
   ruleOf(name: string): Rule<M> | undefined;
+  /** A number for what happens now. Who begins to look on after it is not told of that. */
+  beginDelivery(): number;
   /** Runs a task once, after what is happening in this turn of the event loop. */
   nextTurn(task: () => void): void;
   /** A member could not be given a message, or one came that nobody can be given. */
@@ -121,13 +124,20 @@ export class Topics<M extends Member> implements RoomOwner<M> {
   #enter(room: Room<M>, member: M, request: JoinRequest | undefined): boolean {
     const { clock, limits } = this.#host;
     const { show } = room.rule ?? {};
-    if (show !== undefined) this.#show(room, member, show(member));
+    if (show !== undefined) this.#show(room, member, shownBy(show, member, room.name));
     let isIn = false;
     try {
-      if (request !== undefined) welcome(room, member, request, { nowMs: clock.now(), limits });
+      if (request !== undefined) {
+        welcome(room, member, request, { nowMs: clock.now(), limits });
+        if (request.positions) this.#histories.measure(room);
+      }
       isIn = member.isOpen;
+      if (isIn && !room.members.has(member)) this.#checkCount(member, room.name);
+    } catch (error) {
+      isIn = false;
+      throw error;
     } finally {
-      if (!isIn) this.#hide(room, member);
+      if (!isIn && !room.members.has(member)) this.#hide(room, member);
     }
     if (!isIn || room.members.has(member)) return false;
     room.members.add(member);
@@ -136,7 +146,7 @@ export class Topics<M extends Member> implements RoomOwner<M> {
       room.stamped ??= new Set();
       room.stamped.add(member);
     }
-    for (const watcher of room.watchers ?? []) watcher.joined?.(member);
+    this.#tell(room, (watcher, delivery) => watcher.joined?.(member, delivery));
     return true;
   }
 
@@ -159,13 +169,20 @@ export class Topics<M extends Member> implements RoomOwner<M> {
     for (const room of rooms) this.#exit(room, member);
   }
 
+  /** Those who look on may have had the member leave already. */
   #exit(room: Room<M>, member: M): void {
-    room.members.delete(member);
+    if (!room.members.delete(member)) return;
     room.stamped?.delete(member);
     if (room.stamped?.size === 0) room.stamped = undefined;
     this.#hide(room, member);
-    for (const watcher of room.watchers ?? []) watcher.left?.(member);
+    this.#tell(room, (watcher, delivery) => watcher.left?.(member, delivery));
     this.#dropUnused(room);
+  }
+
+  #tell(room: Room<M>, event: (watcher: Watcher<M>, delivery: number) => void): void {
+    if (room.watchers === undefined) return;
+    const delivery = this.#host.beginDelivery();
+    room.tell((watcher) => event(watcher, delivery));
   }
 
   #roomsOf(member: M): Set<Room<M>> {
@@ -220,7 +237,8 @@ export class Topics<M extends Member> implements RoomOwner<M> {
 
   /**
    * Gives a message to the members here, and then to other processes.
-   * @throws RangeError for a name that may not be, and for a message that is larger than `sendLimit` (`overflow: 'close'`).
+   * @throws RangeError for a name that may not be, and for a message that is larger than `sendLimit`, with its position
+   *   where a member here asked for that (`overflow: 'close'`).
    */
   publish(name: string, message: EncodedMessage, { except, key }: Publication = {}): PublishReport {
     checkSize(message, this.#host.limits);
@@ -242,12 +260,18 @@ export class Topics<M extends Member> implements RoomOwner<M> {
     const room = this.#rooms.get(name);
     if (room === undefined) return;
     const message = encodeContent({ bytes, binary: envelope.binary });
-    this.#deliver(room, message, envelope, (_, { message }) => tellPublished(room, message));
+    const delivery = this.#host.beginDelivery();
+    try {
+      this.#deliver(room, message, envelope, () => tellPublished(room, message, delivery));
+    } catch (error) {
+      this.failed(error); // it is too large with its position
+    }
   }
 
   /** Messages of other processes may be missing. */
   gap(name: string, gap: Gap): void {
-    for (const watcher of this.#rooms.get(name)?.watchers ?? []) watcher.gap?.(gap);
+    const delivery = this.#host.beginDelivery();
+    this.#rooms.get(name)?.tell((watcher) => watcher.gap?.(gap, delivery));
   }
 
   #deliver(
@@ -257,18 +281,22 @@ export class Topics<M extends Member> implements RoomOwner<M> {
     finish: Delivery<M>['finish'],
   ): PublishReport {
     room.settle();
-    const stamped = room.history && this.#histories.keep(room, room.history, message);
     const report = { sent: 0, queued: 0, dropped: 0 };
-    room.deliver({ message, stamped, key, except: this.#idOf(except), report, finish });
-    this.#dropUnused(room);
+    try {
+      const stamped = room.history && this.#histories.keep(room, room.history, message);
+      room.deliver({ message, stamped, key, except: this.#idOf(except), report, finish });
+    } finally {
+      this.#dropUnused(room);
+    }
     return report;
   }
 
   /** What follows when all members here have a message that was published here. */
   #finishOwn(except: Publication['except']): Delivery<M>['finish'] {
+    const delivery = this.#host.beginDelivery();
     return (room, { message, key }) => {
       this.#publishElsewhere(room.name, message, except, key);
-      tellPublished(room, message);
+      tellPublished(room, message, delivery);
     };
   }
 
@@ -315,13 +343,13 @@ export class Topics<M extends Member> implements RoomOwner<M> {
 
   #show(room: Room<M>, member: M, shown: unknown): void {
     room.presence ??= new Presence();
-    room.presence.show(this.uidOf(member), shown, room.watchers !== undefined);
+    room.presence.show(this.uidOf(member), shown, isPresenceWatched(room));
     this.#noteChange(room);
   }
 
   #hide(room: Room<M>, member: M): void {
     if (room.presence === undefined) return;
-    room.presence.hide(this.uidOf(member), room.watchers !== undefined);
+    room.presence.hide(this.uidOf(member), isPresenceWatched(room));
     this.#noteChange(room);
   }
 
@@ -336,11 +364,23 @@ export class Topics<M extends Member> implements RoomOwner<M> {
     this.#changed.clear();
     for (const room of rooms) {
       const change = room.presence?.take();
-      if (change !== undefined) for (const watcher of room.watchers ?? []) watcher.changed?.(change);
+      if (change !== undefined) this.#tell(room, (watcher, delivery) => watcher.changed?.(change, delivery));
     }
   }
 }
 
-function tellPublished<M extends Member>(room: Room<M>, message: EncodedMessage): void {
-  for (const watcher of room.watchers ?? []) watcher.published?.(message);
+function tellPublished<M extends Member>(room: Room<M>, message: EncodedMessage, delivery: number): void {
+  if (room.watchers !== undefined) room.tell((watcher) => watcher.published?.(message, delivery));
+}
+
+function isPresenceWatched<M extends Member>({ watchers }: Room<M>): boolean {
+  if (watchers !== undefined) for (const { changed } of watchers) if (changed !== undefined) return true;
+  return false;
+}
+
+/** @throws what the user's function throws, and TypeError for a promise. */
+function shownBy<M extends Member>(show: (member: M) => unknown, member: M, name: string): unknown {
+  const shown = show(member);
+  if (!isUnwantedPromise(shown)) return shown;
+  throw new TypeError(`presence of topic ${shownName(name)} returned a promise; allowed is a value`);
 }

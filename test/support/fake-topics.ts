@@ -21,6 +21,7 @@ export function makeTopics(
   const ticker = new Ticker(clock);
   ticker.start();
   const errors: unknown[] = [];
+  let deliveries = 0;
   const tasks: (() => void)[] = [];
   const topics = new Topics<FakeMember>({
     limits: {
@@ -34,6 +35,10 @@ export function makeTopics(
     clock,
     ticker,
     ruleOf: (name) => rules[name],
+    beginDelivery: () => {
+      deliveries++;
+      return deliveries;
+    },
     nextTurn: (task) => tasks.push(task),
     failed: (error) => errors.push(error),
   });

@@ -64,8 +64,8 @@ describe('a history', () => {
     history.forget(each + 1);
     expect(missedOf(history, 2)).toEqual(['c', 'd']);
     expect(history.bytes).toBe(2 * each);
-    void history.newestStamped;
-    expect(history.bytes).toBe(2 * each + '4:d'.length);
+    history.after({ epoch: 'e', offset: 3 }, 0, true);
+    expect(history.bytes).toBe(3 * each + '4:d'.length - 1);
     history.forget(Number.POSITIVE_INFINITY);
     expect([history.bytes, history.expiresMs]).toEqual([0, undefined]);
     expect(missedOf(history, 3)).toBeUndefined();
@@ -74,11 +74,43 @@ describe('a history', () => {
 
   test('makes the form with the position once for each message', () => {
     const history = make(2);
-    history.append(message('a'), 0);
-    const first = history.newestStamped;
+    const first = history.stampNext(message('a'));
     expect(textOf(first)).toBe('1:a');
-    expect(history.after({ epoch: 'e', offset: 0 }, 0, true)).toEqual([first]);
-    expect(history.newestStamped).toBe(first);
+    history.append(message('a'), 0, first);
+    history.append(message('b'), 0);
+    const start = { epoch: 'e', offset: 0 };
+    const [one, two] = history.after(start, 0, true) ?? [];
+    expect([one, two && textOf(two)]).toEqual([first, '2:b']);
+    expect(history.after(start, 0, true)?.[1]).toBe(two);
+  });
+
+  test('gives all or nothing of what may be too much, and makes no form with a position for nothing', () => {
+    let stamps = 0;
+    const rule = historyRule(10);
+    const stamp: typeof rule.stamp = (...args) => {
+      stamps++;
+      return rule.stamp(...args);
+    };
+    const history = new History({ ...rule, stamp }, 'e');
+    for (const length of [10, 200, 10]) history.append(message('x'.repeat(length)), 0);
+    const start = { epoch: 'e', offset: 0 };
+    const count = (most: number, stamped = false) => history.after(start, 0, stamped, most)?.length;
+    const bytes = 2 + 10 + (4 + 200) + 10; // the header of the last is not counted: RFC 6455 5.2
+    expect([count(bytes), count(bytes - 1), count(bytes - 1, true), stamps]).toEqual([
+      3,
+      undefined,
+      undefined,
+      0,
+    ]);
+    expect([count(bytes + 2, true), count(bytes + 5, true), stamps <= 3]).toEqual([
+      undefined,
+      undefined,
+      true,
+    ]);
+    expect([count(bytes + 6, true), stamps]).toEqual([3, 3]);
+    expect([history.after({ epoch: 'e', offset: 3 }, 0, true, -1), count(0)]).toEqual([[], undefined]);
+    history.append(message(''), 0);
+    expect(history.after({ epoch: 'e', offset: 3 }, 0, false, 0)?.length).toBe(1);
   });
 
   test('is as a list of all messages of which only the last are kept', () => {

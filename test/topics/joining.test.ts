@@ -91,6 +91,77 @@ describe('joining a topic with a history', () => {
     expect(full.heard).toEqual(['4 false 0']);
   });
 
+  test('frames count with their headers, and a message of sendLimit bytes alone is recovered', () => {
+    const { topics, say } = withHistory(1000);
+    say('h', '0');
+    const since = topics.positionOf('h');
+    const join1 = (id: number) => {
+      const member = new FakeMember(id);
+      topics.join(member, 'h', { positions: true, since });
+      return member.heard.length;
+    };
+    say('h', 'x'.repeat(998)); // 1000 with its position
+    expect(join1(1)).toBe(1);
+    const { topics: small, say: saySmall } = withHistory(1000);
+    saySmall('h', '0');
+    const from = small.positionOf('h');
+    for (let n = 0; n < 400; n++) saySmall('h', 'x'); // of 3 bytes each
+    const told: boolean[] = [];
+    const member = new FakeMember(2);
+    const first = ({ recovered }: Found) => {
+      told.push(recovered);
+      return undefined;
+    };
+    small.join(member, 'h', { positions: false, since: from, first });
+    expect([told, member.heard]).toEqual([[false], []]);
+  });
+
+  test('a first message that leaves too little room for what was missed is made again', () => {
+    const { topics, say } = withHistory();
+    say('h', '0');
+    const since = topics.positionOf('h');
+    say('h', 'x'.repeat(500));
+    const member = new FakeMember(1);
+    const first = ({ recovered, missed }: Found) => message(`${recovered} ${missed}`.padEnd(500));
+    topics.join(member, 'h', { positions: false, since, first });
+    const other = new FakeMember(2);
+    topics.join(other, 'h', { positions: false, last: 1, first });
+    say('h', 'later');
+    expect(member.heard.map((text) => text.trim())).toEqual(['false 0', 'later']);
+    expect(other.heard.map((text) => text.trim())).toEqual(['false 0', 'later']);
+  });
+
+  test('with what `first` itself sends, too', () => {
+    const { topics, say } = withHistory();
+    say('h', '0');
+    const since = topics.positionOf('h');
+    say('h', 'x'.repeat(500));
+    const member = new FakeMember(1);
+    const first = (found: Found) => {
+      member.bufferedAmount = 600;
+      return show(found);
+    };
+    topics.join(member, 'h', { positions: false, since, first });
+    expect(member.heard).toEqual(['2 false 0']);
+  });
+
+  test('a member that is closed by it is given no more', () => {
+    const { topics, say, close } = withHistory();
+    say('h', '0');
+    const since = topics.positionOf('h');
+    for (const text of ['a', 'b', 'c']) say('h', text);
+    const member = new FakeMember(1);
+    const asked: string[] = [];
+    member.answer = (text) => {
+      asked.push(text);
+      if (text !== '3:b') return 'sent';
+      close(member);
+      return 'closed';
+    };
+    expect(topics.join(member, 'h', { positions: true, since, first: () => message('first') })).toBe(false);
+    expect(asked).toEqual(['first', '2:a', '3:b']);
+  });
+
   test('what `first` publishes comes after it, once', () => {
     const { topics, say } = withHistory();
     const member = new FakeMember(1);

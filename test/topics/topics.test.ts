@@ -1,7 +1,7 @@
 /** Topics of one server, without connections: who is in which, what they cost, and what goes to other processes. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { contentOf, encodeMessage } from '../../src/io/writing/encoded-message.ts';
+import { contentOf, type EncodedMessage, encodeMessage } from '../../src/io/writing/encoded-message.ts';
 import type { Envelope, Remote } from '../../src/topics/backplane.ts';
 import type { PresenceChange } from '../../src/topics/member.ts';
 import { FakeMember, message, textOf } from '../support/fake-member.ts';
@@ -135,8 +135,8 @@ describe('the budget of histories', () => {
   const all = since(0);
 
   test('is kept by those that have been silent longest, and their oldest messages', () => {
-    // Each message of 100 bytes counts for 400.
-    const { topics, say } = makeTopics(rules, { historyBudget: 2000 });
+    // Each message of 100 bytes counts for 400, and each topic for 802.
+    const { topics, say } = makeTopics(rules, { historyBudget: 5 * 400 + 3 * 802 });
     const text = (letter: string) => letter.repeat(100);
     for (const name of ['a', 'b', 'a', 'c', 'a']) say(name, text(name));
     expect([all(topics, 'a').length, all(topics, 'b').length, all(topics, 'c').length]).toEqual([3, 1, 1]);
@@ -144,7 +144,7 @@ describe('the budget of histories', () => {
     // b has forgotten, and as nobody is in it, it is no more.
     expect(topics.room('b')).toBeUndefined();
     expect(all(topics, 'c')).toEqual([text('c'), text('d')]);
-    say('c', text('e'));
+    say('c', text('e').padEnd(100 + 403));
     expect(all(topics, 'a')).toEqual([]);
     expect(since(1)(topics, 'a')).toHaveLength(2);
   });
@@ -503,4 +503,107 @@ test('who reconnects at random a thousand times has every message once, or is to
   }
   expect(holes).toBeGreaterThan(0);
   expect(holes).toBeLessThan(500);
+});
+
+describe('those who look on', () => {
+  const watchAll = (name: string, events: string[], { topics }: ReturnType<typeof makeTopics>) => ({
+    joined: ({ id }: FakeMember) => events.push(`${name} joined ${id}`),
+    left: ({ id }: FakeMember) => events.push(`${name} left ${id} of ${topics.room('t')?.members.size}`),
+    published: (each: EncodedMessage) => events.push(`${name} ${textOf(each)}`),
+  });
+
+  test('are all told in the same order, whatever the first of them does', () => {
+    const made = makeTopics();
+    const { topics, say } = made;
+    const events: string[] = [];
+    const first = watchAll('A', events, made);
+    topics.watch('t', {
+      ...first,
+      joined: (member) => {
+        first.joined(member);
+        topics.leave(member, 't');
+      },
+      published: (each) => {
+        first.published(each);
+        if (textOf(each) === '1') say('t', '2');
+      },
+    });
+    topics.watch('t', watchAll('B', events, made));
+    say('t', '1');
+    topics.join(new FakeMember(7), 't');
+    expect(events).toEqual([
+      ...['A 1', 'B 1', 'A 2', 'B 2'],
+      ...['A joined 7', 'B joined 7', 'A left 7 of 0', 'B left 7 of 0'],
+    ]);
+  });
+
+  test('are told once of a member that is made to leave while it leaves all', () => {
+    const made = makeTopics();
+    const { topics, member, close } = made;
+    const gone = member(1, 'lobby', 't');
+    const events: string[] = [];
+    topics.watch('lobby', { left: (each) => topics.leave(each, 't') });
+    topics.watch('t', watchAll('A', events, made));
+    close(gone);
+    expect(events).toEqual(['A left 1 of 0']);
+  });
+
+  test('may come and go meanwhile; the others are told', () => {
+    const { topics, say } = makeTopics();
+    const events: string[] = [];
+    const end = topics.watch('t', {
+      published: () => {
+        end();
+        topics.watch('t', { published: (each, delivery) => events.push(`late ${delivery} ${textOf(each)}`) });
+      },
+    });
+    topics.watch('t', { published: (each, delivery) => events.push(`B ${delivery} ${textOf(each)}`) });
+    say('t', '1');
+    say('t', '2');
+    expect(events).toEqual(['B 1 1', 'B 2 2', 'late 2 2']);
+  });
+
+  test('of who joins and leaves do not make presence tell of those who were there', () => {
+    const { topics, member, turn } = makeTopics({ t: { show: ({ id }) => id } });
+    topics.watch('t', { joined: () => {} });
+    member(1, 't');
+    const changes: PresenceChange[] = [];
+    topics.watch('t', { changed: (change) => changes.push(change) });
+    member(2, 't');
+    turn();
+    expect(changes.map(({ joined }) => [...joined.values()])).toEqual([[2]]);
+  });
+});
+
+describe('joining from the first message', () => {
+  test('counts towards maxTopics', () => {
+    const { topics } = makeTopics({}, { maxTopics: 1 });
+    const member = new FakeMember(1);
+    const first = () => {
+      topics.join(member, 'b');
+      return undefined;
+    };
+    expect(() => topics.join(member, 'a', { positions: false, first })).toThrow(/maxTopics is 1/);
+    expect(Array.from(topics.roomsOf(member), ({ name }) => name)).toEqual(['b']);
+    expect(topics.room('a')).toBeUndefined();
+  });
+
+  test('stays shown when the first message then fails', () => {
+    const { topics } = makeTopics({ t: { show: ({ id }) => id } });
+    const member = new FakeMember(1);
+    const first = () => {
+      topics.join(member, 't');
+      throw new Error('no');
+    };
+    expect(() => topics.join(member, 't', { positions: false, first })).toThrow('no');
+    const room = topics.room('t');
+    expect([room?.members.size, room?.presence?.present.size]).toEqual([1, 1]);
+  });
+});
+
+test('what is shown is a value: a promise is an error, also one that rejects', () => {
+  const { topics } = makeTopics({ t: { show: () => Promise.reject(new Error('late')) } });
+  const member = new FakeMember(1);
+  expect(() => topics.join(member, 't')).toThrow(/presence of topic "t" returned a promise/);
+  expect(topics.size).toBe(0);
 });

@@ -9,6 +9,7 @@ import type { ConnectionStats } from '../../connection/stats.ts';
 import { type CloseKeyword, encodeClosePayload, toCloseCode } from '../../io/frames/close-payload.ts';
 import { MAX_CONTROL_BYTES } from '../../io/frames/frame-encoder.ts';
 import type { TransportName } from '../../io/transports/transport.ts';
+import { isUnwantedPromise } from '../../io/values.ts';
 import { bytesAdvice, toBytes } from '../../io/writing/bytes.ts';
 import { type EncodedMessage, isEncoded, kindOf, notSendable } from '../../io/writing/encoded-message.ts';
 import type { SendResult } from '../../io/writing/outbox-ports.ts';
@@ -361,6 +362,7 @@ function encode(codec: Codec, isOpen: boolean, value: unknown): Message | Encode
   if (typeof message === 'string') return message;
   const bytes = toBytes(message);
   if (bytes !== undefined) return bytes;
+  isUnwantedPromise(message); // it is refused; its rejection is nobody's concern
   throw new TypeError(
     `the codec encoded a value as ${kindOf(message)}; allowed are a string or a Uint8Array${bytesAdvice(message)}`,
   );
@@ -369,6 +371,7 @@ function encode(codec: Codec, isOpen: boolean, value: unknown): Message | Encode
 function controlPayload(payload: Message): Uint8Array {
   const bytes = typeof payload === 'string' ? new TextEncoder().encode(payload) : toBytes(payload);
   if (bytes === undefined) {
+    isUnwantedPromise(payload);
     throw new TypeError(
       `a control frame's payload is a string or a Uint8Array, not ${kindOf(payload)}${bytesAdvice(payload)}`,
     );

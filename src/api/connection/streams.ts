@@ -131,7 +131,7 @@ export interface StreamTraits {
   readonly path?: () => string | undefined;
   /** An error has ended a subscriber, which nobody knows yet. */
   readonly ended?: (error: SubscriberError) => void;
-  /** Somebody subscribes; returns what is called when that ends. */
+  /** Somebody subscribes while nobody did; returns what is called when nobody does any more. */
   readonly listening?: () => () => void;
 }
 
@@ -152,6 +152,8 @@ export class Stream<T> implements Source {
   #listeners: Set<Listener<T>> | undefined;
   #observable: GuardedObservable<T> | undefined;
   #completed = false;
+  /** Called when nobody subscribes any more. */
+  #left: (() => void) | undefined;
 
   constructor(guard: Guard, present?: () => T | undefined, traits: StreamTraits = {}) {
     this.guard = guard;
@@ -234,11 +236,13 @@ export class Stream<T> implements Source {
     this.#listeners = listeners;
     listeners.add(listener);
     this.endedBy = undefined;
-    const left = this.#traits.listening?.();
+    if (listeners.size === 1) this.#left = this.#traits.listening?.();
     return () => {
       listeners.delete(listener);
       this.lost();
-      left?.();
+      if (listeners.size > 0) return;
+      this.#left?.();
+      this.#left = undefined;
     };
   }
 }

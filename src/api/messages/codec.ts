@@ -7,7 +7,7 @@
  */
 
 import type { Message } from '../../connection/recipient.ts';
-import { isThenable } from '../../io/values.ts';
+import { isThenable, isUnwantedPromise } from '../../io/values.ts';
 import { kindOf } from '../../io/writing/encoded-message.ts';
 import { InvalidMessageError, OptionError } from '../errors.ts';
 import type { SchemaIssue, SchemaResult, StandardSchema } from './schema.ts';
@@ -99,7 +99,7 @@ function fitting<Output>(result: SchemaResult<Output>): Output {
 
 function checked(schema: StandardSchema<unknown, unknown>, value: unknown): unknown {
   const result = schema['~standard'].validate(value);
-  if (isThenable(result)) throw new TypeError('a schema of what is sent cannot be asynchronous');
+  if (isUnwantedPromise(result)) throw new TypeError('a schema of what is sent cannot be asynchronous');
   if (result.issues !== undefined)
     throw new TypeError(`cannot send what does not fit: ${listed(result.issues)}`);
   return result.value;

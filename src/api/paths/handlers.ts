@@ -59,7 +59,8 @@ export interface Acceptance<Data> {
   readonly headers?: HeadersInput | undefined;
   /**
    * Topics that it joins as it opens, before `onOpen`: names, or `{ topic, since, positions, first }`. Nothing that is published
-   * from its opening on is missed.
+   * from its opening on is missed. Where one fails, as by what its `first` throws, `onError` is told, those after it are not joined,
+   * and `onOpen` is called all the same.
    */
   readonly join?: readonly (string | TopicToJoin)[] | undefined;
 }

@@ -20,6 +20,9 @@ export interface JoinOptions {
   readonly last?: number | undefined;
   /** It gets each message with its position, as `stamp` of the topic's history makes it. Default false. */
   readonly positions?: boolean | undefined;
-  /** Makes its first message of what was found, sent before all others; undefined sends none. */
+  /**
+   * Makes its first message of what was found, sent before all others; undefined sends none. It is called again, with `recovered`
+   * false, when its message and what was missed are more than `sendLimit` has room for. The connection is no member yet: `leave` is false.
+   */
   readonly first?: ((found: Found) => Message | EncodedMessage | undefined) | undefined;
 }

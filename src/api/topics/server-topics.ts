@@ -3,11 +3,13 @@
  */
 import { nextTurn } from '../../io/time/clock.ts';
 import type { Ticker } from '../../io/time/ticker.ts';
+import { isThenable } from '../../io/values.ts';
 import { encodeMessage, isEncoded } from '../../io/writing/encoded-message.ts';
 import type { JoinRequest } from '../../topics/joining.ts';
 import type { Rule } from '../../topics/member.ts';
 import { Topics, type TopicsHost } from '../../topics/topics.ts';
 import type { Connection, ConnectionTopics } from '../connection/connection.ts';
+import { beginDelivery } from '../connection/streams.ts';
 import { OptionError, type SubscriberError } from '../errors.ts';
 import { checkNames, isObject } from '../options/checks.ts';
 import { readLimit } from '../options/limit.ts';
@@ -34,6 +36,7 @@ export class ServerTopics implements TopicsHost<Connection>, TopicOwner, Connect
   readonly clock: Settings['clock'];
   readonly ticker: Ticker;
   readonly nextTurn = nextTurn;
+  readonly beginDelivery = beginDelivery;
   readonly #errors: TopicErrors;
   readonly #patterns = new Map<string, TopicPattern>();
   /** Patterns by their segments: of those that begin with `/`, and of the others. */
@@ -83,7 +86,7 @@ export class ServerTopics implements TopicsHost<Connection>, TopicOwner, Connect
   // ------------------------------------------------------------------ what connections do
 
   join(connection: Connection, topic: string, options: JoinOptions | undefined): boolean {
-    return this.hub.join(connection, topic, options && readJoin(options));
+    return this.hub.join(connection, topic, options === undefined ? undefined : readJoin(options));
   }
 
   leave(connection: Connection, topic: string): boolean {
@@ -103,15 +106,17 @@ export class ServerTopics implements TopicsHost<Connection>, TopicOwner, Connect
     if (!Array.isArray(topics)) throw new OptionError('join of authorize', topics, JOIN_LIST);
     const list = topics.map((entry: string | TopicToJoin) => this.#readEntry(entry));
     const { maxTopics } = this.limits;
-    if (list.length > maxTopics) {
-      const message = `join of authorize has ${list.length} topics; the option maxTopics is ${maxTopics}`;
+    const count = new Set(list.map(({ topic }) => topic)).size;
+    if (count > maxTopics) {
+      const message = `join of authorize has ${count} topics; the option maxTopics is ${maxTopics}`;
       throw new OptionError('join of authorize', topics, `up to ${maxTopics} topics`, message);
     }
-    this.#waiting.set(connection, list);
+    // While `authorize` was pending, its peer may have gone.
+    if (connection.state === 'handshaking') this.#waiting.set(connection, list);
   }
 
   #readEntry(entry: string | TopicToJoin): TopicToJoin {
-    if (typeof entry !== 'string' && !isObject(entry))
+    if ((typeof entry !== 'string' && !isObject(entry)) || isThenable(entry))
       throw new OptionError('join of authorize', entry, JOIN_LIST);
     const { topic, ...options } = typeof entry === 'string' ? { topic: entry } : entry;
     this.hub.checkName(topic);

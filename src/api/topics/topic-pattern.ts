@@ -40,13 +40,19 @@ export interface HistoryOptions {
   readonly stamp?: ((message: Message, position: string) => Message) | undefined;
 }
 
-/** What holds for the topics of a pattern. */
+/** What holds for the topics of a pattern: for those that are not in use yet, so it is given before anybody joins or subscribes. */
 export interface TopicOptions<C extends AnyCodec = AnyCodec, Shown = unknown> {
-  /** What their messages mean, whatever codec the paths of their members have. It decodes by a value, not by a promise. */
+  /**
+   * What their messages mean, whatever codec the paths of their members have. It decodes by a value, not by a promise. A name that
+   * several patterns match has the codec of the pattern that its `Topic` was made by; `server.topic` takes the closest.
+   */
   readonly codec?: C | undefined;
   /** Keeps the last messages, for members that come back. Default: none. */
   readonly history?: HistoryOptions | undefined;
-  /** Shows who is there: `true`, or a function for what each member shows. It is called when a member joins. Default: nobody. */
+  /**
+   * Shows who is there: `true`, or a function for what each member shows, a value and not a promise. It is called when a member joins.
+   * Default: nobody.
+   */
   // biome-ignore lint/suspicious/noExplicitAny: connections of any path may join
   readonly presence?: boolean | ((connection: Connection<any, any, any, any>) => Shown) | undefined;
 }
@@ -124,6 +130,12 @@ export function readPattern(pattern: string): readonly string[] {
   if (typeof pattern !== 'string' || pattern === '') throw new OptionError('topics', pattern, allowed);
   const segments = segmentsOf(pattern);
   if (!areSegments(segments)) throw new OptionError('topics', pattern, allowed);
+  const mixed = /[/.]:/.exec(segments.join('\0'))?.[0];
+  if (mixed !== undefined) {
+    const rule = 'a pattern that begins with "/" is split at "/", any other at "."';
+    const message = `the topics ${pattern} have ${mixed} within a segment, so what follows is no parameter: ${rule}`;
+    throw new OptionError('topics', pattern, allowed, message);
+  }
   return segments;
 }
 

@@ -4,15 +4,16 @@
  */
 import type { Observable } from 'rxjs';
 import type { Message } from '../../connection/recipient.ts';
-import { isThenable } from '../../io/values.ts';
+import { isUnwantedPromise } from '../../io/values.ts';
 import { type EncodedMessage, encodeMessage, isEncoded } from '../../io/writing/encoded-message.ts';
 import type { Gap } from '../../topics/backplane.ts';
 import type { PresenceChange, PublishReport, Watcher } from '../../topics/member.ts';
 import type { Topics } from '../../topics/topics.ts';
-import type { Connection } from '../connection/connection.ts';
+import { Connection } from '../connection/connection.ts';
 import { Stream } from '../connection/streams.ts';
-import type { SubscriberError } from '../errors.ts';
+import { OptionError, type SubscriberError } from '../errors.ts';
 import type { Codec } from '../messages/codec.ts';
+import { checkNames, isObject } from '../options/checks.ts';
 import type { Params } from '../paths/router.ts';
 import { messageOf } from './stamp.ts';
 
@@ -42,7 +43,8 @@ export interface TopicKind {
 
 type StreamName = 'joined' | 'left' | 'messages' | 'presence' | 'gap';
 
-const NOBODY: ReadonlySet<never> = new Set();
+/** Gives a value to the subscribers of a stream, as a part of a delivery. */
+type Next<T> = (value: T, delivery?: number) => void;
 
 /** A topic of a server, as `server.topic` and `pattern.topic` return it. */
 export class Topic<In = Message, Out = In, P extends Params = Params, Shown = unknown> {
@@ -65,10 +67,11 @@ export class Topic<In = Message, Out = In, P extends Params = Params, Shown = un
   /**
    * Sends a message to every member, encoded once. Says what became of it for the members in this process. Members get the
    * messages of a topic in the order of the calls.
-   * @throws TypeError for what is no message; what the codec throws; RangeError for a message that is larger than `sendLimit`
-   *   (dropped where `overflow` is not `'close'`).
+   * @throws TypeError for what is no message; what the codec throws; RangeError for a message that is larger than `sendLimit`, with
+   *   its position where a member asked for that (dropped where `overflow` is not `'close'`); OptionError for a wrong option.
    */
   publish(message: Out | EncodedMessage, options?: PublishOptions): PublishReport {
+    if (options !== undefined) checkPublishOptions(options);
     return this.#owner.hub.publish(this.name, this.#encode(message), options);
   }
 
@@ -79,12 +82,12 @@ export class Topic<In = Message, Out = In, P extends Params = Params, Shown = un
 
   /** How many members it has. */
   get size(): number {
-    return this.members.size;
+    return this.#owner.hub.room(this.name)?.members.size ?? 0;
   }
 
   /** Its members in this process. */
   get members(): ReadonlySet<Connection> {
-    return this.#owner.hub.room(this.name)?.members ?? NOBODY;
+    return this.#owner.hub.room(this.name)?.members ?? new Set();
   }
 
   /** Who is there, and what each shows, by `connection.uid`, now; empty without the option `presence`. */
@@ -110,14 +113,14 @@ export class Topic<In = Message, Out = In, P extends Params = Params, Shown = un
   /** Each message that is published here, after the members have got it; by a codec, what that makes of it. Hot. */
   get messages$(): Observable<In> {
     return this.#stream<In>('messages', (next) => ({
-      published: (message) => this.#decode(message, next as (value: unknown) => void),
+      published: (message, delivery) => this.#decode(message, delivery, next as Next<unknown>),
     }));
   }
 
   /** Who has come and who has gone, once for each turn of the event loop in which somebody did. Hot. */
   get presence$(): Observable<PresenceChange<Shown>> {
     return this.#stream<PresenceChange<Shown>>('presence', (next) => ({
-      changed: next as (change: PresenceChange) => void,
+      changed: next as Next<PresenceChange>,
     }));
   }
 
@@ -129,7 +132,7 @@ export class Topic<In = Message, Out = In, P extends Params = Params, Shown = un
     return this.#stream<Gap>('gap', (next) => ({ gap: next }));
   }
 
-  #stream<T>(name: StreamName, watcherOf: (next: (value: T) => void) => Watcher<Connection>): Observable<T> {
+  #stream<T>(name: StreamName, watcherOf: (next: Next<T>) => Watcher<Connection>): Observable<T> {
     const known = this.#streams[name] as Stream<T> | undefined;
     if (known !== undefined) return known.observable;
     const owner = this.#owner;
@@ -139,22 +142,35 @@ export class Topic<In = Message, Out = In, P extends Params = Params, Shown = un
       ended: (error) => owner.subscriberEnded(error),
       listening: () => owner.hub.watch(this.name, watcher),
     });
-    const watcher = watcherOf((value) => stream.next(value));
+    const watcher = watcherOf((value, delivery) => stream.next(value, delivery));
     this.#streams[name] = stream as Stream<unknown>;
     return stream.observable;
   }
 
-  #decode(message: EncodedMessage, next: (value: unknown) => void): void {
+  #decode(message: EncodedMessage, delivery: number, next: Next<unknown>): void {
     let value: unknown;
     try {
       const content = messageOf(message);
       value = this.#codec === undefined ? content : this.#codec.decode(content);
-      if (isThenable(value))
+      if (isUnwantedPromise(value))
         throw new TypeError(`the codec of topic ${this.name} decodes by a promise; allowed is a value`);
     } catch (error) {
       this.#owner.subscriberFailed(error);
       return;
     }
-    next(value);
+    next(value, delivery);
   }
+}
+
+const PUBLISH_NAMES = ['except', 'key'];
+
+/** @throws OptionError for what is no option of publishing. */
+function checkPublishOptions(options: PublishOptions): void {
+  if (!isObject(options) || options instanceof Connection)
+    throw new OptionError('options of publish', options, 'an object such as { except: connection }');
+  checkNames(options, PUBLISH_NAMES, 'publish', `publish has ${PUBLISH_NAMES.join(', ')}`);
+  const { except, key } = options;
+  if (except !== undefined && typeof except !== 'string' && !(except instanceof Connection))
+    throw new OptionError('publish.except', except, 'a connection, or its uid');
+  if (key !== undefined && typeof key !== 'string') throw new OptionError('publish.key', key, 'a string');
 }

@@ -9,7 +9,7 @@
  * devices, old React Native): these are read as the origin that they are part of.
  */
 import { type Fault, fault } from '../faults.ts';
-import { isThenable, rememberingLast } from '../values.ts';
+import { isUnwantedPromise, rememberingLast } from '../values.ts';
 import { isLoopbackAddress } from './addresses.ts';
 import { readOrigin, serialised } from './origin-parts.ts';
 import type { OriginRules } from './origin-rules.ts';
@@ -47,10 +47,8 @@ export function checkOrigin<Request>(
   if (rules.kind === 'list') return isListed(origin, rules) ? undefined : refused(origin);
   const answer: unknown = rules.allows(origin, request());
   if (typeof answer === 'boolean') return answer ? undefined : denied(origin);
-  if (!isThenable(answer))
+  if (!isUnwantedPromise(answer))
     throw new TypeError(`The function origins must return true or false, not ${String(answer)}.`);
-  // Nobody waits for it; if it rejects, that must not end the process.
-  answer.then(undefined, () => undefined);
   throw new TypeError(
     'The function origins must return true or false, not a promise; what has to wait is the work of authorize.',
   );

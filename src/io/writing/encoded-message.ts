@@ -5,6 +5,7 @@
 import { Buffer } from 'node:buffer';
 import type { Extension } from '../extensions/extension.ts';
 import { BINARY, encodeFrame, RSV1, TEXT } from '../frames/frame-encoder.ts';
+import { isUnwantedPromise } from '../values.ts';
 import { bytesAdvice, toBytes } from './bytes.ts';
 
 /** A message as one kind of peer gets it. Nobody writes to it. */
@@ -106,8 +107,9 @@ export function encodeContent({ bytes, binary }: EncodedContent): EncodedMessage
   return make(binary ? BINARY : TEXT, bytes);
 }
 
-/** The error for a value that cannot be sent. */
+/** The error for a value that cannot be sent. If it is a promise, its rejection is nobody's concern. */
 export function notSendable(value: unknown): TypeError {
+  isUnwantedPromise(value);
   const allowed = 'a message is a string, a Uint8Array, or what prepare() made';
   const json = 'JSON goes as JSON.stringify(value)';
   return new TypeError(`cannot send ${kindOf(value)}; ${allowed}; ${json}${bytesAdvice(value)}`);

@@ -4,6 +4,10 @@
  * Control frames leave before data frames (RFC 6455 5.4 allows them between any two frames). Data frames keep the order
  * of the calls. A message that is sent in fragments has a *place* among them from the call on, though its fragments come
  * later: what was sent after it waits until it is complete.
+ *
+ * A slow peer may leave hundreds of thousands of small messages here, so nothing that is done for each message goes through
+ * all of them: data frames are a linked list, with marks at its first message that may be dropped and at its first place, and
+ * messages with a key are found by it.
  */
 import { PONG } from '../frames/frame-encoder.ts';
 import type { HeldBlocks } from './held-blocks.ts';
@@ -11,15 +15,25 @@ import type { HeldBlocks } from './held-blocks.ts';
 /** About how many bytes are given to the transport at a time. */
 const BATCH_BYTES = 256 * 1024;
 
+/** What is before and after a message in the queue. */
+interface Linked {
+  before: Entry | undefined;
+  after: Entry | undefined;
+}
+
 /** A whole message that waits. */
-export interface Queued {
+export interface Queued extends Linked {
   frame: Uint8Array;
   /** A newer message with the same key replaces this one. */
   readonly key: string | undefined;
 }
 
 /** The place of a message that is sent in fragments. */
-export class Place {
+export class Place implements Linked {
+  before: Entry | undefined;
+  after: Entry | undefined;
+  /** It is in the queue. */
+  isQueued = false;
   /** Fragments that cannot leave yet. */
   readonly frames: Uint8Array[] = [];
   /** Its first fragment was accepted: the message can no longer be taken back. */
@@ -43,11 +57,25 @@ export class Place {
 
 type Entry = Queued | Place;
 
+/**
+ * What one connection has still to send.
+ *
+ * Many members: ways in, ways out and ways to drop all keep the same list and the same marks.
+ */
 export class SendQueue {
   /** Bytes of memory that wait here. */
   bytes = 0;
   readonly #control: Uint8Array[] = [];
-  #data: Entry[] = [];
+  #first: Entry | undefined;
+  #last: Entry | undefined;
+  /** Bytes of whole messages, which may be dropped. */
+  #wholeBytes = 0;
+  /** The oldest whole message. */
+  #oldest: Queued | undefined;
+  /** The oldest place that may be unfinished: all before it are complete. */
+  #place: Place | undefined;
+  /** Whole messages by their keys, from the first that has one. */
+  #keyed: Map<string, Queued> | undefined;
   readonly #held: HeldBlocks;
 
   /** What waits is counted in `held`. */
@@ -66,14 +94,14 @@ export class SendQueue {
   }
 
   get isEmpty(): boolean {
-    return this.#control.length === 0 && this.#data.length === 0;
+    return this.#control.length === 0 && this.#first === undefined;
   }
 
   /** Whether something could leave now. False too when all that waits is after an unfinished message. */
   get hasNext(): boolean {
     if (this.#control.length > 0) return true;
-    const first = this.#data[0];
-    return first !== undefined && (!(first instanceof Place) || first.frames.length > 0);
+    const first = this.#first;
+    return first !== undefined && (!isPlace(first) || first.frames.length > 0);
   }
 
   get controlFrames(): number {
@@ -82,7 +110,8 @@ export class SendQueue {
 
   /** The first message whose fragments are not complete. What was sent after it waits for it. */
   get unfinished(): Place | undefined {
-    return this.#data.find((entry): entry is Place => entry instanceof Place && !entry.isComplete);
+    while (this.#place?.isComplete) this.#place = following(this.#place, isPlace);
+    return this.#place;
   }
 
   /** Tells the first unfinished message that it may begin, if it has not been told. */
@@ -96,8 +125,40 @@ export class SendQueue {
   // ------------------------------------------------------------------ in
 
   push(frame: Uint8Array, key: string | undefined): void {
-    this.#data.push({ frame, key });
+    const entry: Queued = { frame, key, before: undefined, after: undefined };
+    this.#append(entry);
+    this.#oldest ??= entry;
+    this.#wholeBytes += frame.length;
+    if (key !== undefined) {
+      this.#keyed ??= new Map();
+      this.#keyed.set(key, entry);
+    }
     this.#hold(frame);
+  }
+
+  #append(entry: Entry): void {
+    entry.before = this.#last;
+    if (this.#last === undefined) this.#first = entry;
+    else this.#last.after = entry;
+    this.#last = entry;
+  }
+
+  /** Takes an entry out of the list; its bytes stay counted. */
+  #unlink(entry: Entry): void {
+    if (entry === this.#oldest) this.#oldest = following(entry, isWhole);
+    if (entry === this.#place) this.#place = following(entry, isPlace);
+    if (isPlace(entry)) entry.isQueued = false;
+    else {
+      this.#wholeBytes -= entry.frame.length;
+      if (entry.key !== undefined && this.find(entry.key) === entry) this.#keyed?.delete(entry.key);
+    }
+    const { before, after } = entry;
+    if (before === undefined) this.#first = after;
+    else before.after = after;
+    if (after === undefined) this.#last = before;
+    else after.before = before;
+    entry.before = undefined;
+    entry.after = undefined;
   }
 
   pushControl(frame: Uint8Array): void {
@@ -108,7 +169,9 @@ export class SendQueue {
   /** `source`: a payload that is held until `remove` or `encoded`. */
   reserve(source?: Uint8Array, isPlain = false): Place {
     const place = new Place(source, isPlain);
-    this.#data.push(place);
+    this.#append(place);
+    place.isQueued = true;
+    this.#place ??= place;
     if (source !== undefined) this.#hold(source);
     return place;
   }
@@ -127,7 +190,7 @@ export class SendQueue {
 
   /** Whether no frame waits before the next fragment of this message. */
   isNext(place: Place): boolean {
-    return this.#data[0] === place && place.frames.length === 0;
+    return this.#first === place && place.frames.length === 0;
   }
 
   // ------------------------------------------------------------------ out
@@ -136,48 +199,50 @@ export class SendQueue {
   nextBatch(): Uint8Array[] {
     const batch = this.#control.splice(0);
     let bytes = batch.reduce((sum, { length }) => sum + length, 0);
-    let taken = 0;
     const isFull = () => bytes >= BATCH_BYTES && batch.length > 0;
-    for (; taken < this.#data.length && !isFull(); taken++) {
-      const entry = this.#data[taken] as Entry;
-      if (!(entry instanceof Place)) {
+    let entry = this.#first;
+    for (; entry !== undefined && !isFull(); entry = this.#first) {
+      if (isPlace(entry)) {
+        let count = 0;
+        for (; count < entry.frames.length && !isFull(); count++) {
+          const frame = entry.frames[count] as Uint8Array;
+          batch.push(frame);
+          bytes += frame.length;
+        }
+        entry.frames.splice(0, count);
+        entry.hasLeft ||= count > 0;
+        if (entry.frames.length > 0 || !entry.isComplete) break;
+      } else {
         batch.push(entry.frame);
         bytes += entry.frame.length;
-        continue;
       }
-      let count = 0;
-      for (; count < entry.frames.length && !isFull(); count++) {
-        const frame = entry.frames[count] as Uint8Array;
-        batch.push(frame);
-        bytes += frame.length;
-      }
-      entry.frames.splice(0, count);
-      entry.hasLeft ||= count > 0;
-      if (entry.frames.length > 0 || !entry.isComplete) break;
+      this.#unlink(entry);
     }
-    this.#data.splice(0, taken);
     for (const frame of batch) this.#letGo(frame);
     return batch;
   }
 
   /** Removes a message whose last fragment has left, or that never began. */
   remove(place: Place): void {
-    const at = this.#data.indexOf(place);
-    if (at < 0) return;
-    this.#data.splice(at, 1);
-    for (const frame of framesOf(place)) this.#letGo(frame);
+    if (place.isQueued) this.#drop(place);
+  }
+
+  #drop(entry: Entry): void {
+    this.#unlink(entry);
+    for (const frame of framesOf(entry)) this.#letGo(frame);
   }
 
   // ------------------------------------------------------------------ replacing and dropping
 
   /** The waiting message with this key. */
   find(key: string): Queued | undefined {
-    return this.#data.find((entry): entry is Queued => !(entry instanceof Place) && entry.key === key);
+    return this.#keyed?.get(key);
   }
 
   replace(older: Queued, frame: Uint8Array): void {
     this.#hold(frame);
     this.#letGo(older.frame);
+    this.#wholeBytes += frame.length - older.frame.length;
     older.frame = frame;
   }
 
@@ -186,17 +251,16 @@ export class SendQueue {
    * of them are too few. Fragments and `kept` stay.
    */
   dropOldest(missing: number, kept: Queued | undefined): number | undefined {
-    const dropped = new Set<Queued>();
-    for (const entry of this.#data) {
-      if (missing <= 0) break;
-      if (entry instanceof Place || entry === kept) continue;
-      dropped.add(entry);
-      missing -= entry.frame.length;
+    if (missing > this.#wholeBytes - (kept?.frame.length ?? 0)) return undefined;
+    const dropped: Queued[] = [];
+    let oldest = this.#oldest;
+    for (; missing > 0 && oldest !== undefined; oldest = following(oldest, isWhole)) {
+      if (oldest === kept) continue;
+      dropped.push(oldest);
+      missing -= oldest.frame.length;
     }
-    if (missing > 0) return undefined;
-    for (const { frame } of dropped) this.#letGo(frame);
-    this.#data = this.#data.filter((entry) => !(dropped as Set<Entry>).has(entry));
-    return dropped.size;
+    for (const entry of dropped) this.#drop(entry);
+    return dropped.length;
   }
 
   /**
@@ -216,28 +280,39 @@ export class SendQueue {
    * may follow (RFC 6455 5.4), so the rest of it and all that waits after it are dropped.
    */
   giveUpUnfinished(): void {
-    const kept: Entry[] = [];
-    for (const entry of this.#data) {
-      if (!(entry instanceof Place) || entry.isComplete) kept.push(entry);
-      else if (entry.hasLeft) break;
+    let hasEnded = false;
+    let next: Entry | undefined;
+    for (let entry = this.#first; entry !== undefined; entry = next) {
+      next = entry.after;
+      const isCut = isPlace(entry) && !entry.isComplete;
+      if (isPlace(entry) && isCut) hasEnded ||= entry.hasLeft;
+      if (isCut || hasEnded) this.#drop(entry);
     }
-    const stays = new Set(kept);
-    for (const entry of this.#data) {
-      if (!stays.has(entry)) for (const frame of framesOf(entry)) this.#letGo(frame);
-    }
-    this.#data = kept;
   }
 
   /** Drops all that waits. */
   clear(): void {
     for (const frame of this.#control.splice(0)) this.#letGo(frame);
-    for (const entry of this.#data.splice(0)) for (const frame of framesOf(entry)) this.#letGo(frame);
+    while (this.#first !== undefined) this.#drop(this.#first);
   }
+}
+
+const isPlace = (entry: Entry): entry is Place => entry instanceof Place;
+const isWhole = (entry: Entry): entry is Queued => !(entry instanceof Place);
+
+/** The next entry of a kind. */
+function following<Kind extends Entry>(
+  entry: Entry,
+  isOne: (entry: Entry) => entry is Kind,
+): Kind | undefined {
+  let next = entry.after;
+  while (next !== undefined && !isOne(next)) next = next.after;
+  return next;
 }
 
 /** What an entry holds in memory. */
 function framesOf(entry: Entry): readonly Uint8Array[] {
-  if (!(entry instanceof Place)) return [entry.frame];
+  if (!isPlace(entry)) return [entry.frame];
   const { source, isComplete, frames } = entry;
   return source === undefined || isComplete ? frames : [...frames, source];
 }

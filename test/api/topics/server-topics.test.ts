@@ -1,6 +1,10 @@
 /** What connections do with topics: joining, also as they open, and leaving, also by closing. */
 import { afterEach, describe, expect, test } from 'vitest';
+import type { Settings } from '../../../src/api/options/options.ts';
+import { ServerTopics } from '../../../src/api/topics/server-topics.ts';
 import type { Connection, Handlers, Server, ServerOptions } from '../../../src/index.ts';
+import { ManualClock } from '../../../src/io/time/manual-clock.ts';
+import { Ticker } from '../../../src/io/time/ticker.ts';
 import { type TestServer, testServer } from '../../../src/testing/index.ts';
 import { refusal } from '../../support/refusal.ts';
 
@@ -169,5 +173,41 @@ describe('authorize', () => {
     decide({ join: ['a'] });
     expect(await client).toBe('gone');
     expect(server.topic('a').size).toBe(0);
+  });
+});
+
+describe('what authorize wants joined', () => {
+  test('counts once for each topic', async () => {
+    const { meet } = await serve({ authorize: () => ({ join: ['a', 'a', 'a'] }) }, { maxTopics: 1 });
+    expect((await meet()).connection.topics).toEqual(['a']);
+  });
+
+  test('is not kept for a peer that has gone meanwhile', () => {
+    const clock = new ManualClock();
+    const limits = { maxTopics: 5, maxTopicLength: 20, clock } as unknown as Settings;
+    const errors = { failed: () => {}, subscriberEnded: () => {} };
+    const topics = new ServerTopics(limits, new Ticker(clock), errors);
+    const joined: unknown[] = [];
+    topics.join = (connection) => {
+      joined.push(connection);
+      return true;
+    };
+    const [here, gone] = ['handshaking', 'closed'].map((state) => ({ state }) as Connection);
+    for (const connection of [here, gone] as [Connection, Connection]) {
+      topics.joinWhenOpen(connection, ['a']);
+      topics.opened(connection);
+    }
+    expect(joined).toEqual([here]);
+  });
+
+  test.each([
+    [(late: unknown) => late],
+    [(late: unknown) => [late]],
+    [(since: unknown) => [{ topic: 'a', since }]],
+  ])("is no promise: its rejection is nobody else's", async (joinOf) => {
+    const authorize = () => ({ join: joinOf(Promise.reject(new Error('late'))) }) as never;
+    const { meet, errors } = await serve({ authorize });
+    await expect(meet()).rejects.toThrow();
+    expect(errors.map((error) => (error as { option?: string }).option?.split(/[ .]/)[0])).toEqual(['join']);
   });
 });

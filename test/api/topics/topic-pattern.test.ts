@@ -102,3 +102,14 @@ describe('what is wrong is refused, by its name', () => {
     expect(refusal(() => make().topics('t', options as never)).option).toBe(option);
   });
 });
+
+test.each(['rooms/:id', 'a.b/:id', '/rooms.:id', 'rooms:/:id'])(
+  '%s is refused: its parameter would be plain text',
+  (pattern) => {
+    expect(refusal(() => make().topics(pattern)).message).toContain('within a segment');
+  },
+);
+
+test.each(['urn:rooms', '/urn:x/:id', 'a:b.:id'])('%s may have colons in plain text', (pattern) => {
+  expect(make().topics(pattern).pattern).toBe(pattern);
+});

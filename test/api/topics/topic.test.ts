@@ -1,6 +1,6 @@
 /** A topic as its user has it: over real sockets, with slow members and compression, its streams, presence and history. */
 import { once } from 'node:events';
-import { map } from 'rxjs';
+import { firstValueFrom, map, take } from 'rxjs';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
@@ -8,6 +8,7 @@ import { type Connection, createServer, prepare, type ServerOptions } from '../.
 import { MemoryTransport } from '../../../src/io/transports/memory.ts';
 import { type TestServer, testServer } from '../../../src/testing/index.ts';
 import { textFrame } from '../../support/raw-client.ts';
+import { refusal } from '../../support/refusal.ts';
 import { record, reportOf, serve, until, word, words } from '../../support/serving.ts';
 
 let memory: TestServer | undefined;
@@ -394,4 +395,119 @@ test('topics outlive a stop: who joins after the next start is in the same topic
   await stopped;
   await until(() => topic.size === 0);
   expect(log.values).toHaveLength(1);
+});
+
+describe('the streams of a topic that is kept', () => {
+  test('go on for the others when one subscriber ends, by itself, by an operator or by an error', async () => {
+    const { server } = await serve({});
+    const topic = server.topic('t');
+    const errors: unknown[] = [];
+    server.errors$.subscribe((error) => errors.push(error));
+    const heard: unknown[] = [];
+    topic.messages$.subscribe((message) => heard.push(message));
+    const ends = [
+      topic.messages$.subscribe(() => {}),
+      topic.messages$.pipe(take(1)).subscribe(),
+      topic.messages$
+        .pipe(
+          map(() => {
+            throw new Error('operator');
+          }),
+        )
+        .subscribe(),
+    ];
+    const first = firstValueFrom(topic.messages$);
+    topic.publish('1');
+    expect(await first).toBe('1');
+    for (const end of ends) end.unsubscribe();
+    topic.publish('2');
+    expect(heard).toEqual(['1', '2']);
+    expect(errors.length).toBeGreaterThan(0);
+  });
+
+  test('give nothing of the delivery in which somebody subscribes, of whichever object of the topic', async () => {
+    const { server } = await serve({});
+    const [topic, same] = [server.topic('t'), server.topic('t')];
+    const heard: string[] = [];
+    same.messages$.subscribe((message) => heard.push(`same ${message}`));
+    topic.messages$.pipe(take(1)).subscribe(() => {
+      for (const each of [topic, same, server.topic('t')])
+        each.messages$.subscribe((message) => heard.push(`late ${message}`));
+    });
+    same.messages$.subscribe((message) => heard.push(`last ${message}`));
+    topic.publish('1');
+    expect(heard).toEqual(['same 1', 'last 1']);
+    topic.publish('2');
+    expect(heard.slice(2).sort()).toEqual(['last 2', 'late 2', 'late 2', 'late 2', 'same 2']);
+  });
+});
+
+describe('a promise where a value must be', () => {
+  test("is an error that is told, and its rejection is nobody else's", async () => {
+    const rejections: unknown[] = [];
+    const onRejection = (error: unknown) => rejections.push(error);
+    process.on('unhandledRejection', onRejection);
+    try {
+      const late = (): never => Promise.reject(new Error('late')) as never;
+      const { server, meet } = await serve({});
+      const errors: string[] = [];
+      server.errors$.subscribe(({ error }) => errors.push(String((error as Error).cause ?? error)));
+      const decoded = server
+        .topics('decode.:n', { codec: { decode: late, encode: String } })
+        .topic('decode.1');
+      decoded.messages$.subscribe();
+      decoded.publish('x' as never);
+      expect(errors.join()).toMatch(/decodes by a promise/);
+      const encoded = server
+        .topics('encode.:n', { codec: { decode: String, encode: late } })
+        .topic('encode.1');
+      expect(() => encoded.publish('x' as never)).toThrow(TypeError);
+      const { connection } = await meet();
+      server.topics('show.:n', { presence: late });
+      expect(() => connection.join('show.1')).toThrow(/returned a promise/);
+      expect(() => connection.join('t', { first: late })).toThrow(TypeError);
+      expect(() => connection.send(late())).toThrow(TypeError);
+      expect(() => prepare(late())).toThrow(TypeError);
+      expect(() => connection.sendPing(late())).toThrow(TypeError);
+      await expect(connection.sendFragments(late())).rejects.toThrow(TypeError);
+      // Node tells of a rejection that nobody has handled after the microtasks of the turn in which it came.
+      await new Promise(setImmediate);
+      await new Promise(setImmediate);
+      expect(rejections).toEqual([]);
+      expect(connection.topics).toEqual([]);
+    } finally {
+      process.off('unhandledRejection', onRejection);
+    }
+  });
+});
+
+test('the members of an empty topic are its own', async () => {
+  const { server } = await serve({});
+  const members = server.topic('a').members as Set<unknown>;
+  members.add('x');
+  expect([server.topic('a').members.size, server.topic('b').size]).toEqual([0, 0]);
+});
+
+test('wrong options of publish are errors that name them', async () => {
+  const { server, meet } = await serve({ onOpen: (connection) => connection.join('t') });
+  const { client, connection } = await meet();
+  const wrong: readonly [unknown, string][] = [
+    [{ expect: connection }, 'publish.expect'],
+    [{ except: connection.id }, 'publish.except'],
+    [{ except: null }, 'publish.except'],
+    [{ except: {} }, 'publish.except'],
+    [{ key: 5 }, 'publish.key'],
+    [connection, 'options of publish'],
+    [5, 'options of publish'],
+    [null, 'options of publish'],
+    [[], 'options of publish'],
+  ];
+  for (const [options, name] of wrong) {
+    const error = refusal(() => server.topic('t').publish('m', options as never));
+    expect([error.name, error.option]).toEqual(['OptionError', name]);
+  }
+  for (const options of [null, 0, '', 'since'])
+    expect(refusal(() => connection.join('u', options as never)).option).toBe('options of join');
+  server.topic('t').publish('right', { except: undefined, key: undefined });
+  expect(await words(client, 1)).toEqual(['text right']);
 });

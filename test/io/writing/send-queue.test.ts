@@ -86,6 +86,54 @@ describe('replacing and dropping', () => {
     expect([queue.bytes, batch(queue)]).toEqual([3, ['f', 'kk']]);
   });
 
+  test('the oldest of very many are dropped without going through the others', () => {
+    const queue = new SendQueue(new HeldBlocks());
+    const count = 100_000;
+    const [older, newer] = [frame('o'), frame('n')];
+    for (let i = 0; i < count; i++) queue.push(older, undefined);
+    // Each of these would take milliseconds if it touched all that waits: together minutes, and the test would time out.
+    for (let i = 0; i < count; i++) {
+      queue.push(newer, undefined);
+      const drops = [queue.dropOldest(1, undefined), queue.dropOldest(count + 1, undefined)];
+      if (drops[0] !== 1 || drops[1] !== undefined) throw new Error(`dropped ${drops}`);
+      if (queue.unfinished !== undefined || queue.find('key 2') !== undefined) throw new Error('not found');
+    }
+    expect([queue.bytes, batch(queue).join('').replaceAll('n', ''), queue.bytes]).toEqual([count, '', 0]);
+  });
+
+  test('a message that is replaced, dropped or gone is not found by its key', () => {
+    const queue = queueOf('a');
+    queue.push(frame('b'), 'b');
+    queue.push(frame('c'), 'c');
+    const b = queue.find('b');
+    if (b !== undefined) queue.replace(b, frame('bbbb'));
+    expect([queue.dropOldest(7, undefined), queue.dropOldest(3, b), queue.bytes]).toEqual([
+      undefined,
+      undefined,
+      6,
+    ]);
+    expect([queue.dropOldest(2, b), queue.find('c'), queue.find('b')]).toEqual([2, undefined, b]);
+    expect([batch(queue), queue.find('b'), queue.isEmpty]).toEqual([['bbbb'], undefined, true]);
+    queue.push(frame('later'), 'b');
+    expect(batch(queue)).toEqual(['later']);
+  });
+
+  test('places among the messages are passed over, given up and found in order', () => {
+    const queue = queueOf('a');
+    const [first, second] = [queue.reserve(), queue.reserve(frame('source'))];
+    queue.push(frame('b'), undefined);
+    const third = queue.reserve();
+    queue.push(frame('c'), undefined);
+    expect([queue.dropOldest(2, undefined), queue.bytes, queue.unfinished]).toEqual([2, 7, first]);
+    first.isComplete = true;
+    expect(queue.unfinished).toBe(second);
+    queue.remove(second);
+    queue.remove(second);
+    expect([queue.unfinished, queue.bytes]).toEqual([third, 1]);
+    queue.remove(third);
+    expect([queue.unfinished, batch(queue), queue.isEmpty]).toEqual([undefined, ['c'], true]);
+  });
+
   test('with too many Pongs, the newest makes room, and Pings stay', () => {
     const queue = new SendQueue(new HeldBlocks());
     const control = (opcode: number, text: string) => queue.pushControl(encodeFrame(opcode, frame(text)));
