@@ -32,11 +32,14 @@ export class Place {
   onTurn: (() => void) | undefined;
   /** The payload of a message that is encoded in slices, until the last one is. */
   readonly source: Uint8Array | undefined;
+  /** Bytes of it that are not encoded: the others wait as fragments, or have left. */
+  sourceBytes: number;
   /** No extension encodes it. */
   readonly isPlain: boolean;
 
   constructor(source?: Uint8Array, isPlain = false) {
     this.source = source;
+    this.sourceBytes = source === undefined ? 0 : source.length;
     this.isPlain = isPlain;
   }
 }
@@ -63,6 +66,22 @@ export class SendQueue {
   #letGo(frame: Uint8Array): void {
     this.bytes -= frame.length;
     this.#held.letGo(frame);
+  }
+
+  /** Its memory is held until all of it is encoded. */
+  #letGoSource(place: Place): void {
+    if (place.source === undefined || place.isComplete) return;
+    this.bytes -= place.sourceBytes;
+    this.#held.letGo(place.source);
+  }
+
+  #letGoEntry(entry: Entry): void {
+    if (!(entry instanceof Place)) {
+      this.#letGo(entry.frame);
+      return;
+    }
+    for (const frame of entry.frames) this.#letGo(frame);
+    this.#letGoSource(entry);
   }
 
   get isEmpty(): boolean {
@@ -113,9 +132,14 @@ export class SendQueue {
     return place;
   }
 
-  /** All fragments of it are made. */
-  encoded(place: Place): void {
-    if (place.source !== undefined && !place.isComplete) this.#letGo(place.source);
+  /** The next fragment of it is made, of so many bytes of its payload; `final`: there are no more. */
+  encoded(place: Place, bytes: number, final: boolean): void {
+    if (place.source !== undefined) {
+      place.sourceBytes -= bytes;
+      this.bytes -= bytes;
+    }
+    if (!final) return;
+    this.#letGoSource(place);
     place.isComplete = true;
   }
 
@@ -165,7 +189,7 @@ export class SendQueue {
     const at = this.#data.indexOf(place);
     if (at < 0) return;
     this.#data.splice(at, 1);
-    for (const frame of framesOf(place)) this.#letGo(frame);
+    this.#letGoEntry(place);
   }
 
   // ------------------------------------------------------------------ replacing and dropping
@@ -223,7 +247,7 @@ export class SendQueue {
     }
     const stays = new Set(kept);
     for (const entry of this.#data) {
-      if (!stays.has(entry)) for (const frame of framesOf(entry)) this.#letGo(frame);
+      if (!stays.has(entry)) this.#letGoEntry(entry);
     }
     this.#data = kept;
   }
@@ -231,13 +255,6 @@ export class SendQueue {
   /** Drops all that waits. */
   clear(): void {
     for (const frame of this.#control.splice(0)) this.#letGo(frame);
-    for (const entry of this.#data.splice(0)) for (const frame of framesOf(entry)) this.#letGo(frame);
+    for (const entry of this.#data.splice(0)) this.#letGoEntry(entry);
   }
-}
-
-/** What an entry holds in memory. */
-function framesOf(entry: Entry): readonly Uint8Array[] {
-  if (!(entry instanceof Place)) return [entry.frame];
-  const { source, isComplete, frames } = entry;
-  return source === undefined || isComplete ? frames : [...frames, source];
 }
