@@ -59,6 +59,11 @@ export const MIN_CONTEXT_BYTES = 1024 * 1024;
  * itself becomes hundreds of times as long in good faith, so the ratio counts only for what is longer.
  */
 export const FREE_BYTES = 1024 * 1024;
+/**
+ * A message may be compressed to so many bytes more than twice `cap`. No encoder makes a message longer than that; but blocks
+ * that hold nothing could go on for ever.
+ */
+const MORE_COMPRESSED_BYTES = 64 * 1024;
 /** Inflaters of each kind that are kept for the next message. */
 const MOST_IDLE = 4;
 /** What is inflated at a time. */
@@ -148,6 +153,8 @@ export class Deflate {
 export class MessageInflater {
   readonly windowBits: number;
   readonly #inflater: Inflater;
+  /** Bytes of the frames so far, up to the end of the present one. */
+  #announced = 0;
   #in = 0;
   #out = 0;
   /** The last piece was pushed. */
@@ -162,8 +169,9 @@ export class MessageInflater {
     return this.#inflater.heldBytes;
   }
 
-  push(piece: Uint8Array, final: boolean): void {
+  push(piece: Uint8Array, final: boolean, left: number): void {
     this.#in += piece.length;
+    this.#announced = this.#in + left;
     this.isFinal = final;
     this.#inflater.push(piece, final);
   }
@@ -171,7 +179,9 @@ export class MessageInflater {
   /** The next slice, which is only lent; undefined when the piece is used up. */
   read({ cap, maxInflation }: InflateLimits): Uint8Array | undefined | Fault {
     // Nothing times Infinity would be no number.
-    const allowed = Math.max(FREE_BYTES, Math.max(1, this.#in) * maxInflation);
+    if (this.#announced > 2 * cap + MORE_COMPRESSED_BYTES) return fault('cap', { bytes: cap });
+    // By whole frames, so that it makes no difference how TCP has cut them.
+    const allowed = Math.max(FREE_BYTES, Math.max(1, this.#announced) * maxInflation);
     const bytes = this.#inflater.inflate(slice, Math.min(cap, allowed) + 1 - this.#out);
     if (bytes === 0) return undefined;
     if (bytes === WRONG) return fault('invalidDeflate');
@@ -183,6 +193,7 @@ export class MessageInflater {
 
   /** The next piece begins a message. */
   reset(): void {
+    this.#announced = 0;
     this.#in = 0;
     this.#out = 0;
     this.isFinal = false;

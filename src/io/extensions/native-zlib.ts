@@ -8,6 +8,7 @@ import {
   type DeflateLevel,
   type Deflater,
   type Inflater,
+  MOST_STREAMS,
   TAIL,
   WRONG,
   type Zlib,
@@ -49,8 +50,6 @@ const Z_DEFAULT_STRATEGY = 0;
 const DEFLATERAW = 5;
 const INFLATERAW = 6;
 
-/** Streams that one message may be made of. Each BFINAL ends one (RFC 1951 3.2.3), and no encoder ends so many. */
-export const MOST_STREAMS = 256;
 /** What inflating needs beside its window. */
 const INFLATE_BYTES = 10 * 1024;
 

@@ -61,9 +61,9 @@ export class PerMessageDeflate implements Extension {
     return this.#inflater === undefined ? 0 : this.#inflater.heldBytes;
   }
 
-  push(piece: Uint8Array, final: boolean): void {
+  push(piece: Uint8Array, final: boolean, left = 0): void {
     this.#inflater ??= this.#deflate.lendInflater(this.#terms.clientWindowBits);
-    this.#inflater.push(piece, final);
+    this.#inflater.push(piece, final, left);
   }
 
   read(): Uint8Array | 'more' | Fault {

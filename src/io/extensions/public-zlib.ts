@@ -2,13 +2,15 @@
  * zlib by the public functions of node:zlib, where its contexts cannot be used.
  *
  * These functions keep nothing from one call to the next. So each message, and each fragment, is compressed by itself, and
- * what comes in fragments is kept until its last byte and then inflated at once, up to the limit that is given.
+ * what comes in fragments is kept until its last byte and then inflated at once, up to the limit that is given. How much is
+ * kept is bounded by `MessageInflater`.
  */
 import { Buffer, constants } from 'node:buffer';
 import {
   type DeflateLevel,
   type Deflater,
   type Inflater,
+  MOST_STREAMS,
   TAIL,
   TOO_LONG,
   WRONG,
@@ -54,8 +56,6 @@ export class PublicZlib implements Zlib {
 }
 
 const NOTHING = new Uint8Array(0);
-/** What has not been inflated may be longer than all that may come out: by blocks that hold nothing. */
-const MOST_EMPTY_BYTES = 64 * 1024;
 
 class WholeInflater implements Inflater {
   readonly #zlib: ZlibModule;
@@ -83,7 +83,6 @@ class WholeInflater implements Inflater {
   }
 
   inflate(out: Uint8Array, most: number): number {
-    if (this.#piecesBytes > 2 * most + MOST_EMPTY_BYTES) return TOO_LONG;
     if (this.#isComplete) {
       this.#isComplete = false;
       const inflated = this.#inflateAll(most);
@@ -108,11 +107,12 @@ class WholeInflater implements Inflater {
   }
 
   /** Streams that end with BFINAL are followed by another one, or by nothing but the tail. */
-  #inflate(input: Uint8Array, most: number): Uint8Array {
+  #inflate(input: Uint8Array, most: number): Uint8Array | typeof WRONG {
     const outs: Uint8Array[] = [];
     let at = 0;
     let room = most;
     do {
+      if (outs.length === MOST_STREAMS) return WRONG;
       const { buffer, engine } = this.#zlib.inflateRawSync(input.subarray(at), {
         windowBits: Math.max(9, this.#windowBits),
         finishFlush: Z_SYNC_FLUSH,

@@ -65,5 +65,8 @@ export function deflaterBytes({ windowBits, memLevel }: DeflateLevel): number {
 export const WRONG = -1;
 export const TOO_LONG = -2;
 
+/** Streams that one message may be made of. Each BFINAL ends one (RFC 1951 3.2.3), and no encoder ends so many. */
+export const MOST_STREAMS = 256;
+
 /** The end of each message, which is left out on the wire (RFC 7692 7.2.1). */
 export const TAIL = Uint8Array.of(0x00, 0x00, 0xff, 0xff);

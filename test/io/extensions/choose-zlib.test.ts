@@ -3,7 +3,7 @@ import zlib from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { chooseZlib, zlibOfThisRuntime } from '../../../src/io/extensions/choose-zlib.ts';
-import { TAIL, TOO_LONG, WRONG, type Zlib } from '../../../src/io/extensions/zlib.ts';
+import { MOST_STREAMS, TAIL, TOO_LONG, WRONG, type Zlib } from '../../../src/io/extensions/zlib.ts';
 import { deflated, inflated } from '../../support/deflate-peer.ts';
 import { bytes, hex } from '../../support/raw-client.ts';
 
@@ -158,6 +158,16 @@ describe.each([native, publicly])('$name zlib', (by) => {
     const two = bytes(hex('f3 48 cd c9 c9 07 00'), hex('f3 48 cd c9 c9 07 00 00'));
     expect(inflateAll(by, [two])).toEqual(bytes('HelloHello'));
   });
+
+  test.each(['03 00', '01 00 00 ff ff', 'f3 48 cd c9 c9 07 00'])(
+    'a message of very many streams is wrong, each %s: each costs as much as a message',
+    (digits) => {
+      const streams = (count: number) => bytes(...Array.from({ length: count }, () => hex(digits)));
+      expect(inflateAll(by, [streams(MOST_STREAMS)], 10_000)).toBeInstanceOf(Uint8Array);
+      for (const pieces of [[streams(MOST_STREAMS + 1)], cut(streams(100_000), [1000, 2000])])
+        expect(inflateAll(by, pieces, 10_000)).toBe(WRONG);
+    },
+  );
 
   test('an empty message is one byte, 00 (RFC 7692 7.2.3.6)', () => {
     expect(inflateAll(by, [hex('00')])).toEqual(new Uint8Array(0));

@@ -40,7 +40,7 @@ test('inflaters are lent for a message, and some of them are kept', () => {
   for (const inflater of lent) deflate.takeBack(inflater);
   const again = deflate.lendInflater(15);
   expect(lent).toContain(again);
-  again.push(deflated(bytes('once more')), true);
+  again.push(deflated(bytes('once more')), true, 0);
   expect(Buffer.from(again.read(LIMITS) as Uint8Array).toString()).toBe('once more');
   expect(again.read(LIMITS)).toBeUndefined();
   expect(deflate.lendInflater(8).windowBits).toBe(9);
