@@ -176,6 +176,58 @@ describe.each(['x', '語'])('behind a large message that waits only for its slic
   });
 });
 
+describe('sendFragments with pieces that are there', () => {
+  const piece = text.repeat(Math.ceil(64_000 / text.length));
+  const async = async function* (): AsyncGenerator<string> {
+    for (let i = 0; i < 30; i++) yield piece;
+  };
+  test.each([
+    ['of an array', Array<string>(30).fill(piece)],
+    ['of an async generator', async()],
+    ['in one', [piece.repeat(30)]],
+  ] as const)('gives way to others after 64 KiB: %s', async (_, pieces) => {
+    const { connection, heard, end } = await meet({ perMessageDeflate: true });
+    let turns = 0;
+    const count = (): void => {
+      turns++;
+      turning = setImmediate(count);
+    };
+    let turning = setImmediate(count);
+    expect(await connection.sendFragments(pieces)).toMatch(/sent|queued/);
+    clearImmediate(turning);
+    // The first two pieces of each turn are 125 KiB.
+    expect(turns).toBeGreaterThan(10);
+    await until(() => heard.length === 1);
+    expect(heard[0] === piece.repeat(30)).toBe(true);
+    await end();
+  });
+
+  test('before a Close all of them go, up to sendLimit, also while they wait for a turn', async () => {
+    const { connection, client, heard } = await meet({ perMessageDeflate: true });
+    const sent = connection.sendFragments(Array(10).fill(piece));
+    connection.close(4000);
+    await once(client, 'close');
+    expect([await sent, heard.length]).toEqual(['sent', 1]);
+    expect(heard[0] === piece.repeat(10)).toBe(true);
+  });
+
+  test('before a Close no more than sendLimit is compressed of what goes on for ever', async () => {
+    const { connection, client, heard } = await meet({ perMessageDeflate: true });
+    let given = 0;
+    const endless = function* (): Generator<string> {
+      for (;;) {
+        given++;
+        yield piece;
+      }
+    };
+    const sent = connection.sendFragments(endless());
+    connection.close(4000);
+    await once(client, 'close');
+    expect([await sent, heard]).toEqual(['closed', []]);
+    expect(given).toBeLessThan(30);
+  });
+});
+
 test('contexts are counted in the memory budget, thrown away for others, and freed with their connection', async () => {
   const budget = new MemoryBudget(1_000_000);
   const { connection, end, server } = await meet({
