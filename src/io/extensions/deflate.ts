@@ -41,6 +41,8 @@ export interface DeflateTerms {
 /** Terms with what follows from them; one object for all connections with the same terms. */
 export interface KnownTerms extends DeflateTerms {
   readonly level: DeflateLevel;
+  /** How to compress what goes to many: one of two levels for all clients. */
+  readonly formLevel: DeflateLevel;
   /** Names what the compressor that all share makes for such connections. */
   readonly form: string;
 }
@@ -64,6 +66,8 @@ export const FREE_BYTES = 1024 * 1024;
  * that hold nothing could go on for ever.
  */
 const MORE_COMPRESSED_BYTES = 64 * 1024;
+/** The smallest window that zlib has; every peer can read what is compressed with it. */
+const MIN_WINDOW_BITS = 9;
 /** Inflaters of each kind that are kept for the next message. */
 const MOST_IDLE = 4;
 /** What is inflated at a time. */
@@ -95,9 +99,13 @@ export class Deflate {
     let known = this.#terms.get(terms.answer);
     if (known === undefined) {
       const level = this.#levelFor(terms.serverWindowBits);
-      const form = `deflate ${Object.values({ ...this.settings, ...level }).join()}`;
+      // Clients choose their windows. If each one had a form of its own, eight clients would make a broadcast eight times the work.
+      const isUsual = terms.serverWindowBits >= this.settings.serverWindowBits;
+      const formLevel = isUsual ? level : this.#levelFor(MIN_WINDOW_BITS);
+      const form = `deflate ${Object.values({ ...this.settings, ...formLevel }).join()}`;
       // Nothing is kept from one message to the next where contexts cannot be used.
-      known = { ...terms, takesOver: terms.takesOver && this.#zlib.name === 'native', level, form };
+      const takesOver = terms.takesOver && this.#zlib.name === 'native';
+      known = { ...terms, takesOver, level, formLevel, form };
       this.#terms.set(terms.answer, known);
     }
     return known;
@@ -108,7 +116,7 @@ export class Deflate {
    * uses distances up to 250, which fit into one of 8.
    */
   #levelFor(windowBits: number): DeflateLevel {
-    const bits = Math.max(9, windowBits);
+    const bits = Math.max(MIN_WINDOW_BITS, windowBits);
     let found = this.#levels.get(bits);
     if (found === undefined) {
       const { level, memLevel } = this.settings;
@@ -132,7 +140,7 @@ export class Deflate {
 
   lendInflater(windowBits: number): MessageInflater {
     // One bit more than agreed: some clients take 8 bits for 9.
-    const bits = Math.max(9, windowBits);
+    const bits = Math.max(MIN_WINDOW_BITS, windowBits);
     return this.#idle.get(bits)?.pop() ?? new MessageInflater(this.#zlib.inflater(bits), bits);
   }
 
