@@ -22,7 +22,7 @@ export interface DeflateSettings {
   readonly threshold: number;
   /** Bytes from which a message is compressed that refers to those before it. */
   readonly contextThreshold: number;
-  /** Bytes that all contexts together may have. */
+  /** Bytes that all contexts made with these settings may have together. */
   readonly contextBudget: number;
 }
 
