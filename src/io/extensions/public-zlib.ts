@@ -9,10 +9,13 @@ import { Buffer, constants } from 'node:buffer';
 import {
   type DeflateLevel,
   type Deflater,
+  END,
+  endingAfter,
   type Inflater,
+  isWhole,
   MOST_STREAMS,
-  TAIL,
   TOO_LONG,
+  WITH_TAIL,
   WRONG,
   type Zlib,
   type ZlibModule,
@@ -97,21 +100,23 @@ class WholeInflater implements Inflater {
 
   /** All of the message, or why not. */
   #inflateAll(most: number): Uint8Array | typeof WRONG | typeof TOO_LONG {
-    const input = Buffer.concat([...this.#pieces, TAIL]);
+    const message = Buffer.concat(this.#pieces);
     this.#forgetPieces();
+    const end = endingAfter(WITH_TAIL, message) === WITH_TAIL ? NOTHING : END;
     try {
-      return this.#inflate(input, most);
+      return this.#inflate(message, end, most);
     } catch (error) {
       return (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE' ? TOO_LONG : WRONG;
     }
   }
 
-  /** Streams that end with BFINAL are followed by another one, or by nothing but the tail. */
-  #inflate(input: Uint8Array, most: number): Uint8Array | typeof WRONG {
+  /** Streams that end with BFINAL are followed by another one, or by nothing but the `end`. */
+  #inflate(message: Uint8Array, end: Uint8Array, most: number): Uint8Array | typeof WRONG {
+    const input = Buffer.concat([message, end]);
     const outs: Uint8Array[] = [];
     let at = 0;
     let room = most;
-    do {
+    while (input.length - at > end.length) {
       if (outs.length === MOST_STREAMS) return WRONG;
       const { buffer, engine } = this.#zlib.inflateRawSync(input.subarray(at), {
         windowBits: Math.max(9, this.#windowBits),
@@ -122,8 +127,8 @@ class WholeInflater implements Inflater {
       outs.push(buffer);
       room -= buffer.length;
       at += engine.bytesWritten;
-    } while (input.length - at > TAIL.length);
-    return Buffer.concat(outs);
+    }
+    return end === NOTHING || isWhole(input.length - at) ? Buffer.concat(outs) : WRONG;
   }
 
   reset(): void {

@@ -405,6 +405,16 @@ describe.each(['native', 'public'] as const)('in, by %s zlib', (kind) => {
     expect(read([message], { cap: 999 })).toEqual(['fault 1009 message is over the cap of 999 bytes']);
   });
 
+  test.each(['f2 48 cd c9', '00 64 00 9b ff 41 42 43', '02'])(
+    'a message that was cut, %s, is 1007',
+    (digits) => {
+      const wanted = expect.stringMatching(/^fault 1007 /);
+      expect(read([compressedFrame(hex(digits))])).toEqual([wanted]);
+      const cut = [compressedFrame(hex(digits), { fin: false }), continuationFrame(hex(''))];
+      expect(read(cut).at(-1)).toEqual(wanted);
+    },
+  );
+
   test('a bomb is stopped by maxInflation, above 1 MiB, and holds nothing', () => {
     const bomb = deflated(new Uint8Array(10_000_000), { level: 9 });
     const { decoder, extension } = reader({ cap: 1e8, maxInflation: 100 });
