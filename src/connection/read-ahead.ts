@@ -3,6 +3,7 @@
  *
  * They wait in their order. What they hold is counted, so that reading can stop when it is too much.
  */
+import { Buffer } from 'node:buffer';
 import type { Fragment, Message } from './recipient.ts';
 
 /** What a message that waits counts beside its payload. Without it, empty messages would wait without end. */
@@ -12,15 +13,14 @@ const MORE_MEMORY_BYTES = 296;
 /** So many places that are read are removed together, once they are half of the list. */
 const COMPACT_FROM = 256;
 
-export type Waiting = { readonly bytes: number } & (
+export type Waiting =
   | { readonly kind: 'whole'; readonly message: Message }
   | { readonly kind: 'fragment'; readonly fragment: Fragment }
   | {
       readonly kind: 'last';
       readonly fragment: Fragment | undefined;
       readonly message: Message | undefined;
-    }
-);
+    };
 
 export class ReadAhead {
   /** Bytes of the payloads, and `ITEM_BYTES` for each message. */
@@ -41,7 +41,7 @@ export class ReadAhead {
 
   push(item: Waiting): void {
     this.#items.push(withOwnMemory(item));
-    this.bytes += item.bytes + ITEM_BYTES;
+    this.bytes += bytesOf(item) + ITEM_BYTES;
     if (item.kind !== 'fragment') this.messages++;
   }
 
@@ -50,7 +50,7 @@ export class ReadAhead {
     const item = this.#items[this.#next];
     if (item === undefined) return undefined;
     this.#items[this.#next++] = undefined as never; // released; never read again
-    this.bytes -= item.bytes + ITEM_BYTES;
+    this.bytes -= bytesOf(item) + ITEM_BYTES;
     if (item.kind !== 'fragment') this.messages--;
     if (this.isEmpty) this.clear();
     else if (this.#next >= COMPACT_FROM && this.#next * 2 >= this.#items.length) this.#compact();
@@ -69,6 +69,18 @@ export class ReadAhead {
     this.bytes = 0;
     this.messages = 0;
   }
+}
+
+/** What is kept: of a compressed message what was inflated, of text its bytes in UTF-8. */
+function bytesOf(item: Waiting): number {
+  if (item.kind === 'whole') return dataBytes(item.message);
+  if (item.kind === 'fragment') return dataBytes(item.fragment.data);
+  return dataBytes(item.message) + dataBytes(item.fragment?.data);
+}
+
+function dataBytes(data: Message | undefined): number {
+  if (data === undefined) return 0;
+  return typeof data === 'string' ? Buffer.byteLength(data) : data.length;
 }
 
 /** Small messages share a slab; one that waits must not keep all of that. */

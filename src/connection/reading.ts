@@ -138,9 +138,8 @@ export class Reading extends ReadingMemory<ReadingOwner> implements FairTurn {
     const { recipient } = this.session;
     const fragment = recipient.wantsFragments ? fragmentOf(decoder) : undefined;
     const message = decoder.assemble ? decoder.takeMessage() : undefined;
-    const bytes = message?.length ?? decoder.payloadBytes;
     const waiting = this.waiting;
-    if (waiting?.mustWait) waiting.add({ kind: 'last', fragment, message, bytes });
+    if (waiting?.mustWait) waiting.add({ kind: 'last', fragment, message });
     else recipient.last(fragment, message);
   }
 
@@ -191,8 +190,7 @@ export class Reading extends ReadingMemory<ReadingOwner> implements FairTurn {
       if (!this.#countMessage()) return false;
       this.messages++;
       const waiting = this.waiting;
-      if (waiting?.mustWait)
-        waiting.add({ kind: 'whole', message: decoder.message, bytes: decoder.payloadBytes });
+      if (waiting?.mustWait) waiting.add({ kind: 'whole', message: decoder.message });
       else this.session.recipient.whole(decoder.message);
     } else if (decoded === Decoded.FRAGMENT && !decoder.first && !decoder.final) {
       this.#fragment(decoder);
@@ -219,7 +217,7 @@ export class Reading extends ReadingMemory<ReadingOwner> implements FairTurn {
     if (!recipient.wantsFragments) return;
     const fragment = fragmentOf(decoder);
     const waiting = this.waiting;
-    if (waiting?.mustWait) waiting.add({ kind: 'fragment', fragment, bytes: decoder.payloadBytes });
+    if (waiting?.mustWait) waiting.add({ kind: 'fragment', fragment });
     else recipient.fragment(fragment);
   }
 

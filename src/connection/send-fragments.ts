@@ -2,7 +2,8 @@
  * One message sent in fragments as its pieces come (RFC 6455 5.4).
  *
  * It has its place among the messages of the connection from the call on: what is sent later waits until it is complete.
- * Pieces that are there already are sent before the call returns, as long as the peer reads.
+ * Pieces that are there already are sent before the call returns, as long as the peer reads. Of what is compressed, those are
+ * the first 64 KiB, and as much in each later turn of the event loop.
  */
 
 import { Buffer } from 'node:buffer';
@@ -12,6 +13,7 @@ import { bytesAdvice, toBytes } from '../io/writing/bytes.ts';
 import { kindOf } from '../io/writing/encoded-message.ts';
 import type { SendResult } from '../io/writing/outbox-ports.ts';
 import type { Place } from '../io/writing/send-queue.ts';
+import { SLICE_BYTES } from '../io/writing/sliced-message.ts';
 import type { Message } from './recipient.ts';
 import type { Sending, Unfinished } from './sending.ts';
 import type { Session } from './session.ts';
@@ -57,11 +59,19 @@ class FragmentedMessage implements Unfinished {
   /** The source has ended or failed: it must not be told to stop. */
   #isExhausted = false;
   #result: SendResult | undefined;
+  /** Bytes of a frame, at most. */
+  readonly #mostBytes: number;
+  #sentBytes = 0;
+  /** After so many bytes, the next frame waits for a turn of the event loop. */
+  #bytesOfTurn: number;
 
   constructor(sending: Sending, place: Place, iterator: PieceIterator) {
     this.#sending = sending;
     this.#place = place;
     this.#iterator = iterator;
+    const isPlain = place.isPlain || sending.outbox.extension === undefined;
+    this.#bytesOfTurn = isPlain ? Number.POSITIVE_INFINITY : SLICE_BYTES;
+    this.#mostBytes = Math.min(sending.sendLimit, this.#bytesOfTurn);
   }
 
   /** Sends piece after piece, as the peer reads. What needs no waiting is done before this returns. */
@@ -83,10 +93,11 @@ class FragmentedMessage implements Unfinished {
   finishNow(): void {
     const { outbox, sendLimit } = this.#sending;
     if (outbox.unfinished !== this.#place) return;
+    this.#bytesOfTurn = Number.POSITIVE_INFINITY;
+    const most = this.#sentBytes + sendLimit;
+    const isShort = () => outbox.bufferedAmount <= sendLimit && this.#sentBytes <= most;
     try {
-      while (this.#result === undefined && !this.#isAsking && outbox.bufferedAmount <= sendLimit) {
-        this.#step()?.catch(() => {});
-      }
+      while (this.#result === undefined && !this.#isAsking && isShort()) this.#step()?.catch(() => {});
     } catch {
       // The source failed. The connection closes anyway, and the message is given up.
     }
@@ -94,8 +105,9 @@ class FragmentedMessage implements Unfinished {
   }
 
   /** Sends what is left of a piece, or asks for the next one. Returns a promise where there is something to wait for. */
-  #step(): Promise<void> | undefined {
+  #step(): Promise<unknown> | undefined {
     if (this.#rest !== undefined) {
+      if (this.#sentBytes >= this.#bytesOfTurn) return this.#untilClosed(this.#sendInTurn());
       this.#sendRest(this.#rest);
       return undefined;
     }
@@ -124,12 +136,24 @@ class FragmentedMessage implements Unfinished {
     this.#rest = this.#encoder.encode(piece);
   }
 
-  /** One frame, of not more than `sendLimit` bytes. */
+  /** Sends one frame in the next turn. Others have theirs before. */
+  #sendInTurn(): Promise<void> {
+    return this.#sending.inTurn(() => {
+      // Unless a Close has made it leave before.
+      if (this.#sentBytes < this.#bytesOfTurn) return;
+      this.#bytesOfTurn = this.#sentBytes + SLICE_BYTES;
+      const { isOpen, outbox } = this.#sending;
+      if (this.#rest !== undefined && isOpen && !outbox.waiting) this.#sendRest(this.#rest);
+    });
+  }
+
+  /** One frame, of not more than `#mostBytes`. */
   #sendRest(rest: Uint8Array): void {
-    const { outbox, sendLimit } = this.#sending;
-    this.#rest = rest.length > sendLimit ? rest.subarray(sendLimit) : undefined;
-    const part = this.#rest === undefined ? rest : rest.subarray(0, sendLimit);
-    outbox.fragment(this.#place, this.#encoder.nextOpcode(), part, false);
+    const most = this.#mostBytes;
+    this.#rest = rest.length > most ? rest.subarray(most) : undefined;
+    const part = this.#rest === undefined ? rest : rest.subarray(0, most);
+    this.#sentBytes += part.length;
+    this.#sending.outbox.fragment(this.#place, this.#encoder.nextOpcode(), part, false);
   }
 
   /** Waits for the source, as long as what it gives can be sent. */

@@ -148,6 +148,17 @@ export class Sending implements OutboxOwner, Side {
     });
   }
 
+  /** Does a piece of work in a later turn of the event loop; resolves when it is done. */
+  inTurn(work: () => void): Promise<void> {
+    return new Promise((resolve) => {
+      const onTurn = (): void => {
+        work();
+        resolve();
+      };
+      this.#host.turns.wait({ onTurn });
+    });
+  }
+
   /** The connection has ended. */
   release(): void {
     this.outbox.release();

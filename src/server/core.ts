@@ -63,7 +63,7 @@ export class Core
   /** Decoders that no connection is using. */
   readonly #decoders: FrameDecoder[] = [];
   /** What compresses, for each set of options that paths have; made when the first client agrees. */
-  readonly #deflates = new Map<DeflateSettings, Deflate>();
+  readonly #deflates = new WeakMap<DeflateSettings, Deflate>();
   readonly #counters = new Counters();
   readonly #admission: AdmissionControl;
   readonly #listening: Listening;

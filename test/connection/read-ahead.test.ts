@@ -5,7 +5,8 @@ import { ITEM_BYTES, ReadAhead, type Waiting } from '../../src/connection/read-a
 import { testServer } from '../../src/testing/index.ts';
 import { gate } from '../support/serving.ts';
 
-const whole = (message: string): Waiting => ({ kind: 'whole', message, bytes: message.length });
+const whole = (message: string): Waiting => ({ kind: 'whole', message });
+const wholeBytes = (item: Waiting): number => (item.kind === 'whole' ? Buffer.byteLength(item.message) : 0);
 
 describe('the queue alone', () => {
   test('is empty at first, and after the last one has left', () => {
@@ -29,12 +30,31 @@ describe('the queue alone', () => {
     const ahead = new ReadAhead();
     const fragment = { data: 'a', opcode: 'text', first: true, final: false } as const;
     const items: Waiting[] = [
-      { kind: 'fragment', fragment, bytes: 1 },
-      { kind: 'last', fragment: undefined, message: 'ab', bytes: 2 },
+      { kind: 'fragment', fragment },
+      { kind: 'last', fragment: undefined, message: 'ab' },
     ];
     for (const item of items) ahead.push(item);
     expect(ahead.bytes).toBe(3 + 2 * ITEM_BYTES);
     expect([ahead.shift(), ahead.shift()]).toEqual(items);
+  });
+
+  test('counts what is kept: text in UTF-8, and the end of a message as a fragment and as a whole', () => {
+    const ahead = new ReadAhead();
+    const fragment = { data: '€', opcode: 'text', first: false, final: true } as const;
+    const items: [Waiting, number][] = [
+      [whole('a€é'), 6],
+      [{ kind: 'whole', message: new Uint8Array(5) }, 5],
+      [{ kind: 'fragment', fragment }, 3],
+      [{ kind: 'last', fragment, message: 'é€' }, 8],
+      [{ kind: 'last', fragment: undefined, message: new Uint8Array(9) }, 9],
+      [{ kind: 'last', fragment, message: undefined }, 3],
+    ];
+    for (const [item, bytes] of items) {
+      ahead.push(item);
+      expect(ahead.bytes).toBe(bytes + ITEM_BYTES);
+      ahead.shift();
+      expect(ahead.bytes).toBe(0);
+    }
   });
 
   test('clear forgets all, and the queue goes on', () => {
@@ -58,7 +78,7 @@ describe('the queue alone', () => {
             ahead.push(each);
             model.push(each);
           }
-          expect(ahead.bytes).toBe(model.reduce((sum, { bytes }) => sum + bytes + ITEM_BYTES, 0));
+          expect(ahead.bytes).toBe(model.reduce((sum, item) => sum + wholeBytes(item) + ITEM_BYTES, 0));
           expect(ahead.isEmpty).toBe(model.length === 0);
         }
       }),

@@ -79,7 +79,7 @@ test('drop lets go of what was not decoded', () => {
 test('messages that wait are held, and are not completed', () => {
   const { memory } = make();
   memory.messages = 3;
-  memory.hold().add({ kind: 'whole', message: 'abc', bytes: 3 });
+  memory.hold().add({ kind: 'whole', message: 'abc' });
   expect(memory.held).toBe(memory.hold());
   expect(memory.completed).toBe(2);
   expect(memory.heldBytes).toBe(memory.hold().heldBytes);

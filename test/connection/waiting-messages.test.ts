@@ -4,7 +4,7 @@ import { ITEM_BYTES, type Waiting } from '../../src/connection/read-ahead.ts';
 import type { Recipient } from '../../src/connection/recipient.ts';
 import { WaitingMessages } from '../../src/connection/waiting-messages.ts';
 
-const whole = (message: string): Waiting => ({ kind: 'whole', message, bytes: message.length });
+const whole = (message: string): Waiting => ({ kind: 'whole', message });
 const fragment = { data: 'f', opcode: 'text', first: true, final: false } as const;
 
 function recipient() {
@@ -43,8 +43,8 @@ test('a message must wait behind others, also when nobody holds messages back an
 test('each kind is given to the user as what it is, in order', () => {
   const waiting = new WaitingMessages();
   const { seen, recipient: user } = recipient();
-  waiting.add({ kind: 'fragment', fragment, bytes: 1 });
-  waiting.add({ kind: 'last', fragment: undefined, message: 'fg', bytes: 2 });
+  waiting.add({ kind: 'fragment', fragment });
+  waiting.add({ kind: 'last', fragment: undefined, message: 'fg' });
   waiting.add(whole('a'));
   expect(waiting.messages).toBe(2);
   expect(waiting.heldBytes).toBeGreaterThanOrEqual(4 + 3 * ITEM_BYTES);

@@ -84,7 +84,7 @@ export class Wire {
 
   #inflate(payload: Buffer, fin: boolean): Buffer {
     const inflater = this.#inflater as Extension; // only with one is a message compressed
-    inflater.push(payload, fin);
+    inflater.push(payload, fin, 0);
     return allOf(inflater);
   }
 

@@ -76,7 +76,8 @@ export class PersistentPeer implements Extension {
   push(piece: Uint8Array, final: boolean): void {
     this.#isFinal = final;
     this.pushedBytes += piece.length;
-    this.#inflater.push(piece, final);
+    // It is never told that a message is the last of its window.
+    this.#inflater.push(final ? Buffer.concat([piece, TAIL]) : piece, false);
   }
 
   read(): Uint8Array | 'more' | Fault {

@@ -250,7 +250,7 @@ export class Connection<Data = unknown, P extends Params = Params, In = Message,
    * message cannot be finished: the connection is closed with 1011 and the promise rejects.
    *
    * Where compression was agreed on, a piece may refer to those before it, and each is compressed however short it is, unless
-   * `compress` is false.
+   * `compress` is false. One of more than 64 KiB then goes in several fragments, with a turn for other connections between.
    * @throws TypeError (rejects) for a piece that is neither a string nor bytes, or of another kind than the first.
    */
   sendFragments(pieces: Pieces, options?: Pick<SendOptions, 'compress'>): Promise<SendResult> {

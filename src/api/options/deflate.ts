@@ -27,7 +27,8 @@ export interface DeflateOptions {
   readonly threshold?: number | undefined;
   /**
    * Bytes of memory for all contexts together; those used longest ago are thrown away, which no client can tell. 1 MiB to
-   * 2^40, only with contexts. Counted in `memoryBudget`. Default 64 MiB, some 600 contexts.
+   * 2^40, only with contexts. Counted in `memoryBudget`. Default 64 MiB, some 600 contexts. All paths without a
+   * `perMessageDeflate` of their own share the server's; a path that has one has its own `contextBudget` beside it.
    */
   readonly contextBudget?: number | undefined;
 }

@@ -22,7 +22,7 @@ export interface DeflateSettings {
   readonly threshold: number;
   /** Bytes from which a message is compressed that refers to those before it. */
   readonly contextThreshold: number;
-  /** Bytes that all contexts together may have. */
+  /** Bytes that all contexts made with these settings may have together. */
   readonly contextBudget: number;
 }
 
@@ -41,6 +41,8 @@ export interface DeflateTerms {
 /** Terms with what follows from them; one object for all connections with the same terms. */
 export interface KnownTerms extends DeflateTerms {
   readonly level: DeflateLevel;
+  /** How to compress what goes to many: one of two levels for all clients. */
+  readonly formLevel: DeflateLevel;
   /** Names what the compressor that all share makes for such connections. */
   readonly form: string;
 }
@@ -59,6 +61,13 @@ export const MIN_CONTEXT_BYTES = 1024 * 1024;
  * itself becomes hundreds of times as long in good faith, so the ratio counts only for what is longer.
  */
 export const FREE_BYTES = 1024 * 1024;
+/**
+ * A message may be compressed to so many bytes more than twice `cap`. No encoder makes a message longer than that; but blocks
+ * that hold nothing could go on for ever.
+ */
+const MORE_COMPRESSED_BYTES = 64 * 1024;
+/** The smallest window that zlib has; every peer can read what is compressed with it. */
+const MIN_WINDOW_BITS = 9;
 /** Inflaters of each kind that are kept for the next message. */
 const MOST_IDLE = 4;
 /** What is inflated at a time. */
@@ -90,9 +99,13 @@ export class Deflate {
     let known = this.#terms.get(terms.answer);
     if (known === undefined) {
       const level = this.#levelFor(terms.serverWindowBits);
-      const form = `deflate ${Object.values({ ...this.settings, ...level }).join()}`;
+      // Clients choose their windows. If each one had a form of its own, eight clients would make a broadcast eight times the work.
+      const isUsual = terms.serverWindowBits >= this.settings.serverWindowBits;
+      const formLevel = isUsual ? level : this.#levelFor(MIN_WINDOW_BITS);
+      const form = `deflate ${Object.values({ ...this.settings, ...formLevel }).join()}`;
       // Nothing is kept from one message to the next where contexts cannot be used.
-      known = { ...terms, takesOver: terms.takesOver && this.#zlib.name === 'native', level, form };
+      const takesOver = terms.takesOver && this.#zlib.name === 'native';
+      known = { ...terms, takesOver, level, formLevel, form };
       this.#terms.set(terms.answer, known);
     }
     return known;
@@ -103,7 +116,7 @@ export class Deflate {
    * uses distances up to 250, which fit into one of 8.
    */
   #levelFor(windowBits: number): DeflateLevel {
-    const bits = Math.max(9, windowBits);
+    const bits = Math.max(MIN_WINDOW_BITS, windowBits);
     let found = this.#levels.get(bits);
     if (found === undefined) {
       const { level, memLevel } = this.settings;
@@ -127,7 +140,7 @@ export class Deflate {
 
   lendInflater(windowBits: number): MessageInflater {
     // One bit more than agreed: some clients take 8 bits for 9.
-    const bits = Math.max(9, windowBits);
+    const bits = Math.max(MIN_WINDOW_BITS, windowBits);
     return this.#idle.get(bits)?.pop() ?? new MessageInflater(this.#zlib.inflater(bits), bits);
   }
 
@@ -148,6 +161,8 @@ export class Deflate {
 export class MessageInflater {
   readonly windowBits: number;
   readonly #inflater: Inflater;
+  /** Bytes of the frames so far, up to the end of the present one. */
+  #announced = 0;
   #in = 0;
   #out = 0;
   /** The last piece was pushed. */
@@ -162,8 +177,9 @@ export class MessageInflater {
     return this.#inflater.heldBytes;
   }
 
-  push(piece: Uint8Array, final: boolean): void {
+  push(piece: Uint8Array, final: boolean, left: number): void {
     this.#in += piece.length;
+    this.#announced = this.#in + left;
     this.isFinal = final;
     this.#inflater.push(piece, final);
   }
@@ -171,7 +187,9 @@ export class MessageInflater {
   /** The next slice, which is only lent; undefined when the piece is used up. */
   read({ cap, maxInflation }: InflateLimits): Uint8Array | undefined | Fault {
     // Nothing times Infinity would be no number.
-    const allowed = Math.max(FREE_BYTES, Math.max(1, this.#in) * maxInflation);
+    if (this.#announced > 2 * cap + MORE_COMPRESSED_BYTES) return fault('cap', { bytes: cap });
+    // By whole frames, so that it makes no difference how TCP has cut them.
+    const allowed = Math.max(FREE_BYTES, Math.max(1, this.#announced) * maxInflation);
     const bytes = this.#inflater.inflate(slice, Math.min(cap, allowed) + 1 - this.#out);
     if (bytes === 0) return undefined;
     if (bytes === WRONG) return fault('invalidDeflate');
@@ -183,6 +201,7 @@ export class MessageInflater {
 
   /** The next piece begins a message. */
   reset(): void {
+    this.#announced = 0;
     this.#in = 0;
     this.#out = 0;
     this.isFinal = false;

@@ -20,10 +20,10 @@ export interface Extension {
   readonly form: string;
 
   /**
-   * Takes the next piece of a message's payload, unmasked; `final` with the last one, which may be empty.
-   * The piece is only lent: its memory is used again after the `read` that answers 'more'.
+   * Takes the next piece of a message's payload, unmasked; `final` with the last one, which may be empty. `left`: bytes of
+   * its frame that come after it, as the frame's header says. The piece is only lent: its memory is used again after the `read` that answers 'more'.
    */
-  push(piece: Uint8Array, final: boolean): void;
+  push(piece: Uint8Array, final: boolean, left: number): void;
 
   /**
    * The next bytes that come out of what was pushed. 'more': nothing is left, the next piece may be pushed.

@@ -7,8 +7,12 @@
 import {
   type DeflateLevel,
   type Deflater,
+  END,
+  endingAfter,
   type Inflater,
-  TAIL,
+  isWhole,
+  MOST_STREAMS,
+  WITH_TAIL,
   WRONG,
   type Zlib,
   type ZlibModule,
@@ -49,8 +53,6 @@ const Z_DEFAULT_STRATEGY = 0;
 const DEFLATERAW = 5;
 const INFLATERAW = 6;
 
-/** Streams that one message may be made of. Each BFINAL ends one (RFC 1951 3.2.3), and no encoder ends so many. */
-export const MOST_STREAMS = 256;
 /** What inflating needs beside its window. */
 const INFLATE_BYTES = 10 * 1024;
 
@@ -132,11 +134,11 @@ class NativeDeflater extends Context implements Deflater {
 
 const NOTHING = new Uint8Array(0);
 /**
- * A short last piece is copied here, with the tail behind it: one call of zlib in place of two. All share it, since a piece
+ * A short last piece is copied here, with `END` behind it: one call of zlib in place of two. All share it, since a piece
  * is used up before anything else happens.
  */
 const TAILED_BYTES = 4 * 1024;
-const tailed = new Uint8Array(TAILED_BYTES + TAIL.length);
+const tailed = new Uint8Array(TAILED_BYTES + END.length);
 
 class NativeInflater extends Context implements Inflater {
   readonly heldBytes: number;
@@ -144,9 +146,13 @@ class NativeInflater extends Context implements Inflater {
   #at = 0;
   /** Where the input ends. */
   #end = 0;
-  /** The tail follows the input. */
+  /** The end of what has come of the message. */
+  #ending = WITH_TAIL;
+  /** The last piece has come, and the stream has not ended where it must. */
+  #isCut = false;
+  /** `END` follows the input. */
   #hasTail = false;
-  /** The tail is at the end of the input. */
+  /** `END` is at the end of the input. */
   #endsWithTail = false;
   /** The stream has ended: what follows is another one. */
   #isAtEnd = false;
@@ -161,9 +167,11 @@ class NativeInflater extends Context implements Inflater {
   }
 
   push(piece: Uint8Array, final: boolean): void {
-    const isTailed = final && piece.length <= TAILED_BYTES;
+    this.#ending = endingAfter(this.#ending, piece);
+    this.#isCut = final && this.#ending !== WITH_TAIL;
+    const isTailed = this.#isCut && piece.length <= TAILED_BYTES;
     this.#take(isTailed ? tailed : piece, piece.length);
-    this.#hasTail = final && !isTailed;
+    this.#hasTail = this.#isCut && !isTailed;
     if (!isTailed) return;
     tailed.set(piece);
     this.#appendTail();
@@ -178,15 +186,15 @@ class NativeInflater extends Context implements Inflater {
 
   /** To what is in `tailed`. */
   #appendTail(): void {
-    tailed.set(TAIL, this.#end);
-    this.#end += TAIL.length;
+    tailed.set(END, this.#end);
+    this.#end += END.length;
     this.#endsWithTail = true;
   }
 
   inflate(out: Uint8Array): number {
     for (;;) {
-      if (this.#at === this.#end && !this.#hasMore && !this.#takeTail()) return 0;
       if (this.#isAtEnd && !this.#goOn()) return WRONG;
+      if (this.#at === this.#end && !this.#hasMore && !this.#takeTail()) return this.#isCut ? WRONG : 0;
       const bytes = this.#run(out);
       if (bytes !== 0) return bytes;
     }
@@ -205,7 +213,7 @@ class NativeInflater extends Context implements Inflater {
     return out.length - room;
   }
 
-  /** The tail becomes the input; false when there is none, or no stream that it could end. */
+  /** `END` becomes the input; false when there is none. */
   #takeTail(): boolean {
     if (!this.#hasTail) return false;
     this.#hasTail = false;
@@ -217,8 +225,9 @@ class NativeInflater extends Context implements Inflater {
   /** Input is left after the end of a stream; false when there were too many. */
   #goOn(): boolean {
     this.#isAtEnd = false;
-    if (this.#endsWithTail && this.#end - this.#at <= TAIL.length) {
-      // What is left of the tail belongs to a block that is not there.
+    const left = this.#end - this.#at;
+    if (this.#endsWithTail && left <= END.length) {
+      this.#isCut = !isWhole(left);
       this.#at = this.#end;
       return true;
     }
@@ -229,6 +238,8 @@ class NativeInflater extends Context implements Inflater {
   override reset(): void {
     super.reset();
     this.#take(NOTHING, 0);
+    this.#ending = WITH_TAIL;
+    this.#isCut = false;
     this.#hasTail = false;
     this.#isAtEnd = false;
     this.#hasMore = false;

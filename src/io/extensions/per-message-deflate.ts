@@ -61,9 +61,9 @@ export class PerMessageDeflate implements Extension {
     return this.#inflater === undefined ? 0 : this.#inflater.heldBytes;
   }
 
-  push(piece: Uint8Array, final: boolean): void {
+  push(piece: Uint8Array, final: boolean, left = 0): void {
     this.#inflater ??= this.#deflate.lendInflater(this.#terms.clientWindowBits);
-    this.#inflater.push(piece, final);
+    this.#inflater.push(piece, final, left);
   }
 
   read(): Uint8Array | 'more' | Fault {
@@ -85,7 +85,7 @@ export class PerMessageDeflate implements Extension {
 
   encode(payload: Uint8Array, standsAlone: boolean, always = false): Uint8Array | undefined {
     const { threshold, contextThreshold } = this.#deflate.settings;
-    const { takesOver, level } = this.#terms;
+    const { takesOver, level, formLevel } = this.#terms;
     const bytes = payload.length;
     if (!standsAlone && takesOver) {
       if (bytes < contextThreshold && !always) return undefined;
@@ -93,7 +93,8 @@ export class PerMessageDeflate implements Extension {
       if (context !== undefined) return this.#compress(context, payload);
     }
     if ((bytes < threshold && !always) || bytes > MOST_AT_ONCE) return undefined;
-    const alone = compressed(this.#deflate.compressor(level), payload, TAIL.length);
+    const compressor = this.#deflate.compressor(standsAlone ? formLevel : level);
+    const alone = compressed(compressor, payload, TAIL.length);
     if (alone !== undefined) this.#isStale = true;
     return alone;
   }

@@ -2,15 +2,20 @@
  * zlib by the public functions of node:zlib, where its contexts cannot be used.
  *
  * These functions keep nothing from one call to the next. So each message, and each fragment, is compressed by itself, and
- * what comes in fragments is kept until its last byte and then inflated at once, up to the limit that is given.
+ * what comes in fragments is kept until its last byte and then inflated at once, up to the limit that is given. How much is
+ * kept is bounded by `MessageInflater`.
  */
 import { Buffer, constants } from 'node:buffer';
 import {
   type DeflateLevel,
   type Deflater,
+  END,
+  endingAfter,
   type Inflater,
-  TAIL,
+  isWhole,
+  MOST_STREAMS,
   TOO_LONG,
+  WITH_TAIL,
   WRONG,
   type Zlib,
   type ZlibModule,
@@ -54,8 +59,6 @@ export class PublicZlib implements Zlib {
 }
 
 const NOTHING = new Uint8Array(0);
-/** What has not been inflated may be longer than all that may come out: by blocks that hold nothing. */
-const MOST_EMPTY_BYTES = 64 * 1024;
 
 class WholeInflater implements Inflater {
   readonly #zlib: ZlibModule;
@@ -83,7 +86,6 @@ class WholeInflater implements Inflater {
   }
 
   inflate(out: Uint8Array, most: number): number {
-    if (this.#piecesBytes > 2 * most + MOST_EMPTY_BYTES) return TOO_LONG;
     if (this.#isComplete) {
       this.#isComplete = false;
       const inflated = this.#inflateAll(most);
@@ -98,21 +100,24 @@ class WholeInflater implements Inflater {
 
   /** All of the message, or why not. */
   #inflateAll(most: number): Uint8Array | typeof WRONG | typeof TOO_LONG {
-    const input = Buffer.concat([...this.#pieces, TAIL]);
+    const message = Buffer.concat(this.#pieces);
     this.#forgetPieces();
+    const end = endingAfter(WITH_TAIL, message) === WITH_TAIL ? NOTHING : END;
     try {
-      return this.#inflate(input, most);
+      return this.#inflate(message, end, most);
     } catch (error) {
       return (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE' ? TOO_LONG : WRONG;
     }
   }
 
-  /** Streams that end with BFINAL are followed by another one, or by nothing but the tail. */
-  #inflate(input: Uint8Array, most: number): Uint8Array {
+  /** Streams that end with BFINAL are followed by another one, or by nothing but the `end`. */
+  #inflate(message: Uint8Array, end: Uint8Array, most: number): Uint8Array | typeof WRONG {
+    const input = Buffer.concat([message, end]);
     const outs: Uint8Array[] = [];
     let at = 0;
     let room = most;
-    do {
+    while (input.length - at > end.length) {
+      if (outs.length === MOST_STREAMS) return WRONG;
       const { buffer, engine } = this.#zlib.inflateRawSync(input.subarray(at), {
         windowBits: Math.max(9, this.#windowBits),
         finishFlush: Z_SYNC_FLUSH,
@@ -122,8 +127,8 @@ class WholeInflater implements Inflater {
       outs.push(buffer);
       room -= buffer.length;
       at += engine.bytesWritten;
-    } while (input.length - at > TAIL.length);
-    return Buffer.concat(outs);
+    }
+    return end === NOTHING || isWhole(input.length - at) ? Buffer.concat(outs) : WRONG;
   }
 
   reset(): void {

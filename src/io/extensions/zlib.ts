@@ -36,7 +36,7 @@ export interface Deflater {
 export interface Inflater {
   /** Bytes of memory that it holds. */
   readonly heldBytes: number;
-  /** Takes the next piece. Its memory is read until `inflate` returns 0. `final`: no more pieces come. */
+  /** Takes the next piece. Its memory is read until `inflate` returns 0. `final`: no more come, and `reset` is next. */
   push(piece: Uint8Array, final: boolean): void;
   /**
    * Inflates into `out`; returns how many bytes that are. 0: the piece is used up. `WRONG`: it is not deflate data.
@@ -65,5 +65,29 @@ export function deflaterBytes({ windowBits, memLevel }: DeflateLevel): number {
 export const WRONG = -1;
 export const TOO_LONG = -2;
 
+/** Streams that one message may be made of. Each BFINAL ends one (RFC 1951 3.2.3), and no encoder ends so many. */
+export const MOST_STREAMS = 256;
+
 /** The end of each message, which is left out on the wire (RFC 7692 7.2.1). */
 export const TAIL = Uint8Array.of(0x00, 0x00, 0xff, 0xff);
+/**
+ * What a message is inflated with: the tail, an empty block that ends the stream, and a byte that is not read. Of a message that
+ * was cut, the stream reads on into them and does not end there.
+ */
+export const END = Uint8Array.of(...TAIL, 0x03, 0x00, 0x00);
+
+/** The stream has ended with so many bytes of `END` left: before the tail, with it, or after it. */
+export function isWhole(left: number): boolean {
+  return left === END.length || left === END.length - TAIL.length || left === 1;
+}
+
+/** The `ending` of nothing, and of what ends with the tail: neither gets another one. */
+export const WITH_TAIL = 0x0000ffff;
+
+/** The last four bytes of what has come, as one number. */
+export function endingAfter(ending: number, piece: Uint8Array): number {
+  let all = ending;
+  for (let at = Math.max(0, piece.length - 4); at < piece.length; at++)
+    all = ((all << 8) | (piece[at] as number)) >>> 0;
+  return all;
+}

@@ -10,7 +10,7 @@
  *   a frame of a fragmented message    FRAGMENT            `first`, `final`; `takeFragment()`, and `takeMessage()` after the last
  *   a control frame                    PING, PONG, CLOSE   `control` is the payload
  *   a violation                        FAULT               `fault` is a row of `faults.ts` with its values
- *   much came out of an extension      GIVE_WAY            others may do something before the next call
+ *   an extension has done much         GIVE_WAY            others may do something before the next call
  */
 import { Buffer } from 'node:buffer';
 import type { Extension } from '../extensions/extension.ts';
@@ -43,7 +43,9 @@ const scratch = new Block(Buffer.allocUnsafeSlow(SCRATCH_BYTES));
 const PIECE_BYTES = 4 * 1024;
 /** After so many bytes of output, of whatever connections, others get their turn. */
 const GIVE_WAY_BYTES = 256 * 1024;
-/** Bytes that came out of extensions since one that gave way went on. */
+/** A byte of input counts as so many of output: to read what inflates to nothing may take as long. */
+const INPUT_COUNTS = 8;
+/** What extensions have done since one that gave way went on: bytes of output, and of input by `INPUT_COUNTS`. */
 let extendedBytes = 0;
 const EMPTY = new Uint8Array(0);
 const NO_BLOCK = new Block(EMPTY);
@@ -326,7 +328,8 @@ export class FrameDecoder extends HeaderReader {
       const take = this.#takePayload(scratch, 0, PIECE_BYTES);
       const last = this.final && this.missing === 0;
       if (take === 0 && !last) break;
-      extension.push(scratch.bytes.subarray(0, take), last);
+      extendedBytes += take * INPUT_COUNTS;
+      extension.push(scratch.bytes.subarray(0, take), last, this.missing);
       for (let out = extension.read(); out !== 'more'; out = extension.read()) {
         if (!(out instanceof Uint8Array)) this.fault = out;
         else if (this.#keep(out)) continue;

@@ -70,7 +70,7 @@ export class Outbox extends OutboxCounts {
 
   /** `compress` is for an extension: false leaves the message as it is, true encodes it however short it is. */
   text(text: string, key?: string, compress?: boolean): SendResult {
-    if (this.queue !== undefined) this.#encodeFor(text.length);
+    if (this.queue !== undefined) this.#encodeFor(text.length * 3);
     if (this.#sealed) return 'closed';
     if (this.extension !== undefined && compress !== false)
       return this.#extended(this.extension, TEXT, utf8Of(text), key, compress);
@@ -116,6 +116,8 @@ export class Outbox extends OutboxCounts {
     if (this.#sealed) return 'closed';
     const extension = compress === false ? undefined : this.extension;
     const { frame, payloadBytes } = formOf(message, extension, compress);
+    if (this.queue !== undefined) this.#encodeFor(payloadBytes);
+    if (this.#sealed) return 'closed';
     if (key !== undefined || !this.#isClear(payloadBytes)) return this.#message(frame, payloadBytes, key);
     this.messages++;
     this.writer.block(frame);
@@ -157,10 +159,8 @@ export class Outbox extends OutboxCounts {
     const frame = encodeFrame(opcode, encoded ?? payload, final, rsv);
     place.hasBegun = true;
     const hadBytes = queue.bytes > 0;
-    if (final) {
-      this.messages++;
-      queue.encoded(place);
-    }
+    queue.encoded(place, payload.length, final);
+    if (final) this.messages++;
     if (!this.waiting && queue.isNext(place)) {
       place.hasLeft = true;
       this.writer.block(frame);
@@ -271,7 +271,7 @@ export class Outbox extends OutboxCounts {
     return !writer.waiting && this.queue === undefined && writer.turnBytes + bytes <= this.#limits.sendLimit;
   }
 
-  /** A large message that waits for its slices does not wait for the peer. The user may hear of that, so nothing is in hand. */
+  /** What waits for its slices does not wait for the peer. The user may hear of that, so no lent bytes are in hand. */
   #encodeFor(bytes: number): void {
     const isEncoding = this.unfinished?.source !== undefined;
     if (isEncoding && this.bufferedAmount + bytes > this.#limits.sendLimit) this.#owner.encodeNow();

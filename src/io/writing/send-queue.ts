@@ -46,11 +46,14 @@ export class Place implements Linked {
   onTurn: (() => void) | undefined;
   /** The payload of a message that is encoded in slices, until the last one is. */
   readonly source: Uint8Array | undefined;
+  /** Bytes of it that are not encoded: the others wait as fragments, or have left. */
+  sourceBytes: number;
   /** No extension encodes it. */
   readonly isPlain: boolean;
 
   constructor(source?: Uint8Array, isPlain = false) {
     this.source = source;
+    this.sourceBytes = source === undefined ? 0 : source.length;
     this.isPlain = isPlain;
   }
 }
@@ -91,6 +94,22 @@ export class SendQueue {
   #letGo(frame: Uint8Array): void {
     this.bytes -= frame.length;
     this.#held.letGo(frame);
+  }
+
+  /** Its memory is held until all of it is encoded. */
+  #letGoSource(place: Place): void {
+    if (place.source === undefined || place.isComplete) return;
+    this.bytes -= place.sourceBytes;
+    this.#held.letGo(place.source);
+  }
+
+  #letGoEntry(entry: Entry): void {
+    if (!isPlace(entry)) {
+      this.#letGo(entry.frame);
+      return;
+    }
+    for (const frame of entry.frames) this.#letGo(frame);
+    this.#letGoSource(entry);
   }
 
   get isEmpty(): boolean {
@@ -176,9 +195,14 @@ export class SendQueue {
     return place;
   }
 
-  /** All fragments of it are made. */
-  encoded(place: Place): void {
-    if (place.source !== undefined && !place.isComplete) this.#letGo(place.source);
+  /** The next fragment of it is made, of so many bytes of its payload; `final`: there are no more. */
+  encoded(place: Place, bytes: number, final: boolean): void {
+    if (place.source !== undefined) {
+      place.sourceBytes -= bytes;
+      this.bytes -= bytes;
+    }
+    if (!final) return;
+    this.#letGoSource(place);
     place.isComplete = true;
   }
 
@@ -229,7 +253,7 @@ export class SendQueue {
 
   #drop(entry: Entry): void {
     this.#unlink(entry);
-    for (const frame of framesOf(entry)) this.#letGo(frame);
+    this.#letGoEntry(entry);
   }
 
   // ------------------------------------------------------------------ replacing and dropping
@@ -308,11 +332,4 @@ function following<Kind extends Entry>(
   let next = entry.after;
   while (next !== undefined && !isOne(next)) next = next.after;
   return next;
-}
-
-/** What an entry holds in memory. */
-function framesOf(entry: Entry): readonly Uint8Array[] {
-  if (!isPlace(entry)) return [entry.frame];
-  const { source, isComplete, frames } = entry;
-  return source === undefined || isComplete ? frames : [...frames, source];
 }

@@ -2,7 +2,13 @@
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { type Connection, MemoryBudget, prepare, type ServerOptions } from '../../../src/index.ts';
+import {
+  type Connection,
+  MemoryBudget,
+  prepare,
+  type Server,
+  type ServerOptions,
+} from '../../../src/index.ts';
 import { deflated, PersistentPeer } from '../../support/deflate-peer.ts';
 import { bytes, closeFrame, frame, OPCODE, RawClient, textFrame } from '../../support/raw-client.ts';
 import { reportOf, serve, until } from '../../support/serving.ts';
@@ -146,6 +152,82 @@ test('large messages in a row: what waits only for its slices is no reason to cl
   await end();
 });
 
+const broadcast = (connection: Connection, text: string, server: Server) =>
+  server.path('/echo').broadcast(text) === 1 && connection.state === 'open' ? 'queued' : 'closed';
+const ways: Record<string, (connection: Connection, text: string, server: Server) => string> = {
+  'a text': (connection, text) => connection.send(text),
+  bytes: (connection, text) => connection.send(bytes(text)),
+  'a plain text': (connection, text) => connection.send(text, { compress: false }),
+  'a text with a key': (connection, text) => connection.send(text, { key: 'k' }),
+  'a prepared message': (connection, text) => connection.send(prepare(text)),
+  'a prepared message, plain': (connection, text) => connection.send(prepare(text), { compress: false }),
+  'a broadcast': broadcast,
+};
+describe.each(['x', '語'])('behind a large message that waits only for its slices, of %s', (letter) => {
+  test.each(Object.entries(ways))('there is room for %s', async (_, way) => {
+    const { connection, heard, server, end } = await meet({ perMessageDeflate: true });
+    const first = text.repeat(Math.floor(900_000 / text.length));
+    const second = letter.repeat(400_000 / Buffer.byteLength(letter));
+    expect(connection.send(first)).toBe('queued');
+    expect(way(connection, second, server)).toMatch(/sent|queued/);
+    await until(() => heard.length === 2);
+    expect(heard).toEqual([first, second]);
+    await end();
+  });
+});
+
+describe('sendFragments with pieces that are there', () => {
+  const piece = text.repeat(Math.ceil(64_000 / text.length));
+  const async = async function* (): AsyncGenerator<string> {
+    for (let i = 0; i < 30; i++) yield piece;
+  };
+  test.each([
+    ['of an array', Array<string>(30).fill(piece)],
+    ['of an async generator', async()],
+    ['in one', [piece.repeat(30)]],
+  ] as const)('gives way to others after 64 KiB: %s', async (_, pieces) => {
+    const { connection, heard, end } = await meet({ perMessageDeflate: true });
+    let turns = 0;
+    const count = (): void => {
+      turns++;
+      turning = setImmediate(count);
+    };
+    let turning = setImmediate(count);
+    expect(await connection.sendFragments(pieces)).toMatch(/sent|queued/);
+    clearImmediate(turning);
+    // The first two pieces of each turn are 125 KiB.
+    expect(turns).toBeGreaterThan(10);
+    await until(() => heard.length === 1);
+    expect(heard[0] === piece.repeat(30)).toBe(true);
+    await end();
+  });
+
+  test('before a Close all of them go, up to sendLimit, also while they wait for a turn', async () => {
+    const { connection, client, heard } = await meet({ perMessageDeflate: true });
+    const sent = connection.sendFragments(Array(10).fill(piece));
+    connection.close(4000);
+    await once(client, 'close');
+    expect([await sent, heard.length]).toEqual(['sent', 1]);
+    expect(heard[0] === piece.repeat(10)).toBe(true);
+  });
+
+  test('before a Close no more than sendLimit is compressed of what goes on for ever', async () => {
+    const { connection, client, heard } = await meet({ perMessageDeflate: true });
+    let given = 0;
+    const endless = function* (): Generator<string> {
+      for (;;) {
+        given++;
+        yield piece;
+      }
+    };
+    const sent = connection.sendFragments(endless());
+    connection.close(4000);
+    await once(client, 'close');
+    expect([await sent, heard]).toEqual(['closed', []]);
+    expect(given).toBeLessThan(30);
+  });
+});
+
 test('contexts are counted in the memory budget, thrown away for others, and freed with their connection', async () => {
   const budget = new MemoryBudget(1_000_000);
   const { connection, end, server } = await meet({
@@ -198,3 +280,42 @@ test('a bomb ends its own connection, and nothing of it is kept', async () => {
   expect(await report).toMatchObject({ code: 1009, initiator: 'server' });
   expect(errors[0]?.error).toMatchObject({ limit: 'maxInflation', closeCode: 1009 });
 });
+
+test.each(['whole', 'in fragments', 'as fragments', 'in a loop'] as const)(
+  'messages that wait %s count as what they were inflated to',
+  async (kind) => {
+    const budget = new MemoryBudget(1e9);
+    const never = () => new Promise<void>(() => {});
+    const loop = { onOpen: (connection: Connection) => void takeNone(connection) };
+    const slow = kind === 'as fragments' ? { onFragment: never } : { onMessage: never };
+    const paths = { '/echo': kind === 'in a loop' ? loop : slow, '/other': { onMessage() {} } };
+    const { server, call } = await serve({}, { perMessageDeflate: true, memoryBudget: budget, paths });
+    const opened = new Promise<Connection>((resolve) => server.connections$.subscribe(resolve));
+    const client = await call(OFFER);
+    const connection = await opened;
+    const size = 1_000_000;
+    const payload = deflated(new Uint8Array(size));
+    const message =
+      kind === 'whole' || kind === 'in a loop'
+        ? frame({ opcode: OPCODE.binary, rsv: 4, payload })
+        : bytes(
+            frame({ opcode: OPCODE.binary, rsv: 4, payload, fin: false }),
+            frame({ opcode: OPCODE.continuation, payload: new Uint8Array(0) }),
+          );
+    await client.sendBytes(bytes(...Array.from({ length: 20 }, () => message)));
+    // One is with the user, one waits, and a third one may have begun. 20 of them were 40 KB on the wire.
+    await until(() => budget.bytes >= size);
+    const other = await call({ path: '/other' });
+    for (let i = 0; i < 3; i++) {
+      await other.sendBytes(frame({ opcode: OPCODE.ping, payload: new Uint8Array(0) }));
+      await other.nextFrame();
+    }
+    expect(connection.stats().messagesIn).toBeLessThanOrEqual(3);
+    expect(budget.bytes).toBeLessThan(3.5 * size);
+  },
+);
+
+/** Takes one message and asks for no other. */
+async function takeNone(connection: Connection): Promise<void> {
+  for await (const _ of connection) await new Promise(() => {});
+}

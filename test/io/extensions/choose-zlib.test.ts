@@ -1,9 +1,10 @@
 // Which zlib is used, and that both give the same.
+import { randomBytes } from 'node:crypto';
 import zlib from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { chooseZlib, zlibOfThisRuntime } from '../../../src/io/extensions/choose-zlib.ts';
-import { TAIL, TOO_LONG, WRONG, type Zlib } from '../../../src/io/extensions/zlib.ts';
+import { MOST_STREAMS, TAIL, TOO_LONG, WRONG, type Zlib } from '../../../src/io/extensions/zlib.ts';
 import { deflated, inflated } from '../../support/deflate-peer.ts';
 import { bytes, hex } from '../../support/raw-client.ts';
 
@@ -154,10 +155,56 @@ describe.each([native, publicly])('$name zlib', (by) => {
     },
   );
 
+  const HELLO = 'f2 48 cd c9 c9 07 00';
+  const onePiece = [hex('00 05 00 fa ff 48 65 6c 6c 6f')];
+  test.each([
+    ['without its last three bytes', [hex('f2 48 cd c9')]],
+    ['without its last two', [hex('f2 48 cd c9 c9')]],
+    ['without its last one', [hex('f2 48 cd c9 c9 07')]],
+    ['of a stored block of 100 bytes, of which 3 have come', [hex('00 64 00 9b ff 41 42 43')]],
+    ['of a block that never ends', [hex('02')]],
+    ['after a stream that has ended', [hex('f3 48 cd c9 c9 07 00 02')]],
+    ['of a last block that is not whole', [hex('f3 48 cd c9')]],
+    ['without the empty block after it', onePiece],
+    ['in pieces', cut(hex('00 64 00 9b ff 41 42 43'), [2, 6])],
+    ['and long', [deflated(randomBytes(20_000)).subarray(0, 15_000)]],
+  ])('a message %s is wrong: its bytes would be those of the tail', (_, pieces) => {
+    expect(inflateAll(by, pieces, 30_000)).toBe(WRONG);
+  });
+
+  test('of a message, only a beginning that ends with a block is one', () => {
+    const text = JSON.stringify(Array.from({ length: 200 }, (_, i) => ({ id: i, name: `user${i * 7}` })));
+    const message = deflated(bytes(text));
+    const whole = [];
+    for (let end = 0; end <= message.length; end++)
+      if (inflateAll(by, [message.subarray(0, end)], 30_000) !== WRONG) whole.push(end);
+    expect(whole).toEqual([0, message.length]);
+  });
+
+  test.each([
+    ['of no bytes at all', '', ''],
+    ['with its tail, which another client would leave out', `${HELLO} 00 ff ff`, 'Hello'],
+    ['whose last block has BFINAL and ends with the tail', 'f2 48 cd c9 c9 07 00 00 00 ff ff 01', 'Hello'],
+    ['of two blocks', 'f2 48 05 00 00 00 ff ff ca c9 c9 07 00', 'Hello'],
+  ])('a message %s is read', (_, digits, wanted) => {
+    for (const pieces of [[hex(digits)], cut(hex(digits), [1, 3, 9]), [hex(digits), hex('')]])
+      expect(inflateAll(by, pieces)).toEqual(bytes(wanted));
+  });
+
   test('several streams in one message', () => {
     const two = bytes(hex('f3 48 cd c9 c9 07 00'), hex('f3 48 cd c9 c9 07 00 00'));
     expect(inflateAll(by, [two])).toEqual(bytes('HelloHello'));
   });
+
+  test.each(['03 00', '01 00 00 ff ff', 'f3 48 cd c9 c9 07 00'])(
+    'a message of very many streams is wrong, each %s: each costs as much as a message',
+    (digits) => {
+      const streams = (count: number) => bytes(...Array.from({ length: count }, () => hex(digits)));
+      expect(inflateAll(by, [streams(MOST_STREAMS)], 10_000)).toBeInstanceOf(Uint8Array);
+      for (const pieces of [[streams(MOST_STREAMS + 1)], cut(streams(100_000), [1000, 2000])])
+        expect(inflateAll(by, pieces, 10_000)).toBe(WRONG);
+    },
+  );
 
   test('an empty message is one byte, 00 (RFC 7692 7.2.3.6)', () => {
     expect(inflateAll(by, [hex('00')])).toEqual(new Uint8Array(0));

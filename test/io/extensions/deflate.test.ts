@@ -16,6 +16,25 @@ test('terms are known by their answer; a window of 8 bits is one of 9 for zlib',
   expect(deflateOf({ level: 9 }).know(TERMS).form).not.toBe(known.form);
 });
 
+test('clients cannot choose more than two forms, and each is read with the window that was agreed on', () => {
+  for (const [serverWindowBits, count] of [
+    [15, 2],
+    [12, 2],
+    [9, 1],
+    [8, 1],
+  ] as const) {
+    const deflate = deflateOf({ serverWindowBits });
+    const windows = [8, 9, 10, 11, 12, 13, 14, 15].filter((bits) => bits <= serverWindowBits);
+    const known = windows.map((bits) =>
+      deflate.know({ ...TERMS, answer: `${bits}`, serverWindowBits: bits }),
+    );
+    expect(new Set(known.map(({ form }) => form)).size).toBe(count);
+    for (const { level, formLevel } of known)
+      expect(formLevel.windowBits).toBeLessThanOrEqual(level.windowBits);
+    expect(known.at(-1)?.formLevel).toBe(known.at(-1)?.level);
+  }
+});
+
 test('the compressor that all share has forgotten everything each time', () => {
   const deflate = deflateOf();
   const { level } = deflate.know(TERMS);
@@ -40,7 +59,7 @@ test('inflaters are lent for a message, and some of them are kept', () => {
   for (const inflater of lent) deflate.takeBack(inflater);
   const again = deflate.lendInflater(15);
   expect(lent).toContain(again);
-  again.push(deflated(bytes('once more')), true);
+  again.push(deflated(bytes('once more')), true, 0);
   expect(Buffer.from(again.read(LIMITS) as Uint8Array).toString()).toBe('once more');
   expect(again.read(LIMITS)).toBeUndefined();
   expect(deflate.lendInflater(8).windowBits).toBe(9);

@@ -170,3 +170,23 @@ describe('when no more fragments come', () => {
     expect([queue.bytes, batch(queue), queue.isEmpty]).toEqual([4, ['ping'], true]);
   });
 });
+
+test('of a message that is encoded in parts, only the rest counts beside its fragments; its memory is held to the end', () => {
+  const held = new HeldBlocks();
+  const queue = new SendQueue(held);
+  const place = queue.reserve(new Uint8Array(100));
+  expect(queue.bytes).toBe(100);
+  queue.encoded(place, 60, false);
+  queue.pushFragment(place, new Uint8Array(70));
+  expect([queue.bytes, held.size]).toEqual([110, 2]);
+  const given = queue.reserve(new Uint8Array(50));
+  queue.encoded(given, 20, false);
+  expect(queue.bytes).toBe(140);
+  queue.remove(given);
+  expect([queue.bytes, held.size]).toEqual([110, 2]);
+  queue.encoded(place, 40, true);
+  expect([queue.bytes, held.size]).toEqual([70, 1]);
+  queue.reserve(new Uint8Array(9));
+  queue.clear();
+  expect([queue.bytes, held.size, held.bytes]).toEqual([0, 0, 0]);
+});
