@@ -9,13 +9,16 @@ const LONG = [
   'test/package/tarball.test.ts',
 ];
 
-/** Tests that start many programs or browsers: together they would take half of the time of `npm test`. */
+/** Tests that start many programs or browsers, or draw: together they would take half of the time of `npm test`. */
 const STARTERS = [
+  'test/clients/chromium.test.ts',
+  'test/diagrams/diagrams.test.ts',
   'test/docs/{how-to,many-machines,on-your-http-server,workers}.test.ts',
   'test/e2e/chromium-tls.test.ts',
   'test/engines/**/*.test.ts',
-  'test/examples/{beside-others,frameworks,pages,playground,workers}.test.ts',
+  'test/examples/{beside-others,echo,frameworks,pages,playground,workers}.test.ts',
   'test/inspect/{how-to,page}.test.ts',
+  'test/package/cli.test.ts',
   'test/runtimes/node-flags.test.ts',
   'test/workers/{forking,index,worker-main}.test.ts',
 ];
