@@ -3,10 +3,10 @@
  *
  * `@nats-io/transport-node` is an optional peer dependency: install it beside `portal-ws`, unless you bring a connection of your own.
  */
-import { guard } from '../io/time/clock.ts';
+import { within } from '../io/time/clock.ts';
 import type { Backplane, BackplaneOptions, Deliver, Envelope } from '../topics/backplane.ts';
 import { checkNamespace, subjectOf } from '../topics/engine-names.ts';
-import { decodeEnvelope, encodeEnvelope } from '../topics/envelope.ts';
+import { deliverBlock, encodeEnvelope } from '../topics/envelope.ts';
 import { Unconfirmed } from '../topics/unconfirmed.ts';
 
 /** What is used of a connection of `@nats-io/transport-node`, or of another package with the same interface. */
@@ -165,13 +165,7 @@ class NatsBackplane implements Backplane {
 
   #receive(topic: string, block: Uint8Array): void {
     if (!this.#subscriptions.has(topic)) return;
-    const { envelope, payload } = decodeEnvelope(block) ?? {};
-    if (envelope === undefined || payload === undefined) {
-      this.#troubled(new Error(`a message to ${JSON.stringify(topic)} is none of Portal's; it is left out`));
-      return;
-    }
-    // A copy: the block is a part of what the socket has read.
-    this.#deliver(topic, payload.slice(), envelope);
+    deliverBlock(topic, block, this.#deliver, this.#troubled);
   }
 
   publish(topic: string, bytes: Uint8Array, envelope: Envelope): void {
@@ -202,12 +196,4 @@ class NatsBackplane implements Backplane {
     // A flush that fails is a connection that is lost, which `closed` tells.
     connection.flush().then(confirmed, () => {});
   }
-}
-
-/** What a promise resolves to, unless that takes too long. */
-function within<T>(ms: number, promise: Promise<T>, late = 'too late'): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const release = guard(ms, () => reject(new Error(`${late} (${ms} ms)`)));
-    promise.then(resolve, reject).finally(release);
-  });
 }

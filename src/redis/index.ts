@@ -4,10 +4,10 @@
  *
  * `ioredis` and `redis` are optional peer dependencies: install one of them beside `portal-ws`.
  */
-import { guard, systemClock } from '../io/time/clock.ts';
+import { guard, systemClock, within } from '../io/time/clock.ts';
 import type { Backplane, BackplaneOptions, Deliver, Envelope } from '../topics/backplane.ts';
 import { channelOf, checkNamespace, topicOf } from '../topics/engine-names.ts';
-import { decodeEnvelope, encodeEnvelope } from '../topics/envelope.ts';
+import { deliverBlock, encodeEnvelope } from '../topics/envelope.ts';
 import { Unconfirmed } from '../topics/unconfirmed.ts';
 import { connectionLike, isRedisClient, type RedisClient, type RedisConnection } from './clients.ts';
 
@@ -140,18 +140,10 @@ class RedisBackplane implements Backplane {
     await this.#starting;
     if (pair === undefined) return;
     pair.still();
-    const destroy = () => {
-      pair.publisher.destroy();
-      pair.subscriber.destroy();
-    };
-    let release = () => {};
-    const late = new Promise<void>((resolve) => {
-      release = guard(END_MS, resolve);
-    });
     const ended = Promise.allSettled([pair.publisher.end(), pair.subscriber.end()]);
-    await Promise.race([ended, late]);
-    release();
-    destroy();
+    await within(END_MS, ended).catch(() => {});
+    pair.publisher.destroy();
+    pair.subscriber.destroy();
   }
 
   subscribe(topic: string): void {
@@ -169,13 +161,7 @@ class RedisBackplane implements Backplane {
 
   #receive(topic: string, block: Uint8Array): void {
     if (!this.#subscribed.has(topic)) return;
-    const { envelope, payload } = decodeEnvelope(block) ?? {};
-    if (envelope === undefined || payload === undefined) {
-      this.#troubled(new Error(`a message to ${JSON.stringify(topic)} is none of Portal's; it is left out`));
-      return;
-    }
-    // A copy: the block may be a part of what the socket has read.
-    this.#deliver(topic, payload.slice(), envelope);
+    deliverBlock(topic, block, this.#deliver, this.#troubled);
   }
 
   publish(topic: string, bytes: Uint8Array, envelope: Envelope): void {

@@ -5,12 +5,12 @@ import type { IncomingMessage } from 'node:http';
 import type { Http2ServerRequest, ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { Handover } from '../connection/handover.ts';
+import { ErrorKinds } from '../io/error-kinds.ts';
 import { type Fault, fault } from '../io/faults.ts';
 import type { HeadLimits } from '../io/http/head-parser.ts';
 import { http2Answer } from '../io/http/http2-answer.ts';
 import { type HeadParts, headFromParts, RequestHead } from '../io/http/request-head.ts';
 import type { HandshakeVerdict } from '../io/http/verdict.ts';
-import { AcceptErrors } from '../io/transports/accept-errors.ts';
 import { Http2Transport } from '../io/transports/http2-stream.ts';
 import type { Transport } from '../io/transports/transport.ts';
 import { takeSocket, whenAnswered } from '../io/transports/upgraded.ts';
@@ -39,7 +39,7 @@ export interface AttachingHost {
 
 export class Attaching implements Taker {
   readonly #host: AttachingHost;
-  readonly #unanswered = new AcceptErrors();
+  readonly #unanswered = new ErrorKinds();
 
   constructor(host: AttachingHost) {
     this.#host = host;

@@ -1,7 +1,7 @@
 /**
  * Where a server listens: opens all of its places or none, closes them, and says when they are free again.
  */
-import { AcceptErrors } from '../io/transports/accept-errors.ts';
+import { ErrorKinds } from '../io/error-kinds.ts';
 import { warnOfOpenFiles } from '../io/transports/open-files.ts';
 import { TlsHandshakeFailure } from '../io/transports/tls.ts';
 import type { ServerTlsOptions } from '../io/transports/tls-identity.ts';
@@ -26,7 +26,7 @@ export interface ListeningHost {
 
 export class Listening {
   /** Errors of accepting, of which the first of each kind is told. */
-  readonly acceptErrors = new AcceptErrors();
+  readonly acceptErrors = new ErrorKinds();
 
   readonly #host: ListeningHost;
   #listeners: readonly Listener[] = [];

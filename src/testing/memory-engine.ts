@@ -72,7 +72,7 @@ class MemoryBackplane implements Backplane {
   }
 
   publish(topic: string, bytes: Uint8Array, envelope: Envelope): void {
-    const kept = bytes.slice();
+    const kept = new Uint8Array(bytes); // not slice: that of a Buffer is a view
     // It arrives later, as by a network.
     queueMicrotask(() => {
       for (const member of this.#members)
@@ -81,6 +81,6 @@ class MemoryBackplane implements Backplane {
   }
 
   #take(topic: string, bytes: Uint8Array, envelope: Envelope): void {
-    if (this.topics.has(topic)) this.#deliver(topic, bytes.slice(), envelope);
+    if (this.topics.has(topic)) this.#deliver(topic, new Uint8Array(bytes), envelope);
   }
 }

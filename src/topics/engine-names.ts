@@ -28,7 +28,7 @@ function tokenOf(text: string): string {
   return text === '' ? '%' : encodeURIComponent(text).replaceAll('*', '%2A');
 }
 
-/** The channel of a topic in Redis, which takes any bytes. */
+/** The channel of a topic where a name may be anything: in Redis, and between workers. */
 export function channelOf(namespace: string, topic: string): string {
   return `${namespace}:${topic}`;
 }

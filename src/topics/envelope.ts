@@ -8,7 +8,7 @@
  *   the rest        the payload
  */
 import { Buffer } from 'node:buffer';
-import type { Envelope } from './backplane.ts';
+import type { Deliver, Envelope } from './backplane.ts';
 
 const VERSION = 0x10;
 const BINARY = 1;
@@ -80,4 +80,20 @@ function readText(reader: { readonly bytes: Buffer; at: number }, lengthBytes: 1
   const end = start + bytes.readUIntBE(start - lengthBytes, lengthBytes);
   reader.at = end;
   return end > bytes.length ? undefined : bytes.toString(lengthBytes === 1 ? 'latin1' : 'utf8', start, end);
+}
+
+/**
+ * Delivers a block that an engine has received for a topic, as a copy, since it may be a part of what its socket has read. What
+ * `encodeEnvelope` has not made is told.
+ */
+export function deliverBlock(
+  topic: string,
+  block: Uint8Array,
+  deliver: Deliver,
+  troubled: (error: Error) => void,
+): void {
+  const decoded = decodeEnvelope(block);
+  // Not slice: that of a Buffer is a view.
+  if (decoded !== undefined) deliver(topic, new Uint8Array(decoded.payload), decoded.envelope);
+  else troubled(new Error(`a message to ${JSON.stringify(topic)} is none of Portal's; it is left out`));
 }

@@ -9,7 +9,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { type AnyActorRef, createActor } from 'xstate';
-import { type Clock, guard } from '../io/time/clock.ts';
+import { type Clock, within } from '../io/time/clock.ts';
 import { Ticker, type Waiting } from '../io/time/ticker.ts';
 import { type LinkActor, linkMachine } from '../machines/link-machine.ts';
 import type { LinkPort, LinkState, LinkStats } from '../machines/link-ports.ts';
@@ -219,14 +219,8 @@ export class Link implements LinkPort, Remote {
     const ended = new Promise<void>((resolve) => {
       resolve(this.#backplane.stop());
     }).catch((error) => this.#host.failed(asError(error)));
-    const release = { call: () => {} };
-    const late = new Promise<void>((resolve) => {
-      release.call = guard(END_MS, resolve);
-    });
-    Promise.race([ended, late]).then(() => {
-      release.call();
-      this.actor.send({ type: 'engine.ended' });
-    });
+    const goOn = () => this.actor.send({ type: 'engine.ended' });
+    within(END_MS, ended).then(goOn, goOn);
   }
 
   settleStop(): void {

@@ -5,6 +5,7 @@
 import { nextTurn } from '../io/time/clock.ts';
 import type { WorkerProcess } from '../io/worker-process.ts';
 import type { Backplane, Deliver, Envelope } from '../topics/backplane.ts';
+import { channelOf, topicOf } from '../topics/engine-names.ts';
 import { decodeEnvelope, encodeEnvelope } from '../topics/envelope.ts';
 import { type Delivered, type FromWorker, isOurs, type Operation, type ToWorker } from './protocol.ts';
 
@@ -26,7 +27,7 @@ interface Started {
 export class WorkersEngine implements Backplane {
   readonly name = 'workers';
   readonly #process: WorkerProcess;
-  readonly #prefix: string;
+  readonly #namespace: string;
   readonly #mostWaiting: number;
   readonly #engine = ++engines;
   #started: Started | undefined;
@@ -36,7 +37,7 @@ export class WorkersEngine implements Backplane {
 
   constructor(process: WorkerProcess, namespace: string, mostWaiting = MOST_WAITING) {
     this.#process = process;
-    this.#prefix = `${namespace}:`;
+    this.#namespace = namespace;
     this.#mostWaiting = mostWaiting;
   }
 
@@ -61,15 +62,15 @@ export class WorkersEngine implements Backplane {
   }
 
   subscribe(topic: string): void {
-    this.#add(['+', this.#prefix + topic]);
+    this.#add(['+', channelOf(this.#namespace, topic)]);
   }
 
   unsubscribe(topic: string): void {
-    this.#add(['-', this.#prefix + topic]);
+    this.#add(['-', channelOf(this.#namespace, topic)]);
   }
 
   publish(topic: string, bytes: Uint8Array, envelope: Envelope): void {
-    this.#add([this.#prefix + topic, encodeEnvelope(envelope, bytes)]);
+    this.#add([channelOf(this.#namespace, topic), encodeEnvelope(envelope, bytes)]);
   }
 
   #add(operation: Operation): void {
@@ -120,7 +121,7 @@ export class WorkersEngine implements Backplane {
     for (let at = 0; at < list.length; at += 2) {
       const decoded = decodeEnvelope(list[at + 1] as Uint8Array);
       if (decoded === undefined) continue;
-      const topic = (list[at] as string).slice(this.#prefix.length);
+      const topic = topicOf(this.#namespace, list[at] as string);
       this.#started?.deliver(topic, decoded.payload, decoded.envelope);
     }
   }

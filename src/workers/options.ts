@@ -6,7 +6,7 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { OptionError } from '../api/errors.ts';
-import { checkNames, isObject } from '../api/options/checks.ts';
+import { checkNames, isObject, readBoolean } from '../api/options/checks.ts';
 import { type Rule, readLimit } from '../api/options/limit.ts';
 import { canReusePort } from '../api/options/listeners.ts';
 
@@ -101,12 +101,6 @@ function readEnv(env: WorkersOptions['env']): Readonly<Record<string, string>> {
   if (env === undefined) return {};
   if (isObject(env) && Object.values(env).every((each) => typeof each === 'string')) return { ...env };
   throw new OptionError('env', env, 'an object of strings');
-}
-
-function readBoolean(name: string, value: boolean | undefined, byDefault: boolean): boolean {
-  if (value === undefined) return byDefault;
-  if (typeof value === 'boolean') return value;
-  throw new OptionError(name, value, 'true or false');
 }
 
 function readReusePort(value: boolean | undefined): boolean {

@@ -5,7 +5,6 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { get } from 'node:https';
-import { createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -15,20 +14,11 @@ import { type ClientOptions, WebSocket } from 'ws';
 import { type Connection, createServer, type Server } from '../../src/index.ts';
 import { root } from '../package/source.ts';
 import { Authority, hasOpenssl } from '../support/certificates.ts';
+import { freePort } from '../support/ports.ts';
 
 const nginx = ['nginx', '/usr/sbin/nginx'].find((name) => spawnSync(name, ['-v']).status === 0);
 const missing = [nginx ? '' : 'nginx', hasOpenssl ? '' : 'openssl'].filter((name) => name !== '');
 const skipped = missing.length === 0 ? '' : ` (skipped: there is no ${missing.join(' and no ')})`;
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const probe = createTcpServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  await once(probe, 'close');
-  return port;
-}
 
 /** The recipe with this test's ports and certificate; a line that is not there any more is an error. */
 function recipe(outside: number, inside: string, folder: string): string {

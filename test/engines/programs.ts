@@ -4,9 +4,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { freePort } from '../support/ports.ts';
 
 export type EngineName = 'nats' | 'redis';
 
@@ -41,15 +41,6 @@ const PROGRAMS = {
 
 /** Whether an engine is installed. */
 export const isInstalled = (name: EngineName): boolean => PROGRAMS[name].file !== undefined;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** One engine. It may be killed and started again, on the same port. */
 export class Engine {

@@ -4,36 +4,23 @@ import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { type Program, start } from '../clients/example.ts';
+import { Members } from '../clients/members.ts';
 
 let program: Program;
-const members: WebSocket[] = [];
+const members = new Members();
 
 beforeAll(async () => {
   program = await start('examples/rooms/server.mjs');
 });
-afterEach(async () => {
-  for (const member of members.splice(0)) {
-    if (member.readyState === WebSocket.CLOSED) continue;
-    member.close();
-    await once(member, 'close');
-  }
-});
+afterEach(() => members.leave());
 afterAll(async () => {
   expect(await program?.stop()).toMatchObject({ code: 0, stderr: '' });
 });
 
-async function enter(room: string, name: string) {
-  const member = new WebSocket(new URL(`/rooms/${room}?name=${name}`, program.url.replace('http', 'ws')));
-  members.push(member);
-  const news: unknown[] = [];
-  member.on('message', (data) => news.push(JSON.parse(String(data))));
-  const next = async () => {
-    if (news.length === 0) await once(member, 'message');
-    return news.shift();
-  };
-  await once(member, 'open');
-  return { member, next };
-}
+const enter = (room: string, name: string) =>
+  members.join<unknown>(new URL(`/rooms/${room}?name=${name}`, program.url.replace('http', 'ws')), (data) =>
+    JSON.parse(String(data)),
+  );
 
 test('a room hears who joins, says and leaves; another room hears nothing of it', async () => {
   const ada = await enter('red', 'Ada');

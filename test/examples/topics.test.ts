@@ -4,36 +4,23 @@ import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { type Program, start } from '../clients/example.ts';
+import { Members } from '../clients/members.ts';
 
 let program: Program;
-const members: WebSocket[] = [];
+const members = new Members();
 
 beforeAll(async () => {
   program = await start('examples/topics.mjs', { HISTORY: '5' });
 });
-afterEach(async () => {
-  for (const member of members.splice(0)) {
-    if (member.readyState === WebSocket.CLOSED) continue;
-    member.close();
-    await once(member, 'close');
-  }
-});
+afterEach(() => members.leave());
 afterAll(async () => {
   expect(await program?.stop()).toMatchObject({ code: 0, stderr: '' });
 });
 
-async function join(topic: string) {
-  const member = new WebSocket(program.url.replace(':topic', topic));
-  members.push(member);
-  const heard: (string | number[])[] = [];
-  member.on('message', (data: Buffer, isBinary) => heard.push(isBinary ? [...data] : data.toString()));
-  const next = async () => {
-    if (heard.length === 0) await once(member, 'message');
-    return heard.shift();
-  };
-  await once(member, 'open');
-  return { member, next };
-}
+const join = (topic: string) =>
+  members.join<string | number[]>(program.url.replace(':topic', topic), (data, isBinary) =>
+    isBinary ? [...(data as Buffer)] : data.toString(),
+  );
 
 test('prints one line when it listens, with its address', () => {
   expect(program.line).toMatch(/^listening on ws:\/\/127\.0\.0\.1:\d+\/topics\/:topic$/);

@@ -6,7 +6,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { endAll, open, refused } from '../docs/pages.ts';
-import { blocksIn, compile, copyOf, folder, freePort, linkPortal, missing, Program } from './programs.ts';
+import { freePort } from '../support/ports.ts';
+import { blocksIn, compile, copyOf, folder, linkPortal, missing, Program } from './programs.ts';
 
 const why = missing('@nestjs/core');
 const file = join(folder, 'built/nest/app.js');

@@ -3,7 +3,6 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { cp, mkdtemp, rm, symlink } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -105,13 +104,3 @@ export function compile(path: string): Promise<string> {
 /** The code blocks of a page of the how-tos that are in this language; those in `js` and `ts` are tested in test/docs. */
 export const blocksIn = (page: string, language: string): string[] =>
   blocksOf(`docs/how-to/${page}.md`).flatMap((block) => (block.language === language ? [block.code] : []));
-
-/** A port that is free now. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}

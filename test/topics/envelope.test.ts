@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Envelope } from '../../src/topics/backplane.ts';
-import { decodeEnvelope, encodeEnvelope } from '../../src/topics/envelope.ts';
+import { decodeEnvelope, deliverBlock, encodeEnvelope } from '../../src/topics/envelope.ts';
 
 const envelope = (more: Partial<Envelope> = {}): Envelope => ({
   origin: 'a1b2c3d4e5f6',
@@ -54,4 +54,21 @@ describe('an envelope', () => {
     expect(() => encodeEnvelope(envelope({ key }), new Uint8Array(0))).toThrow('65536 bytes');
     expect(() => encodeEnvelope(envelope({ except: key }), new Uint8Array(0))).toThrow('65536 bytes');
   });
+});
+
+test('a block that was received is delivered as a copy; a foreign one is told', () => {
+  const [delivered, told]: [unknown[], string[]] = [[], []];
+  const receive = (block: Uint8Array) =>
+    deliverBlock(
+      'room',
+      block,
+      (...parts) => void delivered.push(parts),
+      ({ message }) => void told.push(message),
+    );
+  const block = encodeEnvelope(envelope(), Uint8Array.of(1, 2));
+  receive(block);
+  block.fill(0xff);
+  receive(block);
+  expect(delivered).toMatchObject([['room', Uint8Array.of(1, 2), envelope()]]);
+  expect(told).toEqual(['a message to "room" is none of Portal\'s; it is left out']);
 });

@@ -31,6 +31,13 @@ export function oneOf<Value extends string>(name: string, value: Value, values: 
   throw new OptionError(name, value, values.map((allowed) => `'${allowed}'`).join(' or '));
 }
 
+/** @throws OptionError for anything but a boolean; undefined is the default. */
+export function readBoolean(name: string, value: boolean | undefined, byDefault: boolean): boolean {
+  if (value === undefined) return byDefault;
+  if (typeof value === 'boolean') return value;
+  throw new OptionError(name, value, 'true or false');
+}
+
 /**
  * The names that `options` has must be among `names`. `where` says whose they are, and is empty for those of the server;
  * `known` ends the message, such as "it has a, b".

@@ -6,7 +6,7 @@ import type { Listener } from '../../io/transports/transport.ts';
 import { fromRoot, MOST_PATH_BYTES, pathBytes, wrongWithDescriptor } from '../../server/places.ts';
 import type { Place } from '../../server/settings.ts';
 import { OptionError } from '../errors.ts';
-import { checkNames, isObject, refusal } from './checks.ts';
+import { checkNames, isObject, readBoolean, refusal } from './checks.ts';
 import { readTls } from './tls.ts';
 import { withMethods } from './with-methods.ts';
 
@@ -182,9 +182,7 @@ function checkMode(name: string, { socketMode, socketPath }: ListenOptions): voi
 }
 
 function checkReusePort(name: string, { reusePort, port }: ListenOptions): void {
-  if (reusePort === undefined) return;
-  if (typeof reusePort !== 'boolean') throw new OptionError(name, reusePort, 'true or false');
-  if (!reusePort) return;
+  if (!readBoolean(name, reusePort, false)) return;
   if (port === undefined) throw refusal(name, 'only together with port');
   if (!canReusePort(process.versions)) {
     throw refusal(name, `Node ${REUSE_PORT_SINCE.join('.')} or later, and this is ${process.version}`);

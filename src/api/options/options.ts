@@ -18,7 +18,7 @@ import { OptionError } from '../errors.ts';
 import type { AnyCodec, Typing } from '../messages/codec.ts';
 import type { Handlers, PlainRequest } from '../paths/handlers.ts';
 import type { Params } from '../paths/router.ts';
-import { checkNames, isObject, oneOf } from './checks.ts';
+import { checkNames, isObject, oneOf, readBoolean } from './checks.ts';
 import { type PerMessageDeflateOption, readDeflate } from './deflate.ts';
 import { type Rule, readLimit } from './limit.ts';
 import { LISTEN_NAMES, type ListenOptions, readPlaces, type WhereToListen } from './listeners.ts';
@@ -192,10 +192,7 @@ const READERS = {
   trustProxy: readProxies,
   overflow: (overflow = 'close') => oneOf('overflow', overflow, OVERFLOWS),
   perMessageDeflate: (value, { overflow }) => readDeflate('perMessageDeflate', value, overflow),
-  debugOnError: (debugOnError = false) => {
-    if (typeof debugOnError === 'boolean') return debugOnError;
-    throw new OptionError('debugOnError', debugOnError, 'true or false');
-  },
+  debugOnError: (debugOnError) => readBoolean('debugOnError', debugOnError, false),
   tcp: (tcp = 'handle') => oneOf('tcp', tcp, ['handle', 'socket'] as const),
   backplane: (backplane) => withMethods('backplane', backplane, BACKPLANE_METHODS),
   onRequest: (onRequest) => {

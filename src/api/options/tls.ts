@@ -8,48 +8,7 @@ import type { Place } from '../../server/settings.ts';
 import { OptionError } from '../errors.ts';
 import { checkNames, isObject, kindOf, refusal } from './checks.ts';
 
-/** What `node:tls.createServer` takes. A name that is no option of it would be ignored there, `requestCerts` too. */
-const TYPED_NAMES = [
-  'ALPNCallback',
-  'ALPNProtocols',
-  'SNICallback',
-  'allowHalfOpen',
-  'ca',
-  'cert',
-  'ciphers',
-  'clientCertEngine',
-  'contexts',
-  'crl',
-  'dhparam',
-  'ecdhCurve',
-  'enableTrace',
-  'handshakeTimeout',
-  'highWaterMark',
-  'honorCipherOrder',
-  'keepAlive',
-  'keepAliveInitialDelay',
-  'key',
-  'maxVersion',
-  'minVersion',
-  'noDelay',
-  'passphrase',
-  'pauseOnConnect',
-  'pfx',
-  'privateKeyEngine',
-  'privateKeyIdentifier',
-  'pskCallback',
-  'pskIdentityHint',
-  'rejectUnauthorized',
-  'requestCert',
-  'secureContext',
-  'secureOptions',
-  'secureProtocol',
-  'sessionIdContext',
-  'sessionTimeout',
-  'sigalgs',
-  'ticketKeys',
-] as const satisfies readonly (keyof ServerTlsOptions)[];
-/** Of these, what is of one certificate: `node:tls.createSecureContext` takes it. Those that say which one come first. */
+/** What is of one certificate: `node:tls.createSecureContext` takes it. Those that say which one come first. */
 const TYPED_CONTEXT_NAMES = [
   'key',
   'cert',
@@ -74,8 +33,35 @@ const TYPED_CONTEXT_NAMES = [
   'ticketKeys',
 ] as const satisfies readonly (keyof SecureContextOptions)[];
 const CONTEXT_NAMES: readonly string[] = [...TYPED_CONTEXT_NAMES, 'allowPartialTrustChain'];
-/** With those of versions of Node that are newer than the types here. */
-const TLS_NAMES: readonly string[] = [...TYPED_NAMES, 'allowPartialTrustChain', 'certificateCompression'];
+/** What else `node:tls.createServer` takes. */
+const TYPED_SERVER_NAMES = [
+  'ALPNCallback',
+  'ALPNProtocols',
+  'SNICallback',
+  'allowHalfOpen',
+  'contexts',
+  'enableTrace',
+  'handshakeTimeout',
+  'highWaterMark',
+  'keepAlive',
+  'keepAliveInitialDelay',
+  'noDelay',
+  'pauseOnConnect',
+  'pskCallback',
+  'pskIdentityHint',
+  'rejectUnauthorized',
+  'requestCert',
+  'secureContext',
+] as const satisfies readonly (keyof ServerTlsOptions)[];
+/**
+ * All that a place takes, with what versions of Node have that are newer than the types here. A name that is no option would be
+ * ignored by Node, `requestCerts` too.
+ */
+const TLS_NAMES: readonly string[] = [
+  ...[...TYPED_CONTEXT_NAMES, ...TYPED_SERVER_NAMES].sort(),
+  'allowPartialTrustChain',
+  'certificateCompression',
+];
 
 /** @throws OptionError for what is wrong with the option `name`. */
 export function readTls(tls: unknown, name: string, handshakeDeadline: number): Place['tls'] {

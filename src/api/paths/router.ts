@@ -14,9 +14,13 @@ export interface Match<T> {
 /** The names of a pattern's parameters, for typing `connection.params`. */
 export type ParamsOf<Pattern extends string> = string extends Pattern
   ? Readonly<Record<string, string>>
-  : { readonly [Name in ParamNames<Pattern>]: string };
-type ParamNames<Pattern extends string> = Pattern extends `${infer Head}/${infer Tail}`
-  ? ParamNames<Head> | ParamNames<Tail>
+  : { readonly [Name in NamesIn<Pattern, '/'>]: string };
+/** The names of the parameters of a pattern whose segments this separates. */
+export type NamesIn<
+  Pattern extends string,
+  Separator extends string,
+> = Pattern extends `${infer Head}${Separator}${infer Tail}`
+  ? NamesIn<Head, Separator> | NamesIn<Tail, Separator>
   : Pattern extends `:${infer Name}`
     ? Name
     : Pattern extends '*'

@@ -11,7 +11,7 @@ import { Topics, type TopicsHost } from '../../topics/topics.ts';
 import type { Connection, ConnectionTopics } from '../connection/connection.ts';
 import { beginDelivery } from '../connection/streams.ts';
 import { OptionError, type SubscriberError } from '../errors.ts';
-import { checkNames, isObject } from '../options/checks.ts';
+import { checkNames, isObject, readBoolean } from '../options/checks.ts';
 import { readLimit } from '../options/limit.ts';
 import type { Settings } from '../options/options.ts';
 import type { TopicToJoin } from '../paths/handlers.ts';
@@ -161,11 +161,11 @@ export class ServerTopics implements TopicsHost<Connection>, TopicOwner, Connect
 function readJoin(options: JoinOptions): JoinRequest {
   if (!isObject(options)) throw new OptionError('options of join', options, 'an object such as { since }');
   checkNames(options, JOIN_NAMES, 'join', `join has ${JOIN_NAMES.join(', ')}`);
-  const { since, positions = false, first } = options;
+  const { since, first } = options;
   const last = readLimit('join.last', options.last, LAST);
   if (since !== undefined && since !== null && typeof since !== 'string')
     throw new OptionError('join.since', since, 'a string such as "epoch.offset"');
-  if (typeof positions !== 'boolean') throw new OptionError('join.positions', positions, 'true or false');
+  const positions = readBoolean('join.positions', options.positions, false);
   const request = { since: since ?? undefined, last, positions };
   if (first === undefined) return request;
   if (typeof first !== 'function') throw new OptionError('join.first', first, 'a function');

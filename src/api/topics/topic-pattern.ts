@@ -9,7 +9,7 @@ import type { AnyCodec, Codec } from '../messages/codec.ts';
 import { toCodec } from '../messages/codec.ts';
 import { checkNames, isObject } from '../options/checks.ts';
 import { readLimit } from '../options/limit.ts';
-import { areSegments, type Params, type ParamsOf } from '../paths/router.ts';
+import { areSegments, type NamesIn, type Params, type ParamsOf } from '../paths/router.ts';
 import { stampWith } from './stamp.ts';
 import { Topic, type TopicOwner } from './topic.ts';
 
@@ -18,14 +18,7 @@ export type TopicParamsOf<Pattern extends string> = Pattern extends `/${string}`
   ? ParamsOf<Pattern>
   : string extends Pattern
     ? Params
-    : { readonly [Name in DottedNames<Pattern>]: string };
-type DottedNames<Pattern extends string> = Pattern extends `${infer Head}.${infer Tail}`
-  ? DottedNames<Head> | DottedNames<Tail>
-  : Pattern extends `:${infer Name}`
-    ? Name
-    : Pattern extends '*'
-      ? '*'
-      : never;
+    : { readonly [Name in NamesIn<Pattern, '.'>]: string };
 
 /** What is kept of the messages of a topic, in the memory of this process, within `historyBudget` for all topics. */
 export interface HistoryOptions {

@@ -47,5 +47,13 @@ export function guard(ms: number, call: () => void): () => void {
   return () => forget(timer);
 }
 
+/** What a promise resolves to. Rejects when that takes longer than `ms` milliseconds of real time; `late` begins the message. */
+export function within<T>(ms: number, promise: Promise<T>, late = 'too late'): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const release = guard(ms, () => reject(new Error(`${late} (${ms} ms)`)));
+    promise.then(resolve, reject).finally(release);
+  });
+}
+
 /** Runs a task in the next turn of the event loop, after sockets were read. */
 export const nextTurn = (task: () => void): void => void soon(task);

@@ -1,6 +1,13 @@
 /** Checks that several options share. */
 import { expect, test } from 'vitest';
-import { checkNames, isObject, kindOf, oneOf, refusal } from '../../../src/api/options/checks.ts';
+import {
+  checkNames,
+  isObject,
+  kindOf,
+  oneOf,
+  readBoolean,
+  refusal,
+} from '../../../src/api/options/checks.ts';
 import { refusal as refused } from '../../support/refusal.ts';
 
 test('a refusal says what is allowed and why, and shows no value', () => {
@@ -48,4 +55,10 @@ test('an unknown name is refused, with whose it is and which there are; its valu
   expect([own.option, own.message]).toEqual(['c', 'there is no option c; the options are a, b']);
   const inner = refused(() => checkNames({ c: 1 }, ['a'], 'tls', 'it has a'));
   expect([inner.option, inner.message]).toEqual(['tls.c', 'there is no option c in tls; it has a']);
+});
+
+test('true, false and nothing are taken; anything else is refused', () => {
+  expect([readBoolean('on', true, false), readBoolean('on', undefined, true)]).toEqual([true, true]);
+  const error = refused(() => readBoolean('on', 'yes' as never, false));
+  expect([error.option, error.message]).toEqual(['on', 'option on is "yes"; allowed is true or false']);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type Clock, eventLoopTurn, guard, systemClock } from '../../../src/io/time/clock.ts';
+import { type Clock, eventLoopTurn, guard, systemClock, within } from '../../../src/io/time/clock.ts';
 import { ManualClock } from '../../../src/io/time/manual-clock.ts';
 
 test('time never goes back, and is in milliseconds', async () => {
@@ -88,4 +88,10 @@ test('a guard calls once, unless it was called off', async () => {
     });
   });
   expect(calls).toEqual(['called']);
+});
+
+test('within its time a promise gives what it gives, and beyond it an error that says so', async () => {
+  expect(await within(60_000, Promise.resolve('value'))).toBe('value');
+  await expect(within(60_000, Promise.reject(new Error('own')))).rejects.toThrow('own');
+  await expect(within(1, new Promise(() => {}), 'no answer')).rejects.toThrow('no answer (1 ms)');
 });

@@ -1,12 +1,12 @@
 /**
- * Errors of a listener that goes on listening. Strangers can cause thousands of them a second, so the first of each kind
- * is reported and the others are counted.
+ * Errors that strangers can cause by the thousand each second, such as those of accepting: the first of each kind is told, and
+ * the others are counted.
  */
 
 /** Kinds that are told apart. Errors beyond them are counted together, under `other`. */
 const MOST_KINDS = 32;
 
-export class AcceptErrors {
+export class ErrorKinds {
   /** How often each kind has come, by its error code or, without one, its message. */
   readonly counts = new Map<string, number>();
 
